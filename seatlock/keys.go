@@ -1,0 +1,62 @@
+package seatlock
+
+import (
+	"fmt"
+	"strings"
+)
+
+// DefaultEvent is the event of a request that names none.
+const DefaultEvent = "default"
+
+// ValidID reports whether s can name an event or a seat: 1 to 64 of
+// A-Z a-z 0-9 . _ : and -. Only ASCII, so that no two seats look the same, and
+// no braces, so that no id can move a key to another slot.
+func ValidID(s string) bool {
+	if len(s) == 0 || len(s) > 64 {
+		return false
+	}
+	for i := range len(s) {
+		switch c := s[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
+		case c == '.', c == '_', c == ':', c == '-':
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// ValidUser reports whether s can name a user: 1 to 128 printable ASCII
+// characters other than the space.
+func ValidUser(s string) bool {
+	if len(s) == 0 || len(s) > 128 {
+		return false
+	}
+	return strings.IndexFunc(s, func(r rune) bool { return r <= ' ' || r > '~' }) < 0
+}
+
+// seatKey is where the state of a seat is kept: seat:{event}:seat.
+func seatKey(event, seat string) string {
+	return "seat:{" + event + "}:" + seat
+}
+
+// seatKeys checks the ids of a request and returns the keys of its seats.
+func seatKeys(event string, seats []string, user string) ([]string, error) {
+	if !ValidID(event) {
+		return nil, fmt.Errorf("%w: event %q", ErrInvalid, event)
+	}
+	if !ValidUser(user) {
+		return nil, fmt.Errorf("%w: user %q", ErrInvalid, user)
+	}
+	if len(seats) == 0 {
+		return nil, fmt.Errorf("%w: no seats", ErrInvalid)
+	}
+	keys := make([]string, len(seats))
+	for i, seat := range seats {
+		if !ValidID(seat) {
+			return nil, fmt.Errorf("%w: seat %q", ErrInvalid, seat)
+		}
+		keys[i] = seatKey(event, seat)
+	}
+	return keys, nil
+}

@@ -1,0 +1,141 @@
+// Package redistest gives tests a Redis: miniredis in the process, or a real
+// redis-server where there is one on the PATH.
+package redistest
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/redis/go-redis/v9"
+	"github.com/stretchr/testify/require"
+)
+
+// RequireEnv is the environment variable that, set to anything, turns a test
+// that would be skipped for want of a redis-server into a failure.
+const RequireEnv = "REDIS_REQUIRED"
+
+// Redis is a running Redis that ends with its test.
+type Redis struct {
+	Addr string               // host:port
+	Mini *miniredis.Miniredis // nil for a real server
+	args []string             // of the real server
+	cmd  *exec.Cmd
+}
+
+// Each runs test against miniredis and against a real redis-server, each empty.
+func Each(t *testing.T, test func(t *testing.T, r *Redis)) {
+	t.Run("miniredis", func(t *testing.T) {
+		t.Parallel()
+		test(t, Mini(t))
+	})
+	t.Run("redis-server", func(t *testing.T) {
+		t.Parallel()
+		test(t, Server(t))
+	})
+}
+
+// Mini starts a miniredis whose clock stands still until Advance moves it.
+func Mini(t testing.TB) *Redis {
+	t.Helper()
+	mini := miniredis.RunT(t)
+	mini.SetTime(time.Now())
+	mini.ClockTTL(true)
+	return &Redis{Addr: mini.Addr(), Mini: mini}
+}
+
+// Server starts a real redis-server, with args after its own, on a free port. The
+// test is skipped where none is on the PATH, and fails where RequireEnv is set.
+func Server(t testing.TB, args ...string) *Redis {
+	t.Helper()
+	path, err := exec.LookPath("redis-server")
+	if err != nil {
+		if os.Getenv(RequireEnv) != "" {
+			t.Fatalf("%s is set, but there is no redis-server: %v", RequireEnv, err)
+		}
+		t.Skipf("needs a redis-server on the PATH: %v", err)
+	}
+	port := freePort(t)
+	r := &Redis{Addr: net.JoinHostPort("127.0.0.1", strconv.Itoa(port))}
+	r.args = append([]string{path, "--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--save", "", "--dir", t.TempDir()}, args...)
+	r.Start(t)
+	t.Cleanup(func() { r.Kill(t) })
+	return r
+}
+
+// Start starts a server that was killed, with the same arguments and files, and
+// waits until it answers.
+func (r *Redis) Start(t testing.TB) {
+	t.Helper()
+	log, err := os.OpenFile(filepath.Join(t.TempDir(), "redis.log"), os.O_CREATE|os.O_WRONLY, 0o600)
+	require.NoError(t, err)
+	r.cmd = exec.Command(r.args[0], r.args[1:]...)
+	r.cmd.Stdout, r.cmd.Stderr = log, log
+	require.NoError(t, r.cmd.Start())
+	client := r.Client(t)
+	require.Eventually(t, func() bool { return client.Ping(context.Background()).Err() == nil },
+		20*time.Second, 5*time.Millisecond, "redis-server does not answer, see %s", log.Name())
+}
+
+// Kill ends a real server as a crash would.
+func (r *Redis) Kill(t testing.TB) {
+	t.Helper()
+	if r.cmd.ProcessState == nil {
+		_ = r.cmd.Process.Kill()
+		_ = r.cmd.Wait()
+	}
+}
+
+// Signal sends sig to a real server: SIGSTOP stalls it, SIGCONT wakes it.
+func (r *Redis) Signal(t testing.TB, sig syscall.Signal) {
+	t.Helper()
+	require.NoError(t, r.cmd.Process.Signal(sig))
+}
+
+// URL is the server's address as REDIS_URL takes it.
+func (r *Redis) URL() string { return fmt.Sprintf("redis://%s/0", r.Addr) }
+
+// Client returns a client of r that does not retry.
+func (r *Redis) Client(t testing.TB) *redis.Client {
+	t.Helper()
+	client := redis.NewClient(&redis.Options{Addr: r.Addr, MaxRetries: -1, DialerRetries: 1, DialTimeout: time.Second})
+	t.Cleanup(func() { _ = client.Close() })
+	return client
+}
+
+// Advance lets d go by for every key that expires. miniredis moves its clock; a
+// real server can't, so there the expiry of each key comes nearer by d.
+func (r *Redis) Advance(t testing.TB, d time.Duration) {
+	t.Helper()
+	if r.Mini != nil {
+		now, err := r.Client(t).Time(t.Context()).Result()
+		require.NoError(t, err)
+		r.Mini.SetTime(now.Add(d))
+		return
+	}
+	client := r.Client(t)
+	for keys := client.Scan(t.Context(), 0, "", 0).Iterator(); keys.Next(t.Context()); {
+		expires, err := client.PExpireTime(t.Context(), keys.Val()).Result()
+		require.NoError(t, err)
+		if expires > 0 {
+			at := time.UnixMilli(expires.Milliseconds()).Add(-d)
+			require.NoError(t, client.PExpireAt(t.Context(), keys.Val(), at).Err())
+		}
+	}
+}
+
+func freePort(t testing.TB) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer func() { _ = l.Close() }()
+	return l.Addr().(*net.TCPAddr).Port
+}
