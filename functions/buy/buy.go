@@ -1,0 +1,28 @@
+// Package buy is the call that sells a user the seats that the user holds.
+package buy
+
+import (
+	"context"
+	"net/http"
+
+	"booking/functions/internal/api"
+)
+
+// Locker is what the call needs of seatlock.Locker.
+type Locker interface {
+	Buy(ctx context.Context, event string, seats []string, user string) error
+}
+
+// New returns the handler of POST /buy, for up to maxSeats seats a request.
+func New(locker Locker, maxSeats int) http.Handler {
+	return api.Handler(http.MethodPost, func(w http.ResponseWriter, r *http.Request) error {
+		seats, err := api.DecodeSeats(w, r, maxSeats)
+		if err != nil {
+			return err
+		}
+		if err := locker.Buy(r.Context(), seats.EventID, seats.SeatIDs, seats.UserID); err != nil {
+			return err
+		}
+		return api.WriteJSON(w, api.NewSeatsAnswer("sold", seats))
+	})
+}

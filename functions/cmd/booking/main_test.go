@@ -1,0 +1,220 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"booking/functions/internal/processtest"
+	"booking/seatlock/redistest"
+)
+
+func TestMain(m *testing.M) { processtest.Main(m, main) }
+
+// post sends a JSON body and returns the status and the body of the answer.
+func post(t testing.TB, url, body string) (int, string) {
+	t.Helper()
+	resp, err := http.Post(url, "application/json", strings.NewReader(body))
+	require.NoError(t, err)
+	return read(t, resp)
+}
+
+func get(t testing.TB, url string) (int, string) {
+	t.Helper()
+	resp, err := http.Get(url)
+	require.NoError(t, err)
+	return read(t, resp)
+}
+
+func read(t testing.TB, resp *http.Response) (int, string) {
+	t.Helper()
+	defer func() { _ = resp.Body.Close() }()
+	body, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	return resp.StatusCode, string(body)
+}
+
+const ann1A = `{"seat_id":"1A","user_id":"ann"}`
+
+func TestWithoutRedisURL(t *testing.T) {
+	t.Parallel()
+	t.Run("SeatsAreSoldAndHoldsExpire", func(t *testing.T) {
+		t.Parallel()
+		p := processtest.Start(t, "HOLD_TTL=1s")
+		p.Await(t, "/readyz", http.StatusOK)
+		require.Contains(t, p.Log(), "REDIS_URL is not set")
+
+		status, _ := post(t, p.URL+"/reserve", ann1A)
+		require.Equal(t, http.StatusOK, status)
+		status, _ = post(t, p.URL+"/buy", ann1A)
+		require.Equal(t, http.StatusOK, status)
+		status, _ = post(t, p.URL+"/reserve", `{"seat_id":"1B","user_id":"ann"}`)
+		require.Equal(t, http.StatusOK, status)
+		require.Eventually(t, func() bool {
+			_, body := get(t, p.URL+"/seats/1B")
+			return strings.Contains(body, "Available")
+		}, 20*time.Second, 20*time.Millisecond, "the hold does not expire")
+		_, body := get(t, p.URL+"/seats/1A")
+		require.JSONEq(t, `{"seat_id":"1A","status":"Sold"}`, body)
+	})
+	t.Run("APodIsRefused", func(t *testing.T) {
+		t.Parallel()
+		for _, env := range []string{"KUBERNETES_SERVICE_HOST=10.0.0.1", "K_SERVICE=buy"} {
+			p := processtest.Start(t, env)
+			require.Equal(t, 2, p.Wait())
+			require.Contains(t, p.Log(), "REDIS_URL is not set")
+		}
+	})
+}
+
+func TestConfigurationFaultsAreReportedTogether(t *testing.T) {
+	t.Parallel()
+	p := processtest.Start(t, "HOLD_TTL=tomorrow", "MAX_SEATS_PER_REQUEST=11", "FUNCTION_TARGET=refund", "REDIS_URL=http://me:secret@host")
+	require.Equal(t, 2, p.Wait())
+	for _, want := range []string{
+		`HOLD_TTL is \"tomorrow\": want a duration from 1s to MAX_HOLD, like 5m`,
+		`MAX_SEATS_PER_REQUEST is 11: want a number from 1 to 10`,
+		`FUNCTION_TARGET is \"refund\": want one of reserve, buy, seat, docs`,
+		`REDIS_URL is not readable`,
+	} {
+		require.Contains(t, p.Log(), want)
+	}
+	require.NotContains(t, p.Log(), "secret")
+}
+
+func TestAPortInUseIsAFault(t *testing.T) {
+	t.Parallel()
+	first := processtest.Start(t)
+	first.Await(t, "/healthz", http.StatusOK)
+	port := first.URL[strings.LastIndex(first.URL, ":")+1:]
+	second := processtest.Start(t, "PORT="+port)
+	require.Equal(t, 1, second.Wait())
+	require.Contains(t, second.Log(), "is another process on PORT "+port)
+}
+
+func TestOneFunctionAlone(t *testing.T) {
+	t.Parallel()
+	r := redistest.Server(t)
+	all := processtest.Start(t, "REDIS_URL="+r.URL())
+	buy := processtest.Start(t, "REDIS_URL="+r.URL(), "FUNCTION_TARGET=buy")
+	all.Await(t, "/readyz", http.StatusOK)
+	buy.Await(t, "/readyz", http.StatusOK)
+	status, _ := post(t, all.URL+"/reserve", ann1A)
+	require.Equal(t, http.StatusOK, status)
+	for _, path := range []string{"/buy", "/"} {
+		status, body := post(t, buy.URL+path, ann1A)
+		require.Equal(t, http.StatusOK, status)
+		require.Contains(t, body, `"status":"sold"`)
+	}
+	status, body := post(t, buy.URL+"/reserve", ann1A)
+	require.Equal(t, http.StatusNotFound, status)
+	require.Contains(t, body, `"code":"not_found"`)
+}
+
+func TestRedisThatComesLater(t *testing.T) {
+	t.Parallel()
+	r := redistest.Server(t)
+	r.Kill(t)
+	p := processtest.Start(t, "REDIS_URL="+r.URL())
+	p.Await(t, "/healthz", http.StatusOK)
+	p.Await(t, "/readyz", http.StatusServiceUnavailable)
+	status, body := post(t, p.URL+"/reserve", ann1A)
+	require.Equal(t, http.StatusServiceUnavailable, status)
+	require.Contains(t, body, `"code":"unavailable"`)
+	require.NotContains(t, body, r.Addr)
+	r.Start(t)
+	p.Await(t, "/readyz", http.StatusOK)
+	status, _ = post(t, p.URL+"/reserve", ann1A)
+	require.Equal(t, http.StatusOK, status)
+	require.Contains(t, p.Log(), "not ready: Redis does not answer")
+}
+
+func TestAnUnsafeRedisIsNotReady(t *testing.T) {
+	t.Parallel()
+	r := redistest.Server(t, "--maxmemory-policy", "volatile-lru")
+	p := processtest.Start(t, "REDIS_URL="+r.URL())
+	p.Await(t, "/readyz", http.StatusServiceUnavailable)
+	require.Eventually(t, func() bool {
+		return strings.Contains(p.Log(), `maxmemory-policy is \"volatile-lru\", set it to noeviction`)
+	}, 20*time.Second, 5*time.Millisecond)
+	require.NoError(t, r.Client(t).ConfigSet(t.Context(), "maxmemory-policy", "noeviction").Err())
+	p.Await(t, "/readyz", http.StatusOK)
+}
+
+// Clients with connections of their own reserve seats without pause while the
+// process is told to stop. Until it refuses connections, it answers every request.
+func TestSIGTERMUnderLoadLosesNoAcceptedRequest(t *testing.T) {
+	t.Parallel()
+	p := processtest.Start(t, "DRAIN_DELAY=500ms")
+	p.Await(t, "/readyz", http.StatusOK)
+	var answered, draining atomic.Int64
+	var clients sync.WaitGroup
+	for n := range 16 {
+		clients.Go(func() {
+			client := &http.Client{Transport: &http.Transport{}}
+			for i := 0; ; i++ {
+				resp, err := client.Post(p.URL+"/reserve", "application/json", bytes.NewReader(fmt.Appendf(nil, `{"seat_id":"%d-%d","user_id":"ann"}`, n, i)))
+				if errors.Is(err, syscall.ECONNREFUSED) {
+					return // not accepted
+				}
+				if err != nil {
+					t.Errorf("an accepted request was lost: %v", err)
+					return
+				}
+				_, _ = io.Copy(io.Discard, resp.Body)
+				_ = resp.Body.Close()
+				if resp.StatusCode != http.StatusOK {
+					t.Errorf("status %d", resp.StatusCode)
+				}
+				answered.Add(1)
+				if resp.Close {
+					draining.Add(1)
+				}
+			}
+		})
+	}
+	require.Eventually(t, func() bool { return answered.Load() > 500 }, 20*time.Second, time.Millisecond)
+	p.Signal(t, syscall.SIGTERM)
+	p.Await(t, "/readyz", http.StatusServiceUnavailable)
+	_, body := get(t, p.URL+"/readyz")
+	require.Contains(t, body, `"code":"draining"`)
+	clients.Wait()
+	require.Equal(t, 0, p.Wait())
+	require.Positive(t, draining.Load(), "no request was served during the drain")
+	require.Contains(t, p.Log(), `"msg":"stopped"`)
+}
+
+func TestASlowHeaderIsCutOff(t *testing.T) {
+	t.Parallel()
+	p := processtest.Start(t)
+	p.Await(t, "/healthz", http.StatusOK)
+	conn, err := net.Dial("tcp", strings.TrimPrefix(p.URL, "http://"))
+	require.NoError(t, err)
+	defer func() { _ = conn.Close() }()
+	_, err = conn.Write([]byte("POST /reserve HTTP/1.1\r\nHost: x\r\n"))
+	require.NoError(t, err)
+	require.NoError(t, conn.SetReadDeadline(time.Now().Add(4*headerTimeout)))
+	_, err = io.ReadAll(conn)
+	require.NoError(t, err, "the connection is still open")
+}
+
+// From the start of the process to its first answer, with the embedded Redis.
+func BenchmarkStart(b *testing.B) {
+	for b.Loop() {
+		p := processtest.Start(b)
+		p.Await(b, "/readyz", http.StatusOK)
+		p.Signal(b, syscall.SIGKILL)
+		p.Wait()
+	}
+}

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/felixge/httpsnoop"
+
+	"booking/functions/internal/config"
+	"booking/functions/internal/readiness"
+)
+
+// What a client may take: a request's header is a few hundred bytes and its body
+// at most 16 KiB, so whoever is slower than this is not a shop.
+const (
+	headerTimeout  = 5 * time.Second
+	bodyTimeout    = 10 * time.Second // header included
+	answerTimeout  = 10 * time.Second // on top of REQUEST_TIMEOUT
+	idleTimeout    = 2 * time.Minute
+	maxHeaderBytes = 16 << 10
+)
+
+// serve serves handler on listener until ctx ends, then drains: it turns unready,
+// goes on serving for the drain delay while clients and load balancers take their
+// leave, closes the listener, and lets what is in flight finish.
+func serve(ctx context.Context, listener net.Listener, handler http.Handler, monitor *readiness.Monitor, c *config.Config) error {
+	if slog.Default().Enabled(ctx, slog.LevelDebug) {
+		handler = loggingRequests(handler)
+	}
+	server := &http.Server{
+		Handler:           closingWhileDraining(monitor, handler),
+		ReadHeaderTimeout: headerTimeout,
+		ReadTimeout:       bodyTimeout,
+		WriteTimeout:      bodyTimeout + c.RequestTimeout + answerTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(slog.Default().Handler(), slog.LevelDebug),
+	}
+	watching, stopWatching := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWatching()
+	go monitor.Run(watching)
+
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(listener) }()
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+
+	monitor.Drain()
+	slog.Info("draining", "delay", c.DrainDelay.String())
+	select {
+	case err := <-failed:
+		return err
+	case <-time.After(c.DrainDelay):
+	}
+	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.RequestTimeout+answerTimeout)
+	defer cancel()
+	if err := server.Shutdown(bounded); err != nil {
+		return errors.Join(err, server.Close())
+	}
+	slog.Info("stopped")
+	return nil
+}
+
+// closingWhileDraining asks every client that is answered during the drain to
+// open a new connection for its next request, so that none is cut off.
+func closingWhileDraining(monitor *readiness.Monitor, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if monitor.Draining() {
+			w.Header().Set("Connection", "close")
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func loggingRequests(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		m := httpsnoop.CaptureMetrics(next, w, r)
+		slog.DebugContext(r.Context(), "request", "method", r.Method, "path", r.URL.Path, "status", m.Code, "duration", m.Duration.String())
+	})
+}

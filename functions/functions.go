@@ -1,0 +1,104 @@
+// Package functions is the table of the service's functions, and the way to them.
+package functions
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"path"
+	"runtime/debug"
+
+	"booking/functions/buy"
+	"booking/functions/docs"
+	"booking/functions/internal/api"
+	"booking/functions/internal/readiness"
+	"booking/functions/reserve"
+	"booking/functions/seat"
+	"booking/seatlock"
+)
+
+// Needs is what functions are built from.
+type Needs struct {
+	Locker   *seatlock.Locker
+	MaxSeats int // that one request may name
+}
+
+// Function is one call of the service.
+type Function struct {
+	Name  string   // what FUNCTION_TARGET calls it
+	Paths []string // where it is served, as patterns of http.ServeMux
+	New   func(Needs) http.Handler
+}
+
+// Table lists the functions.
+var Table = []Function{
+	{"reserve", []string{"/reserve"}, func(n Needs) http.Handler { return reserve.New(n.Locker, n.MaxSeats) }},
+	{"buy", []string{"/buy"}, func(n Needs) http.Handler { return buy.New(n.Locker, n.MaxSeats) }},
+	{"seat", []string{"/seats/{seat_id}"}, func(n Needs) http.Handler { return seat.New(n.Locker) }},
+	{"docs", []string{"/docs", "/docs/{file}", "/openapi.json"}, func(Needs) http.Handler { return docs.New() }},
+}
+
+// Names lists what FUNCTION_TARGET may be.
+func Names() []string {
+	names := make([]string, len(Table))
+	for i, f := range Table {
+		names[i] = f.Name
+	}
+	return names
+}
+
+// Handler serves the function that target names at its own paths and at /, or
+// every function where target is empty, and the probes of monitor either way. Any
+// other path is answered as not found.
+func Handler(target string, needs Needs, monitor *readiness.Monitor) (http.Handler, error) {
+	mux := http.NewServeMux()
+	mux.Handle("/healthz", monitor.Healthz())
+	mux.Handle("/readyz", monitor.Readyz())
+	mux.HandleFunc("/", api.NotFound)
+	found := target == ""
+	for _, f := range Table {
+		if target != "" && target != f.Name {
+			continue
+		}
+		found = true
+		handler := f.New(needs)
+		for _, p := range f.Paths {
+			mux.Handle(p, handler)
+		}
+		if target != "" {
+			mux.Handle("/{$}", handler)
+		}
+	}
+	if !found {
+		return nil, fmt.Errorf("no function %q: want one of %v", target, Names())
+	}
+	return recovering(onlyCleanPaths(mux)), nil
+}
+
+// onlyCleanPaths answers a path like //buy as not found, where the mux would
+// redirect to the clean one.
+func onlyCleanPaths(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if p := r.URL.Path; path.Clean(p) != p {
+			api.NotFound(w, r)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// recovering turns a panic into an answer and a line in the log.
+func recovering(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			if v := recover(); v != nil {
+				if v == http.ErrAbortHandler {
+					panic(v)
+				}
+				slog.ErrorContext(r.Context(), "panic", "value", v, "stack", string(debug.Stack()))
+				api.WriteError(w, r, api.NewProblem(api.CodeInternal, "Something is wrong on our side, and it has been logged."))
+			}
+		}()
+		next.ServeHTTP(w, r)
+	})
+}

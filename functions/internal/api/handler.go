@@ -1,0 +1,87 @@
+// Package api holds what the calls have in common: how they read a request, and
+// how they write an answer or a problem.
+package api
+
+import (
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+// retryAfter is what an answer of status 503 asks its client to wait, s.
+const retryAfter = "1"
+
+// Handler serves a call of one method: GET, which HEAD goes with, or POST. What
+// the call returns as an error is answered as a problem; before that, it must
+// have written nothing.
+func Handler(method string, call func(w http.ResponseWriter, r *http.Request) error) http.Handler {
+	methods := []string{method}
+	if method == http.MethodGet {
+		methods = append(methods, http.MethodHead)
+	}
+	allow := strings.Join(methods, ", ")
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !slices.Contains(methods, r.Method) {
+			w.Header().Set("Allow", allow)
+			WriteError(w, r, NewProblem(CodeMethodNotAllowed, r.URL.Path+" takes "+allow+"."))
+			return
+		}
+		if err := call(w, r); err != nil {
+			WriteError(w, r, err)
+		}
+	})
+}
+
+// NotFound answers that there is nothing at the path.
+func NotFound(w http.ResponseWriter, r *http.Request) {
+	WriteError(w, r, NewProblem(CodeNotFound, "There is nothing at this path; /docs, where it is served, lists the calls."))
+}
+
+// WriteJSON answers with status 200 and v. Nothing may keep it: a seat can
+// change hands within a millisecond.
+func WriteJSON(w http.ResponseWriter, v any) error {
+	body, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	write(w, http.StatusOK, "application/json", append(body, '\n'))
+	return nil
+}
+
+// outages keeps an outage, which fails thousands of requests a second, from
+// filling the log.
+var outages = rate.Sometimes{Interval: time.Second}
+
+// WriteError answers with the problem that err is, or that it stands for, and
+// logs the faults among them: each defect, and one outage a second.
+func WriteError(w http.ResponseWriter, r *http.Request, err error) {
+	p := problemOf(err)
+	switch p.Status {
+	case http.StatusInternalServerError:
+		slog.ErrorContext(r.Context(), "a request failed", "method", r.Method, "path", r.URL.Path, "error", err)
+	case http.StatusServiceUnavailable:
+		w.Header().Set("Retry-After", retryAfter)
+		outages.Do(func() {
+			slog.WarnContext(r.Context(), "requests are answered 503", "method", r.Method, "path", r.URL.Path, "error", err)
+		})
+	}
+	body, err := json.Marshal(p)
+	if err != nil {
+		panic(err) // a Problem holds nothing that JSON can't
+	}
+	write(w, p.Status, "application/problem+json", append(body, '\n'))
+}
+
+func write(w http.ResponseWriter, status int, contentType string, body []byte) {
+	h := w.Header()
+	h.Set("Content-Type", contentType)
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	_, _ = w.Write(body) // a client that is gone needs no answer
+}

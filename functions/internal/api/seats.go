@@ -1,0 +1,144 @@
+package api
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"slices"
+
+	"booking/seatlock"
+)
+
+// MaxBody is how long a request's body may be, bytes.
+const MaxBody = 16 << 10
+
+// MaxSeats is how many seats a request may name at most.
+const MaxSeats = 10
+
+// IDForm says, after the name of an event_id or a seat_id, what it must be.
+const IDForm = "must be 1 to 64 characters of A-Z a-z 0-9 . _ : -"
+
+const (
+	userForm = "must be 1 to 128 printable ASCII characters without spaces"
+	example  = `send an object like {"seat_id":"1A","user_id":"user_123"}`
+)
+
+// Seats is the request of every call that changes seats.
+type Seats struct {
+	EventID string
+	SeatIDs []string // 1 to MaxSeats, none twice
+	UserID  string
+}
+
+// seatsBody is Seats as it is sent. The pointers tell what is missing, or null,
+// from what is empty.
+type seatsBody struct {
+	EventID *string  `json:"event_id"`
+	SeatID  *string  `json:"seat_id"`
+	SeatIDs []string `json:"seat_ids"`
+	UserID  *string  `json:"user_id"`
+}
+
+// DecodeSeats reads and checks the body of r, which may name up to maxSeats
+// seats. Its error is a *Problem.
+func DecodeSeats(w http.ResponseWriter, r *http.Request, maxSeats int) (Seats, error) {
+	if mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || mediaType != "application/json" {
+		return Seats{}, NewProblem(CodeUnsupportedMediaType, "The body must be JSON: set Content-Type to application/json.")
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBody))
+	if err != nil {
+		var tooLarge *http.MaxBytesError
+		if errors.As(err, &tooLarge) {
+			return Seats{}, NewProblem(CodeTooLarge, "The body is longer than 16 KiB; "+example+".")
+		}
+		return Seats{}, Invalid("The body did not arrive whole; send it again.")
+	}
+	return parseSeats(body, maxSeats)
+}
+
+func parseSeats(body []byte, maxSeats int) (Seats, error) {
+	var sent seatsBody
+	if err := json.Unmarshal(body, &sent); err != nil {
+		return Seats{}, notJSON(body, err)
+	}
+	seats := Seats{EventID: seatlock.DefaultEvent, SeatIDs: sent.SeatIDs}
+	if sent.EventID != nil {
+		seats.EventID = *sent.EventID
+	}
+	if !seatlock.ValidID(seats.EventID) {
+		return Seats{}, Invalid("event_id %s; leave it out for the event %q.", IDForm, seatlock.DefaultEvent)
+	}
+	switch {
+	case sent.SeatID != nil && sent.SeatIDs != nil:
+		return Seats{}, Invalid("Send seat_id or seat_ids, not both.")
+	case sent.SeatID != nil:
+		if !seatlock.ValidID(*sent.SeatID) {
+			return Seats{}, Invalid("seat_id %s.", IDForm)
+		}
+		seats.SeatIDs = []string{*sent.SeatID}
+	case sent.SeatIDs == nil:
+		return Seats{}, Invalid("seat_id is missing; %s.", example)
+	case len(sent.SeatIDs) == 0 || len(sent.SeatIDs) > maxSeats:
+		return Seats{}, Invalid("seat_ids must name 1 to %d seats, not %d.", maxSeats, len(sent.SeatIDs))
+	}
+	for i, id := range seats.SeatIDs {
+		if !seatlock.ValidID(id) {
+			return Seats{}, Invalid("seat_ids[%d] %s.", i, IDForm)
+		}
+		if slices.Contains(seats.SeatIDs[:i], id) {
+			return Seats{}, Invalid("seat_ids[%d] names %s a second time; name each seat once.", i, id)
+		}
+	}
+	if sent.UserID == nil {
+		return Seats{}, Invalid("user_id is missing; %s.", example)
+	}
+	if !seatlock.ValidUser(*sent.UserID) {
+		return Seats{}, Invalid("user_id %s.", userForm)
+	}
+	seats.UserID = *sent.UserID
+	return seats, nil
+}
+
+// notJSON says what is wrong with a body that json.Unmarshal refused.
+func notJSON(body []byte, err error) *Problem {
+	var wrongType *json.UnmarshalTypeError
+	var syntax *json.SyntaxError
+	switch {
+	case len(body) == 0:
+		return Invalid("The body is empty; %s.", example)
+	case errors.As(err, &wrongType) && wrongType.Field == "seat_ids":
+		return Invalid("seat_ids must be an array of strings.")
+	case errors.As(err, &wrongType) && wrongType.Field != "":
+		return Invalid("%s must be a string.", wrongType.Field)
+	case errors.As(err, &wrongType):
+		return Invalid("The body must be one JSON object; %s.", example)
+	case errors.As(err, &syntax):
+		return Invalid("The body is not one JSON value (byte %d); %s.", syntax.Offset, example)
+	}
+	return Invalid("The body is not JSON; %s.", example)
+}
+
+// SeatsAnswer is the success of every call that changes seats.
+type SeatsAnswer struct {
+	Status      string   `json:"status"`
+	EventID     string   `json:"event_id"`
+	SeatIDs     []string `json:"seat_ids"`
+	UserID      string   `json:"user_id"`
+	ExpiresAt   string   `json:"expires_at,omitempty"`    // RFC 3339 with ms, UTC; only while the seats are held
+	ExpiresInMS *int64   `json:"expires_in_ms,omitempty"` // likewise
+}
+
+// NewSeatsAnswer returns the answer that seats have the status.
+func NewSeatsAnswer(status string, seats Seats) SeatsAnswer {
+	return SeatsAnswer{Status: status, EventID: seats.EventID, SeatIDs: seats.SeatIDs, UserID: seats.UserID}
+}
+
+// Until adds when the hold ends.
+func (a SeatsAnswer) Until(hold seatlock.Hold) SeatsAnswer {
+	a.ExpiresAt = hold.Deadline.Format("2006-01-02T15:04:05.000Z07:00")
+	ms := hold.ExpiresIn.Milliseconds()
+	a.ExpiresInMS = &ms
+	return a
+}

@@ -1,0 +1,113 @@
+// Package config reads the service's configuration from its environment.
+package config
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sethvargo/go-envconfig"
+
+	"booking/functions/internal/api"
+	"booking/functions/internal/redisclient"
+)
+
+// Config is the whole configuration. The tag want completes the sentence that
+// tells an operator what to set instead.
+type Config struct {
+	Port               int           `env:"PORT, default=8080" want:"a port from 1 to 65535, or 0 for any that is free"`
+	FunctionTarget     string        `env:"FUNCTION_TARGET" want:"the name of a function, or nothing for all of them"`
+	RedisURL           string        `env:"REDIS_URL" want:"an address like redis://user:password@host:6379/0, or rediss:// for TLS"`
+	RedisMode          string        `env:"REDIS_MODE, default=single" want:"single, sentinel or cluster"`
+	HoldTTL            time.Duration `env:"HOLD_TTL, default=5m" want:"a duration from 1s to MAX_HOLD, like 5m"`
+	MaxHold            time.Duration `env:"MAX_HOLD, default=15m" want:"a duration up to 24h, like 15m"`
+	MaxSeatsPerRequest int           `env:"MAX_SEATS_PER_REQUEST, default=10" want:"a number from 1 to 10"`
+	RequestTimeout     time.Duration `env:"REQUEST_TIMEOUT, default=2s" want:"a duration from 10ms to 30s, like 2s"`
+	DrainDelay         time.Duration `env:"DRAIN_DELAY, default=1s" want:"a duration up to 5m, like 10s"`
+	LogLevel           slog.Level    `env:"LOG_LEVEL, default=info" want:"debug, info, warn or error"`
+
+	// What Kubernetes and Knative set in every pod.
+	KubernetesServiceHost string `env:"KUBERNETES_SERVICE_HOST"`
+	KnativeService        string `env:"K_SERVICE"`
+}
+
+// InPod reports whether the process runs on Kubernetes.
+func (c *Config) InPod() bool { return c.KubernetesServiceHost != "" || c.KnativeService != "" }
+
+// Load reads the configuration and checks it; targets are the functions that
+// FUNCTION_TARGET may name. Its error names every fault, a line each, and never
+// the value of REDIS_URL, which holds a password.
+func Load(ctx context.Context, env envconfig.Lookuper, targets []string) (*Config, error) {
+	c := &Config{}
+	faults := map[string]string{}
+	fields := reflect.ValueOf(c).Elem()
+	for i := range fields.NumField() {
+		// envconfig stops at its first fault, so each field is read by itself.
+		field := fields.Type().Field(i)
+		one := reflect.New(reflect.StructOf([]reflect.StructField{field}))
+		err := envconfig.ProcessWith(ctx, &envconfig.Config{Target: one.Interface(), Lookuper: env})
+		if err != nil {
+			value, _ := env.Lookup(envName(field))
+			faults[envName(field)] = fmt.Sprintf("is %q: want %s", value, field.Tag.Get("want"))
+			continue
+		}
+		fields.Field(i).Set(one.Elem().Field(0))
+	}
+	c.check(faults, targets)
+	return c, inOrder(faults)
+}
+
+// check adds to faults, by name, what is readable but out of range.
+func (c *Config) check(faults map[string]string, targets []string) {
+	rule := func(name string, ok bool, got any) {
+		if _, known := faults[name]; known || ok {
+			return
+		}
+		for field := range reflect.TypeFor[Config]().Fields() {
+			if envName(field) == name {
+				faults[name] = fmt.Sprintf("is %v: want %s", got, field.Tag.Get("want"))
+			}
+		}
+	}
+	within := func(d, low, high time.Duration) bool { return low <= d && d <= high }
+
+	rule("PORT", c.Port >= 0 && c.Port <= 65535, c.Port)
+	rule("MAX_HOLD", within(c.MaxHold, time.Second, 24*time.Hour), c.MaxHold)
+	rule("HOLD_TTL", within(c.HoldTTL, time.Second, c.MaxHold), c.HoldTTL)
+	rule("MAX_SEATS_PER_REQUEST", c.MaxSeatsPerRequest >= 1 && c.MaxSeatsPerRequest <= api.MaxSeats, c.MaxSeatsPerRequest)
+	rule("REQUEST_TIMEOUT", within(c.RequestTimeout, 10*time.Millisecond, 30*time.Second), c.RequestTimeout)
+	rule("DRAIN_DELAY", within(c.DrainDelay, 0, 5*time.Minute), c.DrainDelay)
+	rule("REDIS_MODE", slices.Contains(redisclient.Modes, c.RedisMode), fmt.Sprintf("%q", c.RedisMode))
+	if c.FunctionTarget != "" && !slices.Contains(targets, c.FunctionTarget) {
+		faults["FUNCTION_TARGET"] = fmt.Sprintf("is %q: want one of %s, or nothing for all of them", c.FunctionTarget, strings.Join(targets, ", "))
+	}
+	switch {
+	case c.RedisURL == "" && c.InPod():
+		faults["REDIS_URL"] = "is not set: the embedded Redis would lose every sale when this pod ends, so set the address of yours"
+	case c.RedisURL == "" && c.RedisMode != redisclient.Single:
+		rule("REDIS_URL", false, "not set, but REDIS_MODE is "+c.RedisMode)
+	case c.RedisURL != "" && slices.Contains(redisclient.Modes, c.RedisMode):
+		rule("REDIS_URL", redisclient.Valid(c.RedisMode, c.RedisURL), "not readable (and not shown here)")
+	}
+}
+
+func envName(field reflect.StructField) string {
+	name, _, _ := strings.Cut(field.Tag.Get("env"), ",")
+	return name
+}
+
+// inOrder joins the faults in the order of Config's fields.
+func inOrder(faults map[string]string) error {
+	var errs []error
+	for field := range reflect.TypeFor[Config]().Fields() {
+		if fault, ok := faults[envName(field)]; ok {
+			errs = append(errs, errors.New(envName(field)+" "+fault))
+		}
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,102 @@
+// Package processtest runs a command's main as a process of its own, so that its
+// tests meet its signals, its exit status and its log as an operator does.
+package processtest
+
+import (
+	"bytes"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"strconv"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+const mainEnv = "PROCESSTEST_MAIN"
+
+// Main is to be called by TestMain: it runs main in the processes that Start
+// makes, and the tests in all others.
+func Main(m *testing.M, main func()) {
+	if os.Getenv(mainEnv) != "" {
+		main()
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// Process is a running main, which ends with its test.
+type Process struct {
+	URL string // of its server
+	cmd *exec.Cmd
+	log *buffer
+}
+
+// Start runs main with env, NAME=value each, and nothing else but a free PORT.
+func Start(t testing.TB, env ...string) *Process {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	port := strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
+	require.NoError(t, l.Close())
+
+	p := &Process{URL: "http://127.0.0.1:" + port, log: &buffer{}}
+	p.cmd = exec.Command(os.Args[0])
+	p.cmd.Env = append([]string{mainEnv + "=1", "PORT=" + port}, env...)
+	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
+	require.NoError(t, p.cmd.Start())
+	t.Cleanup(func() {
+		_ = p.cmd.Process.Kill()
+		_ = p.cmd.Wait()
+	})
+	return p
+}
+
+// Await waits until path is answered with status.
+func (p *Process) Await(t testing.TB, path string, status int) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		resp, err := http.Get(p.URL + path)
+		if err != nil {
+			return false
+		}
+		_ = resp.Body.Close()
+		return resp.StatusCode == status
+	}, 20*time.Second, 2*time.Millisecond, "%s is never answered %d", path, status)
+}
+
+// Signal sends sig.
+func (p *Process) Signal(t testing.TB, sig syscall.Signal) {
+	t.Helper()
+	require.NoError(t, p.cmd.Process.Signal(sig))
+}
+
+// Wait waits for the end and returns the exit status.
+func (p *Process) Wait() int {
+	_ = p.cmd.Wait()
+	return p.cmd.ProcessState.ExitCode()
+}
+
+// Log returns what was written so far.
+func (p *Process) Log() string { return p.log.String() }
+
+type buffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *buffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *buffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}

@@ -1,0 +1,112 @@
+// Package readiness watches whether the process can serve, and answers the
+// probes of whoever runs it.
+package readiness
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"booking/functions/internal/api"
+	"booking/seatlock"
+)
+
+// How long after a check the next one starts.
+const (
+	whileReady   = time.Second
+	whileUnready = 100 * time.Millisecond
+)
+
+var errNotChecked = errors.New("not checked yet")
+
+// Monitor knows whether the process can serve.
+type Monitor struct {
+	check    func(context.Context) error
+	fault    atomic.Pointer[error] // what the last check said
+	draining atomic.Bool
+}
+
+// New returns a Monitor that asks check, which returns nil where all is well and
+// ends by itself.
+func New(check func(context.Context) error) *Monitor {
+	m := &Monitor{check: check}
+	m.fault.Store(&errNotChecked)
+	return m
+}
+
+// Run checks again and again until ctx ends, and logs each change.
+func (m *Monitor) Run(ctx context.Context) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		}
+		err := m.check(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		was := *m.fault.Swap(&err)
+		switch {
+		case err == nil && was != nil:
+			slog.InfoContext(ctx, "ready: Redis answers and is set up safely")
+		case err != nil && !alike(err, was):
+			slog.WarnContext(ctx, "not ready: "+advice(err), "error", err)
+		}
+		if err == nil {
+			timer.Reset(whileReady)
+		} else {
+			timer.Reset(whileUnready)
+		}
+	}
+}
+
+// alike reports whether two faults ask the operator for the same.
+func alike(a, b error) bool {
+	if errors.Is(a, seatlock.ErrUnavailable) && errors.Is(b, seatlock.ErrUnavailable) {
+		return true
+	}
+	return b != nil && a.Error() == b.Error()
+}
+
+func advice(err error) string {
+	if errors.Is(err, seatlock.ErrUnsafe) {
+		return "change the setting of Redis that the error names"
+	}
+	return "Redis does not answer; start it, or correct REDIS_URL and REDIS_MODE"
+}
+
+// Drain makes the process unready for good.
+func (m *Monitor) Drain() { m.draining.Store(true) }
+
+// Draining reports whether Drain was called.
+func (m *Monitor) Draining() bool { return m.draining.Load() }
+
+type answer struct {
+	Status string `json:"status"`
+}
+
+// Healthz answers that the process is up, and asks nothing else.
+func (m *Monitor) Healthz() http.Handler {
+	return api.Handler(http.MethodGet, func(w http.ResponseWriter, r *http.Request) error {
+		return api.WriteJSON(w, answer{Status: "up"})
+	})
+}
+
+// Readyz answers whether the process can serve.
+func (m *Monitor) Readyz() http.Handler {
+	return api.Handler(http.MethodGet, func(w http.ResponseWriter, r *http.Request) error {
+		if m.Draining() {
+			return api.NewProblem(api.CodeDraining, "The process is shutting down.")
+		}
+		if *m.fault.Load() != nil {
+			return api.NewProblem(api.CodeUnavailable, "Redis does not answer, or is set up unsafely; the log says what to do.")
+		}
+		return api.WriteJSON(w, answer{Status: "ready"})
+	})
+}

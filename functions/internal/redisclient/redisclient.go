@@ -1,0 +1,92 @@
+// Package redisclient connects the service to its Redis, or starts one within
+// the process.
+package redisclient
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
+)
+
+// The modes of a Redis, which decide how its URL is read.
+const (
+	Single   = "single"   // redis://user:password@host:6379/0, or rediss://
+	Sentinel = "sentinel" // redis://host:26379/0?master_name=…&addr=host2:26379
+	Cluster  = "cluster"  // redis://host:6379?addr=host2:6379
+)
+
+// Modes lists them all.
+var Modes = []string{Single, Sentinel, Cluster}
+
+// maxQueued is how many commands may wait for Redis in this process. Past it a
+// call is refused at once: a queue that takes longer than REQUEST_TIMEOUT to
+// empty only turns late answers into lost ones.
+const maxQueued = 10_000
+
+// Valid reports whether Open can read url.
+func Valid(mode, url string) bool {
+	client, err := Open(mode, url, time.Second)
+	if err == nil {
+		_ = client.Close()
+	}
+	return err == nil
+}
+
+// Open returns a client of the Redis at url, for commands that are waited for no
+// longer than timeout. It connects when it is first used, so Redis need not be
+// there yet. Its own retries are off: seatlock does them, see [seatlock.Client].
+func Open(mode, url string, timeout time.Duration) (redis.UniversalClient, error) {
+	pipelining := redis.DefaultAutoPipelineOptions()
+	pipelining.MaxQueuedCommands = maxQueued
+	dialTimeout := min(timeout, time.Second)
+	noNotifications := &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+	switch mode {
+	case Single:
+		opt, err := redis.ParseURL(url)
+		if err != nil {
+			return nil, err
+		}
+		opt.MaxRetries, opt.DialerRetries = -1, 1
+		opt.DialTimeout, opt.ReadTimeout, opt.WriteTimeout = dialTimeout, timeout, timeout
+		opt.ContextTimeoutEnabled = true
+		opt.AutoPipelineOptions = pipelining
+		opt.MaintNotificationsConfig = noNotifications
+		return redis.NewClient(opt), nil
+	case Sentinel:
+		opt, err := redis.ParseFailoverURL(url)
+		if err != nil {
+			return nil, err
+		}
+		opt.MaxRetries, opt.DialerRetries = -1, 1
+		opt.DialTimeout, opt.ReadTimeout, opt.WriteTimeout = dialTimeout, timeout, timeout
+		opt.ContextTimeoutEnabled = true
+		opt.AutoPipelineOptions = pipelining
+		return redis.NewFailoverClient(opt), nil
+	case Cluster:
+		opt, err := redis.ParseClusterURL(url)
+		if err != nil {
+			return nil, err
+		}
+		opt.DialerRetries = 1
+		opt.DialTimeout, opt.ReadTimeout, opt.WriteTimeout = dialTimeout, timeout, timeout
+		opt.ContextTimeoutEnabled = true
+		opt.AutoPipelineOptions = pipelining
+		opt.MaintNotificationsConfig = noNotifications
+		return redis.NewClusterClient(opt), nil
+	}
+	return nil, fmt.Errorf("unknown Redis mode %q", mode)
+}
+
+// Embed starts a Redis within the process, for trying things out: its clock
+// runs, so holds expire, and all is gone when it is closed. It returns its URL.
+func Embed() (url string, closeRedis func(), err error) {
+	server, err := miniredis.Run()
+	if err != nil {
+		return "", nil, fmt.Errorf("embedded Redis: %w", err)
+	}
+	server.ClockTTL(true)
+	return "redis://" + server.Addr(), server.Close, nil
+}

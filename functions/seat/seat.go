@@ -1,0 +1,51 @@
+// Package seat is the call that tells the state of one seat.
+package seat
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+
+	"booking/functions/internal/api"
+	"booking/seatlock"
+)
+
+// Locker is what the call needs of seatlock.Locker.
+type Locker interface {
+	Status(ctx context.Context, event, seat string) (seatlock.Seat, error)
+}
+
+type answer struct {
+	SeatID      string `json:"seat_id"`
+	Status      string `json:"status"`
+	ExpiresInMS *int64 `json:"expires_in_ms,omitempty"` // only while Reserved
+}
+
+// New returns the handler of GET /seats/{seat_id}. Where the path has no seat_id,
+// at the function's own URL, the query names it.
+func New(locker Locker) http.Handler {
+	return api.Handler(http.MethodGet, func(w http.ResponseWriter, r *http.Request) error {
+		query, err := url.ParseQuery(r.URL.RawQuery)
+		if err != nil {
+			return api.Invalid("The query can't be read: escape what is not a letter or a digit as %%XX.")
+		}
+		event, id := seatlock.DefaultEvent, r.PathValue("seat_id")
+		if query.Has("event_id") {
+			event = query.Get("event_id")
+		}
+		if id == "" {
+			id = query.Get("seat_id")
+		}
+		if !seatlock.ValidID(event) {
+			return api.Invalid("event_id %s.", api.IDForm)
+		}
+		if !seatlock.ValidID(id) {
+			return api.Invalid("seat_id %s.", api.IDForm)
+		}
+		seat, err := locker.Status(r.Context(), event, id)
+		if err != nil {
+			return err
+		}
+		return api.WriteJSON(w, answer{SeatID: seat.ID, Status: seat.Status.String(), ExpiresInMS: api.ExpiresInMS(seat)})
+	})
+}
