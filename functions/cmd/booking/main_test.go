@@ -1,8 +1,7 @@
 package main
 
 import (
-	"bytes"
-	"errors"
+	"bufio"
 	"fmt"
 	"io"
 	"net"
@@ -152,22 +151,20 @@ func TestAnUnsafeRedisIsNotReady(t *testing.T) {
 	p.Await(t, "/readyz", http.StatusOK)
 }
 
-// Clients with connections of their own reserve seats without pause while the
-// process is told to stop. Until it refuses connections, it answers every request.
+// Clients reserve seats without pause while the process is told to stop, until
+// their load balancer has seen that it is unready. Every request is answered.
 func TestSIGTERMUnderLoadLosesNoAcceptedRequest(t *testing.T) {
 	t.Parallel()
-	p := processtest.Start(t, "DRAIN_DELAY=500ms")
+	p := processtest.Start(t, "DRAIN_DELAY=1s")
 	p.Await(t, "/readyz", http.StatusOK)
 	var answered, draining atomic.Int64
+	var unready atomic.Bool
 	var clients sync.WaitGroup
 	for n := range 16 {
 		clients.Go(func() {
 			client := &http.Client{Transport: &http.Transport{}}
-			for i := 0; ; i++ {
-				resp, err := client.Post(p.URL+"/reserve", "application/json", bytes.NewReader(fmt.Appendf(nil, `{"seat_id":"%d-%d","user_id":"ann"}`, n, i)))
-				if errors.Is(err, syscall.ECONNREFUSED) {
-					return // not accepted
-				}
+			for i := 0; !unready.Load(); i++ {
+				resp, err := client.Post(p.URL+"/reserve", "application/json", strings.NewReader(fmt.Sprintf(`{"seat_id":"%d-%d","user_id":"ann"}`, n, i)))
 				if err != nil {
 					t.Errorf("an accepted request was lost: %v", err)
 					return
@@ -189,10 +186,47 @@ func TestSIGTERMUnderLoadLosesNoAcceptedRequest(t *testing.T) {
 	p.Await(t, "/readyz", http.StatusServiceUnavailable)
 	_, body := get(t, p.URL+"/readyz")
 	require.Contains(t, body, `"code":"draining"`)
+	before := draining.Load()
+	require.Eventually(t, func() bool { return draining.Load() > before }, 20*time.Second, time.Millisecond, "nothing is served during the drain")
+	unready.Store(true)
 	clients.Wait()
 	require.Equal(t, 0, p.Wait())
-	require.Positive(t, draining.Load(), "no request was served during the drain")
 	require.Contains(t, p.Log(), `"msg":"stopped"`)
+}
+
+// A request whose body is still on its way when the listener closes is answered.
+func TestARequestInFlightOutlivesTheListener(t *testing.T) {
+	t.Parallel()
+	p := processtest.Start(t, "DRAIN_DELAY=0s")
+	p.Await(t, "/readyz", http.StatusOK)
+	addr := strings.TrimPrefix(p.URL, "http://")
+	conn, err := net.Dial("tcp", addr)
+	require.NoError(t, err)
+	defer func() { _ = conn.Close() }()
+	_, err = fmt.Fprintf(conn, "POST /reserve HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\nExpect: 100-continue\r\n\r\n", len(ann1A))
+	require.NoError(t, err)
+	answers := bufio.NewReader(conn)
+	line, err := answers.ReadString('\n')
+	require.NoError(t, err)
+	require.Contains(t, line, "100 Continue", "the handler waits for the body")
+	_, err = answers.ReadString('\n')
+	require.NoError(t, err)
+
+	p.Signal(t, syscall.SIGTERM)
+	require.Eventually(t, func() bool {
+		probe, err := net.Dial("tcp", addr)
+		if err == nil {
+			_ = probe.Close()
+		}
+		return err != nil
+	}, 20*time.Second, time.Millisecond, "the listener stays open")
+	_, err = conn.Write([]byte(ann1A))
+	require.NoError(t, err)
+	resp, err := http.ReadResponse(answers, nil)
+	require.NoError(t, err)
+	status, _ := read(t, resp)
+	require.Equal(t, http.StatusOK, status)
+	require.Equal(t, 0, p.Wait())
 }
 
 func TestASlowHeaderIsCutOff(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/felixge/httpsnoop"
@@ -40,14 +41,16 @@ func serve(ctx context.Context, listener net.Listener, handler http.Handler, mon
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(slog.Default().Handler(), slog.LevelDebug),
 	}
+	var busy busyConns
+	server.ConnState = busy.track
 	watching, stopWatching := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWatching()
 	go monitor.Run(watching)
 
-	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(listener) }()
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(trackedListener{listener}) }()
 	select {
-	case err := <-failed:
+	case err := <-ended:
 		return err
 	case <-ctx.Done():
 	}
@@ -55,17 +58,64 @@ func serve(ctx context.Context, listener net.Listener, handler http.Handler, mon
 	monitor.Drain()
 	slog.Info("draining", "delay", c.DrainDelay.String())
 	select {
-	case err := <-failed:
+	case err := <-ended:
 		return err
 	case <-time.After(c.DrainDelay):
 	}
 	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.RequestTimeout+answerTimeout)
 	defer cancel()
+	_ = listener.Close()
+	<-ended
+	busy.wait(bounded)
 	if err := server.Shutdown(bounded); err != nil {
 		return errors.Join(err, server.Close())
 	}
 	slog.Info("stopped")
 	return nil
+}
+
+// busyConns counts the connections that are new or being answered. Shutdown
+// drops a request that it finds half read, so it must wait until there are none.
+type busyConns struct{ n atomic.Int64 }
+
+func (b *busyConns) track(conn net.Conn, state http.ConnState) {
+	now := state == http.StateNew || state == http.StateActive
+	if was := conn.(*trackedConn).busy.Swap(now); was != now {
+		if now {
+			b.n.Add(1)
+		} else {
+			b.n.Add(-1)
+		}
+	}
+}
+
+// wait returns when there are none, or ctx ends.
+func (b *busyConns) wait(ctx context.Context) {
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for b.n.Load() > 0 {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// trackedConn remembers whether busyConns counts it.
+type trackedConn struct {
+	net.Conn
+	busy atomic.Bool
+}
+
+type trackedListener struct{ net.Listener }
+
+func (l trackedListener) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return &trackedConn{Conn: conn}, nil
 }
 
 // closingWhileDraining asks every client that is answered during the drain to
