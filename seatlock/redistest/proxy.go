@@ -14,6 +14,7 @@ type Proxy struct {
 	Addr string
 	// Lost counts the replies that were swallowed.
 	Lost atomic.Int64
+	once atomic.Bool
 	lose atomic.Bool
 }
 
@@ -38,7 +39,11 @@ func NewProxy(t testing.TB, r *Redis) *Proxy {
 
 // LoseNextReply makes the proxy pass on the next request, swallow what Redis
 // answers, and cut the connection.
-func (p *Proxy) LoseNextReply() { p.lose.Store(true) }
+func (p *Proxy) LoseNextReply() { p.once.Store(true) }
+
+// LoseReplies makes the proxy do so with every reply, until it is told to
+// stop.
+func (p *Proxy) LoseReplies(lose bool) { p.lose.Store(lose) }
 
 func (p *Proxy) serve(client net.Conn, addr string) {
 	defer func() { _ = client.Close() }()
@@ -57,7 +62,7 @@ func (p *Proxy) serve(client net.Conn, addr string) {
 		if err != nil {
 			return
 		}
-		if p.lose.CompareAndSwap(true, false) {
+		if p.lose.Load() || p.once.CompareAndSwap(true, false) {
 			p.Lost.Add(1)
 			return
 		}

@@ -19,9 +19,23 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// RequireEnv is the environment variable that, set to anything, turns a test
-// that would be skipped for want of a redis-server into a failure.
-const RequireEnv = "REDIS_REQUIRED"
+// noSkip is the environment variable that, set to anything, turns a test that
+// would be skipped for want of a program into a failure.
+const noSkip = "NO_SKIP"
+
+// Program returns the path of a program that a test needs. The test is skipped
+// where there is none on the PATH, and fails where NO_SKIP is set.
+func Program(t testing.TB, name string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	if err != nil && os.Getenv(noSkip) != "" {
+		t.Fatalf("%s is set, but there is no %s: %v", noSkip, name, err)
+	}
+	if err != nil {
+		t.Skipf("needs %s on the PATH: %v", name, err)
+	}
+	return path
+}
 
 // Redis is a running Redis that ends with its test.
 type Redis struct {
@@ -52,20 +66,13 @@ func Mini(t testing.TB) *Redis {
 	return &Redis{Addr: mini.Addr(), Mini: mini}
 }
 
-// Server starts a real redis-server, with args after its own, on a free port. The
-// test is skipped where none is on the PATH, and fails where RequireEnv is set.
+// Server starts a real redis-server, with args after its own, on a free port;
+// see Program for where there is none.
 func Server(t testing.TB, args ...string) *Redis {
 	t.Helper()
-	path, err := exec.LookPath("redis-server")
-	if err != nil {
-		if os.Getenv(RequireEnv) != "" {
-			t.Fatalf("%s is set, but there is no redis-server: %v", RequireEnv, err)
-		}
-		t.Skipf("needs a redis-server on the PATH: %v", err)
-	}
 	port := freePort(t)
 	r := &Redis{Addr: net.JoinHostPort("127.0.0.1", strconv.Itoa(port))}
-	r.args = append([]string{path, "--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--save", "", "--dir", t.TempDir()}, args...)
+	r.args = append([]string{Program(t, "redis-server"), "--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--save", "", "--dir", t.TempDir()}, args...)
 	r.Start(t)
 	t.Cleanup(func() { r.Kill(t) })
 	return r

@@ -12,7 +12,6 @@ import (
 	"net"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"strconv"
 	"strings"
 	"syscall"
@@ -24,6 +23,9 @@ import (
 	"booking/functions/internal/logging"
 	"booking/functions/internal/service"
 )
+
+// version is what the image was built as; the Dockerfile sets it.
+var version = "unversioned"
 
 var errConfiguration = errors.New("the configuration is wrong")
 
@@ -42,7 +44,7 @@ func main() {
 }
 
 func realMain(ctx context.Context, env envconfig.Lookuper, output io.Writer) error {
-	slog.SetDefault(logging.New(output, slog.LevelInfo))
+	logging.Setup(output, slog.LevelInfo)
 	c, err := config.Load(ctx, env, functions.Names())
 	if err != nil {
 		for fault := range strings.Lines(err.Error()) {
@@ -50,7 +52,7 @@ func realMain(ctx context.Context, env envconfig.Lookuper, output io.Writer) err
 		}
 		return errConfiguration
 	}
-	slog.SetDefault(logging.New(output, c.LogLevel))
+	logging.Setup(output, c.LogLevel)
 
 	s, err := service.Open(c)
 	if err != nil {
@@ -70,10 +72,6 @@ func realMain(ctx context.Context, env envconfig.Lookuper, output io.Writer) err
 }
 
 func logStart(addr net.Addr, target string, terminal bool) {
-	version := "unknown"
-	if build, ok := debug.ReadBuildInfo(); ok {
-		version = build.Main.Version
-	}
 	slog.Info("started", "addr", addr.String(), "function", target, "version", version)
 	if terminal {
 		url := fmt.Sprintf("http://localhost:%d", addr.(*net.TCPAddr).Port)

@@ -21,13 +21,13 @@ import (
 )
 
 func main() {
-	slog.SetDefault(logging.New(os.Stderr, slog.LevelInfo))
+	logging.Setup(os.Stderr, slog.LevelInfo)
 	c, err := config.Load(context.Background(), envconfig.OsLookuper(), functions.Names())
 	if err != nil {
 		slog.Error("the configuration is wrong", "error", err)
 		os.Exit(2)
 	}
-	slog.SetDefault(logging.New(os.Stderr, c.LogLevel))
+	logging.Setup(os.Stderr, c.LogLevel)
 	if err := realMain(context.Background(), c, ""); err != nil {
 		slog.Error("stopped", "error", err)
 		os.Exit(1)

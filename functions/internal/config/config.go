@@ -78,7 +78,9 @@ func (c *Config) check(faults map[string]string, targets []string) {
 
 	rule("PORT", c.Port >= 0 && c.Port <= 65535, c.Port)
 	rule("MAX_HOLD", within(c.MaxHold, time.Second, 24*time.Hour), c.MaxHold)
-	rule("HOLD_TTL", within(c.HoldTTL, time.Second, c.MaxHold), c.HoldTTL)
+	if _, unknown := faults["MAX_HOLD"]; !unknown {
+		rule("HOLD_TTL", within(c.HoldTTL, time.Second, c.MaxHold), c.HoldTTL)
+	}
 	rule("MAX_SEATS_PER_REQUEST", c.MaxSeatsPerRequest >= 1 && c.MaxSeatsPerRequest <= api.MaxSeats, c.MaxSeatsPerRequest)
 	rule("REQUEST_TIMEOUT", within(c.RequestTimeout, 10*time.Millisecond, 30*time.Second), c.RequestTimeout)
 	rule("DRAIN_DELAY", within(c.DrainDelay, 0, 5*time.Minute), c.DrainDelay)

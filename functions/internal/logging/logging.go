@@ -1,27 +1,40 @@
-// Package logging makes the process' logger.
+// Package logging sets up the process' log.
 package logging
 
 import (
+	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
 	"time"
 
 	"github.com/lmittmann/tint"
+	"github.com/redis/go-redis/v9"
 	"golang.org/x/term"
 )
 
-// New returns a logger to w from level up: lines for a person where w is a
-// terminal, else JSON.
-func New(w io.Writer, level slog.Level) *slog.Logger {
+// Setup makes the default logger write to w from level up: lines for a person
+// where w is a terminal, else JSON. What go-redis reports of single connections
+// is of level debug, because seatlock and the readiness monitor report outages.
+func Setup(w io.Writer, level slog.Level) {
+	var handler slog.Handler = slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})
 	if Terminal(w) {
-		return slog.New(tint.NewHandler(w, &tint.Options{Level: level, TimeFormat: time.TimeOnly}))
+		handler = tint.NewTextHandler(w, &tint.Options{Level: level, TimeFormat: time.TimeOnly})
 	}
-	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level}))
+	slog.SetDefault(slog.New(handler))
+	redis.SetLogger(redisLogger{})
 }
 
 // Terminal reports whether a person reads w as it is written.
 func Terminal(w io.Writer) bool {
 	file, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(file.Fd()))
+}
+
+// redisLogger is the logger of go-redis.
+type redisLogger struct{}
+
+func (redisLogger) Printf(ctx context.Context, format string, v ...any) {
+	slog.DebugContext(ctx, fmt.Sprintf(format, v...))
 }

@@ -1,0 +1,20 @@
+# One image for every function: FUNCTION_TARGET chooses one, or none for all.
+ARG GO_IMAGE=docker.io/library/golang:1.26.8-bookworm
+ARG BASE_IMAGE=gcr.io/distroless/static-debian12:nonroot
+
+FROM ${GO_IMAGE} AS build
+WORKDIR /src
+# The modules are a layer of their own: a change of the code downloads nothing.
+COPY go.mod go.sum ./
+RUN go mod download
+COPY seatlock seatlock
+COPY functions functions
+ARG VERSION=unversioned
+RUN --mount=type=cache,target=/root/.cache/go-build \
+    CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=${VERSION}" -o /booking ./functions/cmd/booking
+
+FROM ${BASE_IMAGE}
+COPY --from=build /booking /booking
+USER 65532:65532
+EXPOSE 8080
+ENTRYPOINT ["/booking"]

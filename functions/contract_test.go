@@ -1,0 +1,419 @@
+package functions_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/getkin/kin-openapi/routers"
+	"github.com/getkin/kin-openapi/routers/legacy"
+	"github.com/redis/go-redis/v9"
+	"github.com/stretchr/testify/require"
+
+	"booking/functions"
+	"booking/functions/internal/readiness"
+	"booking/seatlock"
+	"booking/seatlock/redistest"
+)
+
+func TestMain(m *testing.M) {
+	slog.SetDefault(slog.New(slog.DiscardHandler))
+	openapi3filter.RegisterBodyDecoder("text/html", openapi3filter.FileBodyDecoder)
+	os.Exit(m.Run())
+}
+
+// testBundle is a served table of functions. Every answer that it gives is
+// checked against the OpenAPI document.
+type testBundle struct {
+	handler http.Handler
+	monitor *readiness.Monitor
+	router  routers.Router
+}
+
+func setup(t *testing.T, r *redistest.Redis, target string) *testBundle {
+	t.Helper()
+	return setupClient(t, r.Client(t), target, 0)
+}
+
+func setupClient(t *testing.T, client *redis.Client, target string, timeout time.Duration) *testBundle {
+	t.Helper()
+	locker, err := seatlock.New(client, seatlock.Options{Timeout: timeout})
+	require.NoError(t, err)
+	b := &testBundle{monitor: readiness.New(locker.Ping)}
+	ctx, cancel := context.WithCancel(t.Context())
+	t.Cleanup(cancel)
+	go b.monitor.Run(ctx)
+	b.handler, err = functions.Handler(target, functions.Needs{Locker: locker, MaxSeats: 10}, b.monitor)
+	require.NoError(t, err)
+
+	source, err := os.ReadFile("docs/openapi.json")
+	require.NoError(t, err)
+	doc, err := openapi3.NewLoader().LoadFromData(source)
+	require.NoError(t, err)
+	require.NoError(t, doc.Validate(t.Context()))
+	b.router, err = legacy.NewRouter(doc)
+	require.NoError(t, err)
+	return b
+}
+
+type answer struct {
+	status int
+	header http.Header
+	body   string
+}
+
+// do sends a request and checks the answer, and a request that succeeds, against
+// the document.
+func (b *testBundle) do(t *testing.T, req *http.Request) answer {
+	t.Helper()
+	var sent []byte
+	if req.Body != nil {
+		var err error
+		sent, err = io.ReadAll(req.Body)
+		require.NoError(t, err)
+		req.Body = io.NopCloser(bytes.NewReader(sent))
+	}
+	rec := httptest.NewRecorder()
+	b.handler.ServeHTTP(rec, req)
+	got := answer{rec.Code, rec.Header(), rec.Body.String()}
+	for _, secret := range []string{"127.0.0.1", "evalsha", "goroutine", "ERR "} {
+		require.NotContains(t, got.body, secret)
+	}
+	if route, params, err := b.router.FindRoute(req); err == nil {
+		input := &openapi3filter.RequestValidationInput{Request: req, Route: route, PathParams: params}
+		if got.status == http.StatusOK {
+			req.Body = io.NopCloser(bytes.NewReader(sent))
+			require.NoError(t, openapi3filter.ValidateRequest(t.Context(), input))
+		}
+		if req.Method != http.MethodHead {
+			require.NoError(t, openapi3filter.ValidateResponse(t.Context(), &openapi3filter.ResponseValidationInput{
+				RequestValidationInput: input, Status: got.status, Header: got.header, Body: io.NopCloser(strings.NewReader(got.body)),
+			}), "%d %s", got.status, got.body)
+		}
+	}
+	return got
+}
+
+func (b *testBundle) get(t *testing.T, path string) answer {
+	t.Helper()
+	return b.do(t, httptest.NewRequest(http.MethodGet, path, nil))
+}
+
+func (b *testBundle) post(t *testing.T, path, body string) answer {
+	t.Helper()
+	req := httptest.NewRequest(http.MethodPost, path, strings.NewReader(body))
+	req.Header.Set("Content-Type", "application/json")
+	return b.do(t, req)
+}
+
+// problem asserts that an answer is the problem of status and code, and returns
+// its members.
+func (a answer) problem(t *testing.T, status int, code string) map[string]any {
+	t.Helper()
+	require.Equal(t, status, a.status, a.body)
+	require.Equal(t, "application/problem+json", a.header.Get("Content-Type"))
+	var p map[string]any
+	require.NoError(t, json.Unmarshal([]byte(a.body), &p))
+	require.Equal(t, code, p["code"])
+	require.EqualValues(t, status, p["status"])
+	require.Equal(t, "about:blank", p["type"])
+	require.Equal(t, http.StatusText(status), p["title"])
+	require.Regexp(t, `\.$`, p["detail"])
+	if status == http.StatusServiceUnavailable {
+		require.NotEmpty(t, a.header.Get("Retry-After"))
+	}
+	return p
+}
+
+func (a answer) success(t *testing.T) map[string]any {
+	t.Helper()
+	require.Equal(t, http.StatusOK, a.status, a.body)
+	require.Equal(t, "application/json", a.header.Get("Content-Type"))
+	require.Equal(t, "no-store", a.header.Get("Cache-Control"))
+	var members map[string]any
+	require.NoError(t, json.Unmarshal([]byte(a.body), &members))
+	return members
+}
+
+func conflicts(t *testing.T, problem map[string]any) []string {
+	t.Helper()
+	var named []string
+	for _, c := range problem["conflicts"].([]any) {
+		seat := c.(map[string]any)
+		_, timed := seat["expires_in_ms"]
+		require.Equal(t, seat["status"] == "Reserved", timed)
+		named = append(named, seat["seat_id"].(string)+" "+seat["status"].(string))
+	}
+	return named
+}
+
+func TestTheThreeCalls(t *testing.T) {
+	t.Parallel()
+	redistest.Each(t, func(t *testing.T, r *redistest.Redis) {
+		b := setup(t, r, "")
+		const body = `{"seat_id":"1A","user_id":"user_123"}`
+		require.JSONEq(t, `{"seat_id":"1A","status":"Available"}`, b.get(t, "/seats/1A").body)
+
+		reserved := b.post(t, "/reserve", body).success(t)
+		require.Equal(t, "reserved", reserved["status"])
+		require.Equal(t, "default", reserved["event_id"])
+		require.Equal(t, []any{"1A"}, reserved["seat_ids"])
+		require.Equal(t, "user_123", reserved["user_id"])
+		require.InDelta(t, 300_000, reserved["expires_in_ms"], 1)
+		require.Regexp(t, `^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$`, reserved["expires_at"])
+
+		seat := b.get(t, "/seats/1A").success(t)
+		require.Equal(t, "Reserved", seat["status"])
+		require.Contains(t, seat, "expires_in_ms")
+		require.NotContains(t, b.get(t, "/seats/1A").body, "user_123")
+
+		sold := b.post(t, "/buy", body)
+		require.JSONEq(t, `{"status":"sold","event_id":"default","seat_ids":["1A"],"user_id":"user_123"}`, sold.body)
+		require.JSONEq(t, `{"seat_id":"1A","status":"Sold"}`, b.get(t, "/seats/1A").body)
+	})
+}
+
+func TestEveryMutationMayBeSentTwice(t *testing.T) {
+	t.Parallel()
+	redistest.Each(t, func(t *testing.T, r *redistest.Redis) {
+		b := setup(t, r, "")
+		const body = `{"seat_ids":["1A","1B"],"user_id":"user_123"}`
+		first := b.post(t, "/reserve", body).success(t)
+		second := b.post(t, "/reserve", body).success(t)
+		require.Equal(t, first["expires_at"], second["expires_at"])
+		require.Equal(t, b.post(t, "/buy", body).success(t), b.post(t, "/buy", body).success(t))
+	})
+}
+
+func TestGroupsAndEvents(t *testing.T) {
+	t.Parallel()
+	redistest.Each(t, func(t *testing.T, r *redistest.Redis) {
+		b := setup(t, r, "")
+		reserved := b.post(t, "/reserve", `{"event_id":"gala","seat_ids":["1A","1B"],"user_id":"ann"}`).success(t)
+		require.Equal(t, []any{"1A", "1B"}, reserved["seat_ids"])
+		require.Equal(t, "gala", reserved["event_id"])
+		require.Equal(t, "Available", b.get(t, "/seats/1A").success(t)["status"])
+		require.Equal(t, "Reserved", b.get(t, "/seats/1A?event_id=gala").success(t)["status"])
+
+		refused := b.post(t, "/reserve", `{"event_id":"gala","seat_ids":["1B","1C"],"user_id":"bob"}`).problem(t, 409, "seat_unavailable")
+		require.Equal(t, []string{"1B Reserved"}, conflicts(t, refused))
+		require.Equal(t, "Available", b.get(t, "/seats/1C?event_id=gala").success(t)["status"])
+	})
+}
+
+func TestRefusals(t *testing.T) {
+	t.Parallel()
+	redistest.Each(t, func(t *testing.T, r *redistest.Redis) {
+		b := setup(t, r, "")
+		b.post(t, "/reserve", `{"seat_ids":["1A","1B"],"user_id":"ann"}`).success(t)
+		b.post(t, "/buy", `{"seat_id":"1B","user_id":"ann"}`).success(t)
+		t.Run("seat_unavailable", func(t *testing.T) {
+			p := b.post(t, "/reserve", `{"seat_ids":["1A","1B","1C"],"user_id":"bob"}`).problem(t, 409, "seat_unavailable")
+			require.Equal(t, []string{"1A Reserved", "1B Sold"}, conflicts(t, p))
+		})
+		t.Run("held_by_other", func(t *testing.T) {
+			p := b.post(t, "/buy", `{"seat_ids":["1A","1B"],"user_id":"bob"}`).problem(t, 400, "held_by_other")
+			require.Equal(t, []string{"1A Reserved", "1B Sold"}, conflicts(t, p))
+		})
+		t.Run("hold_expired", func(t *testing.T) {
+			p := b.post(t, "/buy", `{"seat_ids":["1A","1C"],"user_id":"ann"}`).problem(t, 400, "hold_expired")
+			require.Equal(t, []string{"1C Available"}, conflicts(t, p))
+			r.Advance(t, time.Hour)
+			p = b.post(t, "/buy", `{"seat_id":"1A","user_id":"ann"}`).problem(t, 400, "hold_expired")
+			require.Equal(t, []string{"1A Available"}, conflicts(t, p))
+		})
+	})
+}
+
+func TestRequestsThatCannotBeUnderstood(t *testing.T) {
+	t.Parallel()
+	b := setup(t, redistest.Mini(t), "")
+	t.Run("not_found", func(t *testing.T) {
+		for _, path := range []string{"/", "/nothing", "/reserve/", "//reserve", "/seats", "/seats/", "/seats/1A/2B", "/seats/..", "/docs/nothing.js"} {
+			b.get(t, path).problem(t, 404, "not_found")
+		}
+	})
+	t.Run("method_not_allowed", func(t *testing.T) {
+		for path, allow := range map[string]string{
+			"/reserve": "POST", "/buy": "POST", "/seats/1A": "GET, HEAD", "/docs": "GET, HEAD", "/openapi.json": "GET, HEAD",
+			"/healthz": "GET, HEAD", "/readyz": "GET, HEAD",
+		} {
+			got := b.do(t, httptest.NewRequest(http.MethodDelete, path, nil))
+			got.problem(t, 405, "method_not_allowed")
+			require.Equal(t, allow, got.header.Get("Allow"))
+		}
+	})
+	t.Run("too_large", func(t *testing.T) {
+		b.post(t, "/reserve", `{"user_id":"`+strings.Repeat("x", 16<<10)+`"}`).problem(t, 413, "too_large")
+	})
+	t.Run("unsupported_media_type", func(t *testing.T) {
+		for _, contentType := range []string{"", "text/plain", "application/x-www-form-urlencoded", "application/problem+json", ";"} {
+			req := httptest.NewRequest(http.MethodPost, "/buy", strings.NewReader(`{"seat_id":"1A","user_id":"ann"}`))
+			req.Header.Set("Content-Type", contentType)
+			b.do(t, req).problem(t, 415, "unsupported_media_type")
+		}
+		req := httptest.NewRequest(http.MethodPost, "/reserve", strings.NewReader(`{"seat_id":"1A","user_id":"ann"}`))
+		req.Header.Set("Content-Type", "Application/JSON; charset=utf-8")
+		b.do(t, req).success(t)
+	})
+	t.Run("invalid_request", func(t *testing.T) {
+		for body, names := range map[string]string{
+			``:                                    "empty",
+			`{`:                                   "JSON",
+			`seat_id=1A`:                          "JSON",
+			`[]`:                                  "object",
+			`null`:                                "seat_id",
+			`{"seat_id":"1A","user_id":"ann"} {}`: "byte",
+			`{"user_id":"ann"}`:                   "seat_id",
+			`{"seat_id":null,"user_id":"ann"}`:    "seat_id",
+			`{"seat_id":7,"user_id":"ann"}`:       "seat_id",
+			`{"seat_id":"","user_id":"ann"}`:      "seat_id",
+			`{"seat_id":"1 A","user_id":"ann"}`:   "seat_id",
+			`{"seat_id":"1А","user_id":"ann"}`:    "seat_id", // a Cyrillic А
+			`{"seat_id":"` + strings.Repeat("x", 65) + `","user_id":"ann"}`:                "seat_id",
+			`{"seat_id":"1A","seat_ids":["1B"],"user_id":"ann"}`:                           "seat_ids",
+			`{"seat_id":"1A","seat_ids":[],"user_id":"ann"}`:                               "seat_ids",
+			`{"seat_ids":[],"user_id":"ann"}`:                                              "seat_ids",
+			`{"seat_ids":"1A","user_id":"ann"}`:                                            "seat_ids",
+			`{"seat_ids":["1A",2],"user_id":"ann"}`:                                        "seat_ids",
+			`{"seat_ids":["1A","1B","1A"],"user_id":"ann"}`:                                "seat_ids[2]",
+			`{"seat_ids":["1A",""],"user_id":"ann"}`:                                       "seat_ids[1]",
+			`{"seat_ids":["1","2","3","4","5","6","7","8","9","10","11"],"user_id":"ann"}`: "seat_ids",
+			`{"seat_id":"1A"}`:                                  "user_id",
+			`{"seat_id":"1A","user_id":null}`:                   "user_id",
+			`{"seat_id":"1A","user_id":""}`:                     "user_id",
+			`{"seat_id":"1A","user_id":"a b"}`:                  "user_id",
+			`{"seat_id":"1A","user_id":"Zoë"}`:                  "user_id",
+			`{"seat_id":"1A","user_id":{"id":"ann"}}`:           "user_id",
+			`{"event_id":"","seat_id":"1A","user_id":"ann"}`:    "event_id",
+			`{"event_id":"{x}","seat_id":"1A","user_id":"ann"}`: "event_id",
+		} {
+			for _, path := range []string{"/reserve", "/buy"} {
+				p := b.post(t, path, body).problem(t, 422, "invalid_request")
+				require.Contains(t, p["detail"], names, body)
+			}
+		}
+		for path, names := range map[string]string{
+			"/seats/1%20A":          "seat_id",
+			"/seats/1%D0%90":        "seat_id",
+			"/seats/1A?event_id=":   "event_id",
+			"/seats/1A?event_id=%7": "query",
+		} {
+			p := b.get(t, path).problem(t, 422, "invalid_request")
+			require.Contains(t, p["detail"], names)
+		}
+		require.Equal(t, "Available", b.get(t, "/seats/2").success(t)["status"], "a refused request changed a seat")
+	})
+}
+
+func TestFaults(t *testing.T) {
+	t.Parallel()
+	const body = `{"seat_id":"1A","user_id":"ann"}`
+	t.Run("internal", func(t *testing.T) {
+		t.Parallel()
+		r := redistest.Mini(t)
+		b := setup(t, r, "")
+		r.Mini.SetError("ERR Error running script 127.0.0.1")
+		b.post(t, "/reserve", body).problem(t, 500, "internal")
+		b.post(t, "/buy", body).problem(t, 500, "internal")
+		b.get(t, "/seats/1A").problem(t, 500, "internal")
+	})
+	t.Run("unavailable", func(t *testing.T) {
+		t.Parallel()
+		r := redistest.Mini(t)
+		b := setup(t, r, "")
+		r.Mini.Close()
+		b.post(t, "/reserve", body).problem(t, 503, "unavailable")
+		b.post(t, "/buy", body).problem(t, 503, "unavailable")
+		b.get(t, "/seats/1A").problem(t, 503, "unavailable")
+		require.Eventually(t, func() bool { return b.get(t, "/readyz").status == 503 }, 10*time.Second, time.Millisecond)
+		b.get(t, "/readyz").problem(t, 503, "unavailable")
+	})
+	t.Run("outcome_unknown", func(t *testing.T) {
+		t.Parallel()
+		proxy := redistest.NewProxy(t, redistest.Mini(t))
+		client := redis.NewClient(&redis.Options{Addr: proxy.Addr, MaxRetries: -1})
+		t.Cleanup(func() { _ = client.Close() })
+		b := setupClient(t, client, "", 200*time.Millisecond)
+		proxy.LoseReplies(true)
+		b.post(t, "/reserve", body).problem(t, 503, "outcome_unknown")
+		proxy.LoseReplies(false)
+		b.post(t, "/reserve", body).success(t)
+		proxy.LoseReplies(true)
+		b.post(t, "/buy", body).problem(t, 503, "outcome_unknown")
+		b.get(t, "/seats/1A").problem(t, 503, "unavailable")
+		proxy.LoseReplies(false)
+		b.post(t, "/buy", body).success(t)
+	})
+	t.Run("draining", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t, redistest.Mini(t), "")
+		b.monitor.Drain()
+		b.get(t, "/readyz").problem(t, 503, "draining")
+		b.post(t, "/reserve", body).success(t)
+		b.get(t, "/healthz").success(t)
+	})
+	t.Run("a panic", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t, redistest.Mini(t), "")
+		handler, err := functions.Handler("reserve", functions.Needs{MaxSeats: 10}, b.monitor) // no Locker
+		require.NoError(t, err)
+		b.handler = handler
+		b.post(t, "/reserve", body).problem(t, 500, "internal")
+	})
+}
+
+func TestFunctionURLs(t *testing.T) {
+	t.Parallel()
+	const body = `{"seat_id":"1A","user_id":"ann"}`
+	require.Equal(t, []string{"reserve", "buy", "seat", "docs"}, functions.Names())
+	for target, calls := range map[string]struct {
+		method string
+		paths  []string
+	}{
+		"reserve": {http.MethodPost, []string{"/reserve", "/"}},
+		"buy":     {http.MethodPost, []string{"/buy", "/"}},
+		"seat":    {http.MethodGet, []string{"/seats/1A", "/?seat_id=1A"}},
+		"docs":    {http.MethodGet, []string{"/docs", "/openapi.json", "/docs/swagger-ui.css", "/"}},
+	} {
+		t.Run(target, func(t *testing.T) {
+			t.Parallel()
+			r := redistest.Mini(t)
+			setup(t, r, "").post(t, "/reserve", body).success(t)
+			b := setup(t, r, target)
+			for _, path := range calls.paths {
+				if calls.method == http.MethodPost {
+					b.post(t, path, body).success(t)
+				} else {
+					require.Equal(t, http.StatusOK, b.get(t, path).status)
+				}
+			}
+			for _, path := range []string{"/reserve", "/buy", "/seats/1A", "/docs", "/nothing"} {
+				if path != calls.paths[0] {
+					b.post(t, path, body).problem(t, 404, "not_found")
+				}
+			}
+			require.Eventually(t, func() bool { return b.get(t, "/readyz").status == 200 }, 10*time.Second, time.Millisecond)
+			b.get(t, "/healthz").success(t)
+		})
+	}
+	t.Run("NoSuchFunction", func(t *testing.T) {
+		t.Parallel()
+		_, err := functions.Handler("refund", functions.Needs{}, readiness.New(nil))
+		require.ErrorContains(t, err, "refund")
+	})
+	t.Run("SeatNeedsItsID", func(t *testing.T) {
+		t.Parallel()
+		setup(t, redistest.Mini(t), "seat").get(t, "/").problem(t, 422, "invalid_request")
+	})
+}

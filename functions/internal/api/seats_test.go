@@ -1,0 +1,70 @@
+package api
+
+import (
+	"encoding/json"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"booking/seatlock"
+)
+
+// Whatever is sent, the request is either refused with a sentence, or within what
+// seatlock accepts.
+func FuzzParseSeats(f *testing.F) {
+	f.Add([]byte(`{"seat_id":"1A","user_id":"user_123"}`))
+	f.Add([]byte(`{"event_id":"gala","seat_ids":["1A","1B"],"user_id":"auth0|x"}`))
+	f.Add([]byte(`{"seat_ids":["1A","1A"],"user_id":"x"}`))
+	f.Add([]byte(`{"seat_id":"\u0410","user_id":"\ud800"}`))
+	f.Add([]byte(`[[[[`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		seats, err := parseSeats(body, MaxSeats)
+		if err != nil {
+			var p *Problem
+			require.ErrorAs(t, err, &p)
+			require.Equal(t, CodeInvalidRequest, p.Code)
+			require.NotEmpty(t, p.Detail)
+			return
+		}
+		require.True(t, json.Valid(body))
+		require.True(t, seatlock.ValidID(seats.EventID))
+		require.True(t, seatlock.ValidUser(seats.UserID))
+		require.NotEmpty(t, seats.SeatIDs)
+		require.LessOrEqual(t, len(seats.SeatIDs), MaxSeats)
+		seen := map[string]bool{}
+		for _, id := range seats.SeatIDs {
+			require.True(t, seatlock.ValidID(id))
+			require.False(t, seen[id], "%s twice", id)
+			seen[id] = true
+		}
+	})
+}
+
+func TestMaxSeatsIsAsConfigured(t *testing.T) {
+	t.Parallel()
+	body := []byte(`{"seat_ids":["1","2","3"],"user_id":"ann"}`)
+	_, err := parseSeats(body, 3)
+	require.NoError(t, err)
+	_, err = parseSeats(body, 2)
+	require.ErrorContains(t, err, "seat_ids must name 1 to 2 seats, not 3.")
+}
+
+func TestEveryCodeHasAStatus(t *testing.T) {
+	t.Parallel()
+	for code, status := range statuses {
+		p := NewProblem(code, "A sentence.")
+		require.Equal(t, status, p.Status)
+		require.NotEmpty(t, p.Title)
+	}
+	require.Equal(t, CodeInternal, problemOf(errors.New("anything")).Code)
+}
+
+func TestTimesAreInUTCWithMilliseconds(t *testing.T) {
+	t.Parallel()
+	a := NewSeatsAnswer("reserved", Seats{}).Until(seatlock.Hold{Deadline: time.UnixMilli(1_700_000_000_120).UTC(), ExpiresIn: 0})
+	require.Equal(t, "2023-11-14T22:13:20.120Z", a.ExpiresAt)
+	require.NotNil(t, a.ExpiresInMS, "a hold that ends now is a hold")
+	require.Zero(t, *a.ExpiresInMS)
+}

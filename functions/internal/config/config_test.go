@@ -1,0 +1,77 @@
+package config_test
+
+import (
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sethvargo/go-envconfig"
+	"github.com/stretchr/testify/require"
+
+	"booking/functions/internal/config"
+)
+
+var targets = []string{"reserve", "buy"}
+
+func load(t *testing.T, env map[string]string) (*config.Config, error) {
+	t.Helper()
+	return config.Load(t.Context(), envconfig.MapLookuper(env), targets)
+}
+
+func TestDefaults(t *testing.T) {
+	t.Parallel()
+	c, err := load(t, nil)
+	require.NoError(t, err)
+	require.Equal(t, &config.Config{
+		Port: 8080, RedisMode: "single", HoldTTL: 5 * time.Minute, MaxHold: 15 * time.Minute, MaxSeatsPerRequest: 10,
+		RequestTimeout: 2 * time.Second, DrainDelay: time.Second, LogLevel: slog.LevelInfo,
+	}, c)
+}
+
+func TestEveryFaultIsNamedAtOnce(t *testing.T) {
+	t.Parallel()
+	_, err := load(t, map[string]string{
+		"PORT": "http", "FUNCTION_TARGET": "refund", "REDIS_MODE": "ring", "HOLD_TTL": "20m", "MAX_HOLD": "10m",
+		"MAX_SEATS_PER_REQUEST": "0", "REQUEST_TIMEOUT": "1m", "DRAIN_DELAY": "-1s", "LOG_LEVEL": "loud",
+		"REDIS_URL": "redis://me:secret@host:port",
+	})
+	require.EqualError(t, err, strings.Join([]string{
+		`PORT is "http": want a port from 1 to 65535, or 0 for any that is free`,
+		`FUNCTION_TARGET is "refund": want one of reserve, buy, or nothing for all of them`,
+		`REDIS_MODE is "ring": want single, sentinel or cluster`,
+		`HOLD_TTL is 20m0s: want a duration from 1s to MAX_HOLD, like 5m`,
+		`MAX_SEATS_PER_REQUEST is 0: want a number from 1 to 10`,
+		`REQUEST_TIMEOUT is 1m0s: want a duration from 10ms to 30s, like 2s`,
+		`DRAIN_DELAY is -1s: want a duration up to 5m, like 10s`,
+		`LOG_LEVEL is "loud": want debug, info, warn or error`,
+	}, "\n"))
+}
+
+func TestRedisURL(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		env  map[string]string
+		want string // in the error; none where empty
+	}{
+		"Single":         {map[string]string{"REDIS_URL": "redis://me:secret@host:6379/0"}, ""},
+		"TLS":            {map[string]string{"REDIS_URL": "rediss://host"}, ""},
+		"Sentinel":       {map[string]string{"REDIS_URL": "redis://host:26379/0?master_name=seats&addr=host2:26379", "REDIS_MODE": "sentinel"}, ""},
+		"Cluster":        {map[string]string{"REDIS_URL": "redis://host:6379?addr=host2:6379", "REDIS_MODE": "cluster"}, ""},
+		"OtherScheme":    {map[string]string{"REDIS_URL": "http://me:secret@host"}, "REDIS_URL is not readable"},
+		"BadPort":        {map[string]string{"REDIS_URL": "redis://me:secret@host:port"}, "REDIS_URL is not readable"},
+		"ModeWithoutURL": {map[string]string{"REDIS_MODE": "cluster"}, "REDIS_URL is not set, but REDIS_MODE is cluster"},
+		"Pod":            {map[string]string{"K_SERVICE": "buy"}, "REDIS_URL is not set: the embedded Redis would lose every sale"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := load(t, test.env)
+			if test.want == "" {
+				require.NoError(t, err)
+				return
+			}
+			require.ErrorContains(t, err, test.want)
+			require.NotContains(t, err.Error(), "secret")
+		})
+	}
+}
