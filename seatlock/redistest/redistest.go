@@ -9,7 +9,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -70,9 +72,35 @@ func Mini(t testing.TB) *Redis {
 // see Program for where there is none.
 func Server(t testing.TB, args ...string) *Redis {
 	t.Helper()
-	port := freePort(t)
-	r := &Redis{Addr: net.JoinHostPort("127.0.0.1", strconv.Itoa(port))}
-	r.args = append([]string{Program(t, "redis-server"), "--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--save", "", "--dir", t.TempDir()}, args...)
+	return start(t, append([]string{"--save", ""}, args...))
+}
+
+// Sentinel starts a real Redis Sentinel with the configuration file conf on a
+// free port; see Program for where there is none.
+func Sentinel(t testing.TB, conf string) *Redis {
+	t.Helper()
+	return start(t, []string{conf, "--sentinel"})
+}
+
+// Cluster starts a real Redis Cluster of one node that owns every slot; see
+// Program for where there is none.
+func Cluster(t testing.TB) *Redis {
+	t.Helper()
+	r := Server(t, "--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(freePort(t)))
+	client := r.Client(t)
+	require.NoError(t, client.ClusterAddSlotsRange(t.Context(), 0, 16383).Err())
+	require.Eventually(t, func() bool {
+		info, err := client.ClusterInfo(t.Context()).Result()
+		return err == nil && strings.Contains(info, "cluster_state:ok")
+	}, 20*time.Second, 5*time.Millisecond, "the cluster does not come up")
+	return r
+}
+
+func start(t testing.TB, args []string) *Redis {
+	t.Helper()
+	port := strconv.Itoa(freePort(t))
+	r := &Redis{Addr: net.JoinHostPort("127.0.0.1", port)}
+	r.args = slices.Concat([]string{Program(t, "redis-server")}, args, []string{"--port", port, "--bind", "127.0.0.1", "--dir", t.TempDir()})
 	r.Start(t)
 	t.Cleanup(func() { r.Kill(t) })
 	return r
