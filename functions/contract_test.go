@@ -42,7 +42,7 @@ type testBundle struct {
 
 func setup(t *testing.T, r *redistest.Redis, target string) *testBundle {
 	t.Helper()
-	return setupClient(t, r.Client(t), target, 0)
+	return setupClient(t, r.Client(t), target, time.Minute)
 }
 
 func setupClient(t *testing.T, client *redis.Client, target string, timeout time.Duration) *testBundle {
@@ -220,6 +220,10 @@ func TestRefusals(t *testing.T) {
 		t.Run("seat_unavailable", func(t *testing.T) {
 			p := b.post(t, "/reserve", `{"seat_ids":["1A","1B","1C"],"user_id":"bob"}`).problem(t, 409, "seat_unavailable")
 			require.Equal(t, []string{"1A Reserved", "1B Sold"}, conflicts(t, p))
+		})
+		t.Run("seat_unavailable, but the user's own", func(t *testing.T) {
+			p := b.post(t, "/reserve", `{"seat_id":"1B","user_id":"ann"}`).problem(t, 409, "seat_unavailable")
+			require.Equal(t, "1B is yours already, it is sold to you. Nothing was reserved; choose other seats.", p["detail"])
 		})
 		t.Run("held_by_other", func(t *testing.T) {
 			p := b.post(t, "/buy", `{"seat_ids":["1A","1B"],"user_id":"bob"}`).problem(t, 400, "held_by_other")
@@ -414,6 +418,7 @@ func TestFunctionURLs(t *testing.T) {
 	})
 	t.Run("SeatNeedsItsID", func(t *testing.T) {
 		t.Parallel()
-		setup(t, redistest.Mini(t), "seat").get(t, "/").problem(t, 422, "invalid_request")
+		p := setup(t, redistest.Mini(t), "seat").get(t, "/").problem(t, 422, "invalid_request")
+		require.Contains(t, p["detail"], "seat_id is missing")
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"path"
 	"runtime/debug"
+	"slices"
 
 	"booking/functions/buy"
 	"booking/functions/docs"
@@ -14,14 +15,23 @@ import (
 	"booking/functions/internal/readiness"
 	"booking/functions/reserve"
 	"booking/functions/seat"
-	"booking/seatlock"
 )
+
+// Locker is what all functions together need of seatlock.Locker.
+type Locker interface {
+	reserve.Locker
+	buy.Locker
+	seat.Locker
+}
 
 // Needs is what functions are built from.
 type Needs struct {
-	Locker   *seatlock.Locker
+	Locker   Locker
 	MaxSeats int // that one request may name
 }
+
+// Middleware wraps the handler of a function, by its name.
+type Middleware = func(function string, next http.Handler) http.Handler
 
 // Function is one call of the service.
 type Function struct {
@@ -48,9 +58,10 @@ func Names() []string {
 }
 
 // Handler serves the function that target names at its own paths and at /, or
-// every function where target is empty, and the probes of monitor either way. Any
-// other path is answered as not found.
-func Handler(target string, needs Needs, monitor *readiness.Monitor) (http.Handler, error) {
+// every function where target is empty, each within the middleware, first one
+// outermost; and the probes of monitor either way. Any other path is answered as
+// not found.
+func Handler(target string, needs Needs, monitor *readiness.Monitor, middleware ...Middleware) (http.Handler, error) {
 	mux := http.NewServeMux()
 	mux.Handle("/healthz", monitor.Healthz())
 	mux.Handle("/readyz", monitor.Readyz())
@@ -62,6 +73,9 @@ func Handler(target string, needs Needs, monitor *readiness.Monitor) (http.Handl
 		}
 		found = true
 		handler := f.New(needs)
+		for _, wrap := range slices.Backward(middleware) {
+			handler = wrap(f.Name, handler)
+		}
 		for _, p := range f.Paths {
 			mux.Handle(p, handler)
 		}

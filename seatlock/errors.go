@@ -79,12 +79,15 @@ type Seat struct {
 	ID        string
 	Status    Status
 	ExpiresIn time.Duration // how long the hold lasts; 0 unless Reserved
+	Yours     bool          // in a refusal: it is sold to the very user who asked
 }
 
 // newSeat makes a Seat of what PTTL answered for its key: -2 where there is no
-// key, -1 where it has no expiry, else milliseconds.
+// key, -1 where it has no expiry, else milliseconds; or of a script's -3.
 func newSeat(id string, pttl int64) Seat {
 	switch pttl {
+	case -3:
+		return Seat{ID: id, Status: Sold, Yours: true}
 	case -2:
 		return Seat{ID: id, Status: Available}
 	case -1:

@@ -27,7 +27,7 @@ func TestALostReplyIsNoRefusal(t *testing.T) {
 	t.Parallel()
 	redistest.Each(t, func(t *testing.T, r *redistest.Redis) {
 		proxy := redistest.NewProxy(t, r)
-		locker := newLocker(t, &redis.Options{Addr: proxy.Addr, MaxRetries: -1}, 0)
+		locker := newLocker(t, &redis.Options{Addr: proxy.Addr, MaxRetries: -1}, time.Minute)
 		require.NoError(t, locker.Ping(t.Context()))
 
 		proxy.LoseNextReply()
@@ -182,4 +182,9 @@ func TestCheckNamesTheUnsafeSetting(t *testing.T) {
 	err := b.locker.Check(t.Context())
 	require.ErrorIs(t, err, seatlock.ErrUnsafe)
 	require.ErrorContains(t, err, `maxmemory-policy is "allkeys-lru", set it to noeviction`)
+	require.NoError(t, b.redis.ConfigSet(t.Context(), "maxmemory-policy", "noeviction").Err())
+	require.NoError(t, b.redis.SlaveOf(t.Context(), "127.0.0.1", "1").Err())
+	err = b.locker.Check(t.Context())
+	require.ErrorIs(t, err, seatlock.ErrUnsafe)
+	require.ErrorContains(t, err, `role is "slave", give the address of the primary`)
 }

@@ -139,6 +139,9 @@ func (l *Locker) Status(ctx context.Context, event, seat string) (Seat, error) {
 	return newSeat(seat, pttl), nil
 }
 
+// Queued returns how many commands wait in this process for their round trip.
+func (l *Locker) Queued() int { return l.pipe.Len() }
+
 // Ping reports whether Redis answers: nil or ErrUnavailable.
 func (l *Locker) Ping(ctx context.Context) error {
 	err := l.try(ctx, ErrUnavailable, func(ctx context.Context) error {
@@ -153,7 +156,8 @@ func (l *Locker) Ping(ctx context.Context) error {
 // Check reports whether Redis answers and keeps what it is given: it fails with
 // ErrUnavailable, or with ErrUnsafe and the setting to change. Every policy but
 // noeviction frees seats when memory is full: allkeys-* sold ones, volatile-*
-// held ones (https://redis.io/docs/latest/develop/reference/eviction/).
+// held ones (https://redis.io/docs/latest/develop/reference/eviction/); a replica
+// takes no writes. Check does not look at persistence.
 func (l *Locker) Check(ctx context.Context) error {
 	if err := l.Ping(ctx); err != nil {
 		return err
@@ -161,12 +165,15 @@ func (l *Locker) Check(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, l.opt.Timeout)
 	defer cancel()
 	inspect := func(ctx context.Context, server Client) error {
-		memory, err := server.Info(ctx, "memory").Result()
+		info, err := server.Info(ctx, "memory", "replication").Result()
 		if err != nil {
-			return fmt.Errorf("%w: info memory: %w", ErrUnavailable, err)
+			return fmt.Errorf("%w: info: %w", ErrUnavailable, err)
 		}
-		if policy := infoField(memory, "maxmemory_policy"); policy != "noeviction" {
+		if policy := infoField(info, "maxmemory_policy"); policy != "noeviction" {
 			return fmt.Errorf("%w: maxmemory-policy is %q, set it to noeviction", ErrUnsafe, policy)
+		}
+		if role := infoField(info, "role"); role != "master" {
+			return fmt.Errorf("%w: role is %q, give the address of the primary", ErrUnsafe, role)
 		}
 		return nil
 	}

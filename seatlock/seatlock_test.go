@@ -33,7 +33,7 @@ type testBundle struct {
 func setup(t *testing.T, r *redistest.Redis) *testBundle {
 	t.Helper()
 	client := r.Client(t)
-	locker, err := seatlock.New(client, seatlock.Options{HoldTime: holdTime})
+	locker, err := seatlock.New(client, seatlock.Options{HoldTime: holdTime, Timeout: time.Minute})
 	require.NoError(t, err)
 	return &testBundle{locker: locker, redis: client}
 }
@@ -113,8 +113,19 @@ func TestReserve(t *testing.T) {
 			requireConflict(t, err, seatlock.ErrTaken, "held Reserved")
 			_, err = b.locker.Reserve(t.Context(), event, []string{"sold"}, bob)
 			requireConflict(t, err, seatlock.ErrTaken, "sold Sold")
-			_, err = b.locker.Reserve(t.Context(), event, []string{"sold"}, ann)
-			requireConflict(t, err, seatlock.ErrTaken, "sold Sold")
+		})
+		t.Run("TellsTheBuyerThatTheSeatIsTheirs", func(t *testing.T) {
+			b := setup(t, r)
+			b.reserve(t, ann, "mine")
+			b.buy(t, ann, "mine")
+			_, err := b.locker.Reserve(t.Context(), event, []string{"mine"}, ann)
+			requireConflict(t, err, seatlock.ErrTaken, "mine Sold")
+			var conflict *seatlock.ConflictError
+			require.ErrorAs(t, err, &conflict)
+			require.True(t, conflict.Seats[0].Yours)
+			_, err = b.locker.Reserve(t.Context(), event, []string{"mine"}, bob)
+			require.ErrorAs(t, err, &conflict)
+			require.False(t, conflict.Seats[0].Yours)
 		})
 		t.Run("HoldsAGroupWholeOrNotAtAll", func(t *testing.T) {
 			b := setup(t, r)

@@ -34,7 +34,9 @@ func New(locker Locker) http.Handler {
 			event = query.Get("event_id")
 		}
 		if id == "" {
-			id = query.Get("seat_id")
+			if id = query.Get("seat_id"); id == "" {
+				return api.Invalid("seat_id is missing; ask like /?seat_id=1A.")
+			}
 		}
 		if !seatlock.ValidID(event) {
 			return api.Invalid("event_id %s.", api.IDForm)

@@ -9,7 +9,8 @@
 -- deadline being the earliest of the group. Seats that the user held already
 -- keep theirs.
 -- Returns {0, i, ttl, ...}: nothing has changed; a pair for each seat in the
--- way, its place in KEYS and its PTTL (ms, or -1 where it is sold).
+-- way, its place in KEYS and its PTTL (ms where another user holds it, -1 where
+-- it is sold), or -3 where it is sold to the user.
 
 local user = ARGV[1]
 local free, refusal, deadline = {}, {0}, nil
@@ -22,7 +23,7 @@ for i, value in ipairs(redis.call('MGET', unpack(KEYS))) do
     deadline = math.min(deadline or expires, expires)
   else
     refusal[#refusal + 1] = i
-    refusal[#refusal + 1] = redis.call('PTTL', KEYS[i])
+    refusal[#refusal + 1] = value == 'sold:' .. user and -3 or redis.call('PTTL', KEYS[i])
   end
 end
 if #refusal > 1 then

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os/exec"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -15,7 +16,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"booking/functions/internal/processtest"
+	"booking/functions/cmd/internal/processtest"
 	"booking/seatlock/redistest"
 )
 
@@ -52,7 +53,7 @@ func TestWithoutRedisURL(t *testing.T) {
 		t.Parallel()
 		p := processtest.Start(t, "HOLD_TTL=1s")
 		p.Await(t, "/readyz", http.StatusOK)
-		require.Contains(t, p.Log(), "REDIS_URL is not set")
+		p.AwaitLog(t, "REDIS_URL is not set")
 
 		status, _ := post(t, p.URL+"/reserve", ann1A)
 		require.Equal(t, http.StatusOK, status)
@@ -90,6 +91,13 @@ func TestConfigurationFaultsAreReportedTogether(t *testing.T) {
 		require.Contains(t, p.Log(), want)
 	}
 	require.NotContains(t, p.Log(), "secret")
+}
+
+func TestArgumentsAreRefused(t *testing.T) {
+	t.Parallel()
+	output, err := exec.Command("go", "run", ".", "--help").CombinedOutput()
+	require.Error(t, err)
+	require.Contains(t, string(output), "booking takes no arguments")
 }
 
 func TestAPortInUseIsAFault(t *testing.T) {
@@ -132,11 +140,11 @@ func TestRedisThatComesLater(t *testing.T) {
 	require.Equal(t, http.StatusServiceUnavailable, status)
 	require.Contains(t, body, `"code":"unavailable"`)
 	require.NotContains(t, body, r.Addr)
+	p.AwaitLog(t, "not ready: Redis does not answer")
 	r.Start(t)
 	p.Await(t, "/readyz", http.StatusOK)
 	status, _ = post(t, p.URL+"/reserve", ann1A)
 	require.Equal(t, http.StatusOK, status)
-	require.Contains(t, p.Log(), "not ready: Redis does not answer")
 }
 
 func TestAnUnsafeRedisIsNotReady(t *testing.T) {
@@ -144,9 +152,7 @@ func TestAnUnsafeRedisIsNotReady(t *testing.T) {
 	r := redistest.Server(t, "--maxmemory-policy", "volatile-lru")
 	p := processtest.Start(t, "REDIS_URL="+r.URL())
 	p.Await(t, "/readyz", http.StatusServiceUnavailable)
-	require.Eventually(t, func() bool {
-		return strings.Contains(p.Log(), `maxmemory-policy is \"volatile-lru\", set it to noeviction`)
-	}, 20*time.Second, 5*time.Millisecond)
+	p.AwaitLog(t, `maxmemory-policy is \"volatile-lru\", set it to noeviction`)
 	require.NoError(t, r.Client(t).ConfigSet(t.Context(), "maxmemory-policy", "noeviction").Err())
 	p.Await(t, "/readyz", http.StatusOK)
 }

@@ -10,7 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"booking/functions/internal/processtest"
+	"booking/functions/cmd/internal/processtest"
 	"booking/seatlock/redistest"
 )
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/felixge/httpsnoop"
 
+	"booking/functions/cmd/internal/service"
 	"booking/functions/internal/config"
 	"booking/functions/internal/readiness"
 )
@@ -25,10 +26,11 @@ const (
 	maxHeaderBytes = 16 << 10
 )
 
-// serve serves handler on listener until ctx ends, then drains: it turns unready,
+// serve serves s on listener until ctx ends, then drains: it turns unready,
 // goes on serving for the drain delay while clients and load balancers take their
 // leave, closes the listener, and lets what is in flight finish.
-func serve(ctx context.Context, listener net.Listener, handler http.Handler, monitor *readiness.Monitor, c *config.Config) error {
+func serve(ctx context.Context, listener net.Listener, s *service.Service, c *config.Config) error {
+	handler, monitor := s.Handler, s.Monitor
 	if slog.Default().Enabled(ctx, slog.LevelDebug) {
 		handler = loggingRequests(handler)
 	}

@@ -14,44 +14,32 @@ import (
 	"github.com/GoogleCloudPlatform/functions-framework-go/funcframework"
 	"github.com/sethvargo/go-envconfig"
 
-	"booking/functions"
-	"booking/functions/internal/config"
-	"booking/functions/internal/logging"
-	"booking/functions/internal/service"
+	"booking/functions/cmd/internal/service"
 )
 
+const version = "framework"
+
 func main() {
-	logging.Setup(os.Stderr, slog.LevelInfo)
-	c, err := config.Load(context.Background(), envconfig.OsLookuper(), functions.Names())
-	if err != nil {
-		slog.Error("the configuration is wrong", "error", err)
-		os.Exit(2)
-	}
-	logging.Setup(os.Stderr, c.LogLevel)
-	if err := realMain(context.Background(), c, ""); err != nil {
-		slog.Error("stopped", "error", err)
-		os.Exit(1)
-	}
+	os.Exit(service.ExitStatus(realMain(context.Background(), envconfig.OsLookuper())))
 }
 
-// realMain serves on host, or on every address where it is empty, until the
-// framework's server fails: nothing else ends it.
-func realMain(ctx context.Context, c *config.Config, host string) error {
-	s, err := service.Open(c)
+// realMain serves until the framework's server fails: nothing else ends it.
+func realMain(ctx context.Context, env envconfig.Lookuper) error {
+	c, err := service.Configure(ctx, os.Args, env, os.Stderr)
+	if err != nil {
+		return err
+	}
+	s, err := service.Open(ctx, c, env, version)
 	if err != nil {
 		return err
 	}
 	defer s.Close()
-	handler, err := functions.Handler(c.FunctionTarget, functions.Needs{Locker: s.Locker, MaxSeats: c.MaxSeatsPerRequest}, s.Monitor)
-	if err != nil {
-		return err
-	}
 	// The framework serves what has no name at its path where no target is set,
 	// and at every path where the target is no name it knows.
-	if err := funcframework.RegisterHTTPFunctionContext(ctx, "/", handler.ServeHTTP); err != nil {
+	if err := funcframework.RegisterHTTPFunctionContext(ctx, "/", s.Handler.ServeHTTP); err != nil {
 		return err
 	}
 	go s.Monitor.Run(ctx)
-	slog.Info("started", "port", c.Port, "function", c.FunctionTarget)
-	return errors.Join(errors.New("the framework's server ended"), funcframework.StartHostPort(host, strconv.Itoa(c.Port)))
+	slog.Info("starting", "port", c.Port, "function", c.FunctionTarget)
+	return errors.Join(errors.New("the framework's server ended"), funcframework.StartHostPort("", strconv.Itoa(c.Port)))
 }

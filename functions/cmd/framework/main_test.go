@@ -8,7 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"booking/functions/internal/processtest"
+	"booking/functions/cmd/internal/processtest"
 	"booking/seatlock/redistest"
 )
 

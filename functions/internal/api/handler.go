@@ -39,7 +39,7 @@ func Handler(method string, call func(w http.ResponseWriter, r *http.Request) er
 
 // NotFound answers that there is nothing at the path.
 func NotFound(w http.ResponseWriter, r *http.Request) {
-	WriteError(w, r, NewProblem(CodeNotFound, "There is nothing at this path; /docs, where it is served, lists the calls."))
+	WriteError(w, r, NewProblem(CodeNotFound, "There is nothing at this path."))
 }
 
 // WriteJSON answers with status 200 and v. Nothing may keep it: a seat can
@@ -57,17 +57,20 @@ func WriteJSON(w http.ResponseWriter, v any) error {
 // filling the log.
 var outages = rate.Sometimes{Interval: time.Second}
 
-// WriteError answers with the problem that err is, or that it stands for, and
-// logs the faults among them: each defect, and one outage a second.
+// WriteError answers with the problem that err is, or that it stands for. It logs
+// the faults among the latter: each defect, and one outage a second.
 func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 	p := problemOf(err)
-	switch p.Status {
-	case http.StatusInternalServerError:
-		slog.ErrorContext(r.Context(), "a request failed", "method", r.Method, "path", r.URL.Path, "error", err)
-	case http.StatusServiceUnavailable:
+	if p.Status == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", retryAfter)
+	}
+	switch {
+	case err == error(p):
+	case p.Status == http.StatusInternalServerError:
+		slog.ErrorContext(r.Context(), "a request failed", "method", r.Method, "path", r.URL.Path, "error", err)
+	case p.Status == http.StatusServiceUnavailable:
 		outages.Do(func() {
-			slog.WarnContext(r.Context(), "requests are answered 503", "method", r.Method, "path", r.URL.Path, "error", err)
+			slog.WarnContext(r.Context(), "requests are answered 503; one a second is logged", "method", r.Method, "path", r.URL.Path, "error", err)
 		})
 	}
 	body, err := json.Marshal(p)

@@ -76,49 +76,75 @@ func Invalid(format string, args ...any) *Problem {
 
 func (p *Problem) Error() string { return string(p.Code) + ": " + p.Detail }
 
+// refusals are the codes of what seatlock answers.
+var refusals = []struct {
+	err  error
+	code Code
+}{
+	{seatlock.ErrTaken, CodeSeatUnavailable},
+	{seatlock.ErrHoldExpired, CodeHoldExpired},
+	{seatlock.ErrHeldByOther, CodeHeldByOther},
+	{seatlock.ErrOutcomeUnknown, CodeOutcomeUnknown},
+	{seatlock.ErrUnavailable, CodeUnavailable},
+}
+
+// CodeOf returns the code of any error of a call.
+func CodeOf(err error) Code {
+	var p *Problem
+	if errors.As(err, &p) {
+		return p.Code
+	}
+	for _, r := range refusals {
+		if errors.Is(err, r.err) {
+			return r.code
+		}
+	}
+	return CodeInternal
+}
+
+// advice is the detail of a problem, or what follows the list of its conflicts.
+var advice = map[Code]string{
+	CodeSeatUnavailable: "Nothing was reserved; choose other seats.",
+	CodeHoldExpired:     "Nothing has changed; reserve again.",
+	CodeHeldByOther:     "Nothing has changed; choose other seats.",
+	CodeOutcomeUnknown:  "It is not known whether this took effect. Send the same request again: it can't take effect twice.",
+	CodeUnavailable:     "The seats can't be reached right now, and nothing has changed. Send the same request again.",
+	CodeInternal:        "Something is wrong on our side, and it has been logged.",
+}
+
 // problemOf turns any error of a call into what its client may see of it.
 func problemOf(err error) *Problem {
 	var p *Problem
-	var conflict *seatlock.ConflictError
-	switch {
-	case errors.As(err, &p):
+	if errors.As(err, &p) {
 		return p
-	case errors.As(err, &conflict):
-		return conflictProblem(conflict)
-	case errors.Is(err, seatlock.ErrOutcomeUnknown):
-		return NewProblem(CodeOutcomeUnknown, "It is not known whether this took effect. Send the same request again: it can't take effect twice.")
-	case errors.Is(err, seatlock.ErrUnavailable):
-		return NewProblem(CodeUnavailable, "The seats can't be reached right now, and nothing has changed. Send the same request again.")
 	}
-	return NewProblem(CodeInternal, "Something is wrong on our side, and it has been logged.")
+	code := CodeOf(err)
+	p = NewProblem(code, advice[code])
+	var conflict *seatlock.ConflictError
+	if !errors.As(err, &conflict) {
+		return p
+	}
+	said := make([]string, len(conflict.Seats))
+	p.Conflicts = make([]Conflict, len(conflict.Seats))
+	for i, seat := range conflict.Seats {
+		p.Conflicts[i] = Conflict{SeatID: seat.ID, Status: seat.Status.String(), ExpiresInMS: ExpiresInMS(seat)}
+		said[i] = seat.ID + " is " + inTheWay(seat)
+	}
+	p.Detail = strings.Join(said, ", ") + ". " + p.Detail
+	return p
 }
 
-func conflictProblem(conflict *seatlock.ConflictError) *Problem {
-	said := make([]string, len(conflict.Seats))
-	conflicts := make([]Conflict, len(conflict.Seats))
-	for i, seat := range conflict.Seats {
-		conflicts[i] = Conflict{SeatID: seat.ID, Status: seat.Status.String(), ExpiresInMS: ExpiresInMS(seat)}
-		switch seat.Status {
-		case seatlock.Available:
-			said[i] = seat.ID + " is not held"
-		case seatlock.Reserved:
-			said[i] = seat.ID + " is held by someone else"
-		case seatlock.Sold:
-			said[i] = seat.ID + " is sold"
-		}
-	}
-	code, advice := CodeInternal, ""
+// inTheWay says how a seat stands.
+func inTheWay(seat seatlock.Seat) string {
 	switch {
-	case errors.Is(conflict, seatlock.ErrTaken):
-		code, advice = CodeSeatUnavailable, "Nothing was reserved; choose other seats."
-	case errors.Is(conflict, seatlock.ErrHoldExpired):
-		code, advice = CodeHoldExpired, "Nothing has changed; reserve again."
-	case errors.Is(conflict, seatlock.ErrHeldByOther):
-		code, advice = CodeHeldByOther, "Nothing has changed; choose other seats."
+	case seat.Yours:
+		return "yours already, it is sold to you"
+	case seat.Status == seatlock.Sold:
+		return "sold"
+	case seat.Status == seatlock.Reserved:
+		return "held by someone else"
 	}
-	p := NewProblem(code, strings.Join(said, ", ")+". "+advice)
-	p.Conflicts = conflicts
-	return p
+	return "not held"
 }
 
 // ExpiresInMS returns how long the hold on a seat lasts, ms; nil where there is

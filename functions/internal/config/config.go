@@ -21,6 +21,7 @@ import (
 // tells an operator what to set instead.
 type Config struct {
 	Port               int           `env:"PORT, default=8080" want:"a port from 1 to 65535, or 0 for any that is free"`
+	MetricsPort        int           `env:"METRICS_PORT, default=9090" want:"a port from 1 to 65535 other than PORT, or 0 for no metrics"`
 	FunctionTarget     string        `env:"FUNCTION_TARGET" want:"the name of a function, or nothing for all of them"`
 	RedisURL           string        `env:"REDIS_URL" want:"an address like redis://user:password@host:6379/0, or rediss:// for TLS"`
 	RedisMode          string        `env:"REDIS_MODE, default=single" want:"single, sentinel or cluster"`
@@ -42,7 +43,11 @@ func (c *Config) InPod() bool { return c.KubernetesServiceHost != "" || c.Knativ
 // Load reads the configuration and checks it; targets are the functions that
 // FUNCTION_TARGET may name. Its error names every fault, a line each, and never
 // the value of REDIS_URL, which holds a password.
-func Load(ctx context.Context, env envconfig.Lookuper, targets []string) (*Config, error) {
+func Load(ctx context.Context, lookuper envconfig.Lookuper, targets []string) (*Config, error) {
+	env := envconfig.LookuperFunc(func(name string) (string, bool) { // empty is as good as unset
+		value, ok := lookuper.Lookup(name)
+		return value, ok && value != ""
+	})
 	c := &Config{}
 	faults := map[string]string{}
 	fields := reflect.ValueOf(c).Elem()
@@ -77,6 +82,7 @@ func (c *Config) check(faults map[string]string, targets []string) {
 	within := func(d, low, high time.Duration) bool { return low <= d && d <= high }
 
 	rule("PORT", c.Port >= 0 && c.Port <= 65535, c.Port)
+	rule("METRICS_PORT", c.MetricsPort == 0 || c.MetricsPort > 0 && c.MetricsPort <= 65535 && c.MetricsPort != c.Port, c.MetricsPort)
 	rule("MAX_HOLD", within(c.MaxHold, time.Second, 24*time.Hour), c.MaxHold)
 	if _, unknown := faults["MAX_HOLD"]; !unknown {
 		rule("HOLD_TTL", within(c.HoldTTL, time.Second, c.MaxHold), c.HoldTTL)
@@ -91,9 +97,10 @@ func (c *Config) check(faults map[string]string, targets []string) {
 	switch {
 	case c.RedisURL == "" && c.InPod():
 		faults["REDIS_URL"] = "is not set: the embedded Redis would lose every sale when this pod ends, so set the address of yours"
+	case !slices.Contains(redisclient.Modes, c.RedisMode): // which decides how REDIS_URL is read
 	case c.RedisURL == "" && c.RedisMode != redisclient.Single:
 		rule("REDIS_URL", false, "not set, but REDIS_MODE is "+c.RedisMode)
-	case c.RedisURL != "" && slices.Contains(redisclient.Modes, c.RedisMode):
+	case c.RedisURL != "":
 		rule("REDIS_URL", redisclient.Valid(c.RedisMode, c.RedisURL), "not readable (and not shown here)")
 	}
 }

@@ -23,8 +23,11 @@ func TestDefaults(t *testing.T) {
 	t.Parallel()
 	c, err := load(t, nil)
 	require.NoError(t, err)
+	empty, err := load(t, map[string]string{"PORT": "", "HOLD_TTL": "", "LOG_LEVEL": "", "REDIS_MODE": ""})
+	require.NoError(t, err)
+	require.Equal(t, c, empty)
 	require.Equal(t, &config.Config{
-		Port: 8080, RedisMode: "single", HoldTTL: 5 * time.Minute, MaxHold: 15 * time.Minute, MaxSeatsPerRequest: 10,
+		Port: 8080, MetricsPort: 9090, RedisMode: "single", HoldTTL: 5 * time.Minute, MaxHold: 15 * time.Minute, MaxSeatsPerRequest: 10,
 		RequestTimeout: 2 * time.Second, DrainDelay: time.Second, LogLevel: slog.LevelInfo,
 	}, c)
 }
@@ -32,12 +35,13 @@ func TestDefaults(t *testing.T) {
 func TestEveryFaultIsNamedAtOnce(t *testing.T) {
 	t.Parallel()
 	_, err := load(t, map[string]string{
-		"PORT": "http", "FUNCTION_TARGET": "refund", "REDIS_MODE": "ring", "HOLD_TTL": "20m", "MAX_HOLD": "10m",
+		"PORT": "http", "METRICS_PORT": "65536", "FUNCTION_TARGET": "refund", "REDIS_MODE": "ring", "HOLD_TTL": "20m", "MAX_HOLD": "10m",
 		"MAX_SEATS_PER_REQUEST": "0", "REQUEST_TIMEOUT": "1m", "DRAIN_DELAY": "-1s", "LOG_LEVEL": "loud",
 		"REDIS_URL": "redis://me:secret@host:port",
 	})
 	require.EqualError(t, err, strings.Join([]string{
 		`PORT is "http": want a port from 1 to 65535, or 0 for any that is free`,
+		`METRICS_PORT is 65536: want a port from 1 to 65535 other than PORT, or 0 for no metrics`,
 		`FUNCTION_TARGET is "refund": want one of reserve, buy, or nothing for all of them`,
 		`REDIS_MODE is "ring": want single, sentinel or cluster`,
 		`HOLD_TTL is 20m0s: want a duration from 1s to MAX_HOLD, like 5m`,
@@ -60,6 +64,7 @@ func TestRedisURL(t *testing.T) {
 		"Cluster":        {map[string]string{"REDIS_URL": "redis://host:6379?addr=host2:6379", "REDIS_MODE": "cluster"}, ""},
 		"OtherScheme":    {map[string]string{"REDIS_URL": "http://me:secret@host"}, "REDIS_URL is not readable"},
 		"BadPort":        {map[string]string{"REDIS_URL": "redis://me:secret@host:port"}, "REDIS_URL is not readable"},
+		"NoMasterName":   {map[string]string{"REDIS_URL": "redis://host:26379/0", "REDIS_MODE": "sentinel"}, "REDIS_URL is not readable"},
 		"ModeWithoutURL": {map[string]string{"REDIS_MODE": "cluster"}, "REDIS_URL is not set, but REDIS_MODE is cluster"},
 		"Pod":            {map[string]string{"K_SERVICE": "buy"}, "REDIS_URL is not set: the embedded Redis would lose every sale"},
 	} {

@@ -12,17 +12,20 @@ import (
 	"github.com/lmittmann/tint"
 	"github.com/redis/go-redis/v9"
 	"golang.org/x/term"
+
+	"booking/functions/internal/tracing"
 )
 
 // Setup makes the default logger write to w from level up: lines for a person
-// where w is a terminal, else JSON. What go-redis reports of single connections
+// where w is a terminal, else JSON. A line about a request that is traced has its
+// trace_id. What go-redis reports of single connections
 // is of level debug, because seatlock and the readiness monitor report outages.
 func Setup(w io.Writer, level slog.Level) {
 	var handler slog.Handler = slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})
 	if Terminal(w) {
 		handler = tint.NewTextHandler(w, &tint.Options{Level: level, TimeFormat: time.TimeOnly})
 	}
-	slog.SetDefault(slog.New(handler))
+	slog.SetDefault(slog.New(tracing.LogHandler(handler)))
 	redis.SetLogger(redisLogger{})
 }
 

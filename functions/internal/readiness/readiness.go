@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"booking/functions/internal/api"
 	"booking/seatlock"
 )
@@ -68,18 +70,26 @@ func (m *Monitor) Run(ctx context.Context) {
 
 // alike reports whether two faults ask the operator for the same.
 func alike(a, b error) bool {
-	if errors.Is(a, seatlock.ErrUnavailable) && errors.Is(b, seatlock.ErrUnavailable) {
-		return true
+	if b == nil || advice(a) != advice(b) || errors.Is(b, errNotChecked) {
+		return false
 	}
-	return b != nil && a.Error() == b.Error()
+	return !errors.Is(a, seatlock.ErrUnsafe) || a.Error() == b.Error()
 }
 
+// advice says what an operator does about a fault.
 func advice(err error) string {
-	if errors.Is(err, seatlock.ErrUnsafe) {
+	var reply redis.Error
+	switch {
+	case errors.Is(err, seatlock.ErrUnsafe):
 		return "change the setting of Redis that the error names"
+	case errors.As(err, &reply):
+		return "Redis refuses; correct REDIS_URL, REDIS_MODE or what its user may do"
 	}
 	return "Redis does not answer; start it, or correct REDIS_URL and REDIS_MODE"
 }
+
+// Ready reports whether the last check found all well, draining or not.
+func (m *Monitor) Ready() bool { return *m.fault.Load() == nil }
 
 // Drain makes the process unready for good.
 func (m *Monitor) Drain() { m.draining.Store(true) }
@@ -104,7 +114,7 @@ func (m *Monitor) Readyz() http.Handler {
 		if m.Draining() {
 			return api.NewProblem(api.CodeDraining, "The process is shutting down.")
 		}
-		if *m.fault.Load() != nil {
+		if !m.Ready() {
 			return api.NewProblem(api.CodeUnavailable, "Redis does not answer, or is set up unsafely; the log says what to do.")
 		}
 		return api.WriteJSON(w, answer{Status: "ready"})

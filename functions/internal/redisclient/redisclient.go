@@ -3,6 +3,7 @@
 package redisclient
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -21,10 +22,10 @@ const (
 // Modes lists them all.
 var Modes = []string{Single, Sentinel, Cluster}
 
-// maxQueued is how many commands may wait for Redis in this process. Past it a
+// MaxQueued is how many commands may wait for Redis in this process. Past it a
 // call is refused at once: a queue that takes longer than REQUEST_TIMEOUT to
 // empty only turns late answers into lost ones.
-const maxQueued = 10_000
+const MaxQueued = 10_000
 
 // Valid reports whether Open can read url.
 func Valid(mode, url string) bool {
@@ -40,7 +41,7 @@ func Valid(mode, url string) bool {
 // there yet. Its own retries are off: seatlock does them, see [seatlock.Client].
 func Open(mode, url string, timeout time.Duration) (redis.UniversalClient, error) {
 	pipelining := redis.DefaultAutoPipelineOptions()
-	pipelining.MaxQueuedCommands = maxQueued
+	pipelining.MaxQueuedCommands = MaxQueued
 	dialTimeout := min(timeout, time.Second)
 	noNotifications := &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	switch mode {
@@ -59,6 +60,9 @@ func Open(mode, url string, timeout time.Duration) (redis.UniversalClient, error
 		opt, err := redis.ParseFailoverURL(url)
 		if err != nil {
 			return nil, err
+		}
+		if opt.MasterName == "" {
+			return nil, errors.New("no master_name in the URL of a Sentinel")
 		}
 		opt.MaxRetries, opt.DialerRetries = -1, 1
 		opt.DialTimeout, opt.ReadTimeout, opt.WriteTimeout = dialTimeout, timeout, timeout

@@ -18,10 +18,10 @@ import (
 // sell takes a group of seats through reserve and buy by way of mode and url.
 func sell(t *testing.T, mode, url string) {
 	t.Helper()
-	client, err := redisclient.Open(mode, url, 2*time.Second)
+	client, err := redisclient.Open(mode, url, time.Minute)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = client.Close() })
-	locker, err := seatlock.New(client, seatlock.Options{})
+	locker, err := seatlock.New(client, seatlock.Options{Timeout: time.Minute})
 	require.NoError(t, err)
 	require.NoError(t, locker.Check(t.Context()))
 	seats := []string{"1A", "1B", "1C"}

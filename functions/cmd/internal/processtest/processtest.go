@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -36,17 +37,14 @@ type Process struct {
 	log *buffer
 }
 
-// Start runs main with env, NAME=value each, and nothing else but a free PORT.
+// Start runs main with env, NAME=value each, and nothing else but a free PORT, no
+// metrics, and patience with a slow machine.
 func Start(t testing.TB, env ...string) *Process {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	port := strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
-	require.NoError(t, l.Close())
-
+	port := FreePort(t)
 	p := &Process{URL: "http://127.0.0.1:" + port, log: &buffer{}}
 	p.cmd = exec.Command(os.Args[0])
-	p.cmd.Env = append([]string{mainEnv + "=1", "PORT=" + port}, env...)
+	p.cmd.Env = append([]string{mainEnv + "=1", "PORT=" + port, "METRICS_PORT=0", "REQUEST_TIMEOUT=30s"}, env...)
 	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
 	require.NoError(t, p.cmd.Start())
 	t.Cleanup(func() {
@@ -54,6 +52,15 @@ func Start(t testing.TB, env ...string) *Process {
 		_ = p.cmd.Wait()
 	})
 	return p
+}
+
+// FreePort returns a port of the loopback interface that nobody listens on.
+func FreePort(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer func() { _ = l.Close() }()
+	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
 }
 
 // Await waits until path is answered with status.
@@ -67,6 +74,13 @@ func (p *Process) Await(t testing.TB, path string, status int) {
 		_ = resp.Body.Close()
 		return resp.StatusCode == status
 	}, 20*time.Second, 2*time.Millisecond, "%s is never answered %d", path, status)
+}
+
+// AwaitLog waits until the log has text.
+func (p *Process) AwaitLog(t testing.TB, text string) {
+	t.Helper()
+	require.Eventually(t, func() bool { return strings.Contains(p.Log(), text) },
+		20*time.Second, 2*time.Millisecond, "the log never says %s", text)
 }
 
 // Signal sends sig.

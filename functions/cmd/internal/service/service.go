@@ -1,0 +1,160 @@
+// Package service puts together what both commands run the functions on.
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/sethvargo/go-envconfig"
+
+	"booking/functions"
+	"booking/functions/internal/config"
+	"booking/functions/internal/logging"
+	"booking/functions/internal/metrics"
+	"booking/functions/internal/readiness"
+	"booking/functions/internal/redisclient"
+	"booking/functions/internal/tracing"
+	"booking/seatlock"
+)
+
+// ErrConfiguration means that the process can't start as it is configured. It has
+// been logged, fault by fault.
+var ErrConfiguration = errors.New("the configuration is wrong")
+
+// Configure sets up the log, to output, and reads the configuration. args are the
+// command's, which takes none.
+func Configure(ctx context.Context, args []string, env envconfig.Lookuper, output io.Writer) (*config.Config, error) {
+	logging.Setup(output, slog.LevelInfo)
+	c, err := config.Load(ctx, env, functions.Names())
+	if len(args) > 1 {
+		err = errors.Join(errors.New("booking takes no arguments: set environment variables, which README.md lists"), err)
+	}
+	if err != nil {
+		for fault := range strings.Lines(err.Error()) {
+			slog.Error(ErrConfiguration.Error(), "fault", strings.TrimSpace(fault))
+		}
+		return nil, ErrConfiguration
+	}
+	logging.Setup(output, c.LogLevel)
+	return c, nil
+}
+
+// ExitStatus logs why a command ended, where that is not known yet, and returns
+// its status: 0, 1 for a fault, 2 for a wrong configuration.
+func ExitStatus(err error) int {
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, ErrConfiguration):
+		return 2
+	}
+	slog.Error("stopped", "error", err)
+	return 1
+}
+
+// Service is the functions over the configured Redis, and what watches them.
+type Service struct {
+	Handler http.Handler
+	Monitor *readiness.Monitor
+	close   []func()
+}
+
+// Open connects to the Redis that c names, or starts the embedded one where it
+// names none, and serves the metrics. A Redis that is down fails nothing: the
+// Monitor, once it runs, tells.
+func Open(ctx context.Context, c *config.Config, env envconfig.Lookuper, version string) (_ *Service, err error) {
+	s := &Service{}
+	defer func() {
+		if err != nil {
+			s.Close()
+		}
+	}()
+	client, check, err := s.connect(c)
+	if err != nil {
+		return nil, err
+	}
+	locker, err := seatlock.New(client, seatlock.Options{HoldTime: c.HoldTTL, MaxHoldTime: c.MaxHold, Timeout: c.RequestTimeout})
+	if err != nil {
+		return nil, err
+	}
+	s.Monitor = readiness.New(func(ctx context.Context) error { return check(locker, ctx) })
+
+	needs := functions.Needs{Locker: locker, MaxSeats: c.MaxSeatsPerRequest}
+	var middleware []functions.Middleware
+	if tracing.Enabled(env) {
+		traces, err := tracing.Start(ctx, env, version)
+		if err != nil {
+			return nil, err
+		}
+		s.close = append(s.close, traces.Stop)
+		if err := traces.Redis(client); err != nil {
+			return nil, err
+		}
+		middleware = append(middleware, traces.Middleware)
+	}
+	if c.MetricsPort != 0 {
+		m := metrics.New(version, s.Monitor.Ready)
+		m.Redis(client, locker.Queued, redisclient.MaxQueued)
+		needs.Locker = m.Seats(locker)
+		middleware = append(middleware, m.Middleware)
+		s.serveMetrics(c.MetricsPort, m)
+	}
+	s.Handler, err = functions.Handler(c.FunctionTarget, needs, s.Monitor, middleware...)
+	return s, err
+}
+
+// connect returns a client and the check that makes it ready.
+func (s *Service) connect(c *config.Config) (redis.UniversalClient, func(*seatlock.Locker, context.Context) error, error) {
+	url, check := c.RedisURL, (*seatlock.Locker).Check
+	if url == "" {
+		embedded, closeRedis, err := redisclient.Embed()
+		if err != nil {
+			return nil, nil, err
+		}
+		s.close = append(s.close, closeRedis)
+		slog.Warn("REDIS_URL is not set: seats are kept in this process and are lost when it ends")
+		url, check = embedded, (*seatlock.Locker).Ping // it has no settings to check
+	}
+	client, err := redisclient.Open(c.RedisMode, url, c.RequestTimeout)
+	if err != nil {
+		return nil, nil, err
+	}
+	s.close = append(s.close, func() { _ = client.Close() })
+	return client, check, nil
+}
+
+// serveMetrics serves m at /metrics of port. Where it can't, it says so, and
+// seats are sold all the same.
+func (s *Service) serveMetrics(port int, m *metrics.Metrics) {
+	listener, err := net.Listen("tcp", net.JoinHostPort("", strconv.Itoa(port)))
+	if err != nil {
+		slog.Error(fmt.Sprintf("no metrics: set METRICS_PORT to a port that is free, or to 0; %d is not", port), "error", err)
+		return
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/metrics", m.Handler())
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, WriteTimeout: 30 * time.Second}
+	s.close = append(s.close, func() { _ = server.Close() })
+	go func() {
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			slog.Error("no metrics", "error", err)
+		}
+	}()
+}
+
+// Close ends what Open started, last first.
+func (s *Service) Close() {
+	for _, end := range slices.Backward(s.close) {
+		end()
+	}
+}
