@@ -345,10 +345,9 @@ func TestFaults(t *testing.T) {
 	})
 	t.Run("outcome_unknown", func(t *testing.T) {
 		t.Parallel()
-		proxy := redistest.NewProxy(t, redistest.Mini(t))
-		client := redis.NewClient(&redis.Options{Addr: proxy.Addr, MaxRetries: -1})
-		t.Cleanup(func() { _ = client.Close() })
-		b := setupClient(t, client, "", 200*time.Millisecond)
+		r := redistest.Mini(t)
+		proxy := redistest.NewProxy(t, r)
+		b := setupClient(t, r.Client(t, proxy.Addr), "", 200*time.Millisecond)
 		proxy.LoseReplies(true)
 		b.post(t, "/reserve", body).problem(t, 503, "outcome_unknown")
 		proxy.LoseReplies(false)

@@ -13,21 +13,26 @@ import (
 	"booking/seatlock/redistest"
 )
 
-func newLocker(t *testing.T, opt *redis.Options, timeout time.Duration) *seatlock.Locker {
+func newLocker(t *testing.T, client *redis.Client, timeout time.Duration) *seatlock.Locker {
 	t.Helper()
-	opt.DialerRetries = 1
-	client := redis.NewClient(opt)
-	t.Cleanup(func() { _ = client.Close() })
 	locker, err := seatlock.New(client, seatlock.Options{Timeout: timeout})
 	require.NoError(t, err)
 	return locker
+}
+
+// gone is a client of a Redis that is not there.
+func gone(t *testing.T, maxRetries int) *redis.Client {
+	t.Helper()
+	client := redis.NewClient(&redis.Options{Addr: "127.0.0.1:1", MaxRetries: maxRetries, DialerRetries: 1})
+	t.Cleanup(func() { _ = client.Close() })
+	return client
 }
 
 func TestALostReplyIsNoRefusal(t *testing.T) {
 	t.Parallel()
 	redistest.Each(t, func(t *testing.T, r *redistest.Redis) {
 		proxy := redistest.NewProxy(t, r)
-		locker := newLocker(t, &redis.Options{Addr: proxy.Addr, MaxRetries: -1}, time.Minute)
+		locker := newLocker(t, r.Client(t, proxy.Addr), time.Minute)
 		require.NoError(t, locker.Ping(t.Context()))
 
 		proxy.LoseNextReply()
@@ -58,17 +63,20 @@ func TestARestartOfRedisIsInvisible(t *testing.T) {
 	t.Parallel()
 	r := redistest.Server(t, "--appendonly", "yes", "--appendfsync", "always")
 	b := setup(t, r)
-	b.reserve(t, ann, "1A", "1B")
+	b.reserve(t, ann, "1A", "1B", "1C", "1D")
 	b.buy(t, ann, "1A")
+	b.buy(t, ann, "1B", "1C")
 	r.Kill(t)
 	r.Start(t)
-	b.status(t, "1A", seatlock.Sold)
-	b.buy(t, ann, "1B")
+	for _, seat := range []string{"1A", "1B", "1C"} {
+		b.status(t, seat, seatlock.Sold)
+	}
+	b.buy(t, ann, "1D")
 }
 
 func TestARedisThatIsGoneIsUnavailable(t *testing.T) {
 	t.Parallel()
-	locker := newLocker(t, &redis.Options{Addr: "127.0.0.1:1", MaxRetries: -1}, 0)
+	locker := newLocker(t, gone(t, -1), 0)
 	_, err := locker.Reserve(t.Context(), event, []string{"1A"}, ann)
 	require.ErrorIs(t, err, seatlock.ErrUnavailable)
 	require.NotErrorIs(t, err, seatlock.ErrOutcomeUnknown)
@@ -81,7 +89,7 @@ func TestARedisThatIsGoneIsUnavailable(t *testing.T) {
 // A client that retries by itself may hide that an earlier attempt came through.
 func TestADialErrorProvesNothingWhereTheClientRetries(t *testing.T) {
 	t.Parallel()
-	locker := newLocker(t, &redis.Options{Addr: "127.0.0.1:1", MaxRetries: 1}, 0)
+	locker := newLocker(t, gone(t, 1), 0)
 	_, err := locker.Reserve(t.Context(), event, []string{"1A"}, ann)
 	require.ErrorIs(t, err, seatlock.ErrOutcomeUnknown)
 	_, err = locker.Status(t.Context(), event, "1A")
@@ -91,7 +99,7 @@ func TestADialErrorProvesNothingWhereTheClientRetries(t *testing.T) {
 func TestAStalledRedisLeavesTheOutcomeUnknown(t *testing.T) {
 	t.Parallel()
 	r := redistest.Server(t)
-	locker := newLocker(t, &redis.Options{Addr: r.Addr, MaxRetries: -1}, 100*time.Millisecond)
+	locker := newLocker(t, r.Client(t), 100*time.Millisecond)
 	require.NoError(t, locker.Ping(t.Context()))
 
 	r.Signal(t, syscall.SIGSTOP)
@@ -187,4 +195,18 @@ func TestCheckNamesTheUnsafeSetting(t *testing.T) {
 	err = b.locker.Check(t.Context())
 	require.ErrorIs(t, err, seatlock.ErrUnsafe)
 	require.ErrorContains(t, err, `role is "slave", give the address of the primary`)
+}
+
+// The user that knative/redis/users.acl makes can do what the service does, as all
+// other tests show, and no more.
+func TestTheServiceMayDoNothingElse(t *testing.T) {
+	t.Parallel()
+	client := redistest.Server(t).Client(t)
+	for _, command := range [][]any{
+		{"flushall"}, {"keys", "*"}, {"config", "get", "*"}, {"del", "seat:{gala}:1A"}, {"expire", "seat:{gala}:1A", 1},
+		{"get", "seat:{gala}:1A"}, {"set", "other", "x"}, {"script", "flush"}, {"acl", "list"}, {"shutdown"}, {"replicaof", "no", "one"},
+		{"eval", "return redis.call('set', KEYS[1], 'x')", 1, "other"},
+	} {
+		require.ErrorContains(t, client.Do(t.Context(), command...).Err(), "perm", command)
+	}
 }

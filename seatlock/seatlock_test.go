@@ -27,7 +27,7 @@ const (
 
 type testBundle struct {
 	locker *seatlock.Locker
-	redis  *redis.Client
+	redis  *redis.Client // as one who may do everything
 }
 
 func setup(t *testing.T, r *redistest.Redis) *testBundle {
@@ -35,7 +35,7 @@ func setup(t *testing.T, r *redistest.Redis) *testBundle {
 	client := r.Client(t)
 	locker, err := seatlock.New(client, seatlock.Options{HoldTime: holdTime, Timeout: time.Minute})
 	require.NoError(t, err)
-	return &testBundle{locker: locker, redis: client}
+	return &testBundle{locker: locker, redis: r.Admin(t)}
 }
 
 // status asserts what anyone sees of a seat and returns it.

@@ -4,8 +4,8 @@ package redistest
 
 import (
 	"context"
-	"fmt"
 	"net"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -45,9 +45,11 @@ type Redis struct {
 	Mini *miniredis.Miniredis // nil for a real server
 	args []string             // of the real server
 	cmd  *exec.Cmd
+	// Whom the service connects as, and whom the tests; nil for the default user.
+	service, admin *url.Userinfo
 }
 
-// Each runs test against miniredis and against a real redis-server, each empty.
+// Each runs test against miniredis and against a Server, each empty.
 func Each(t *testing.T, test func(t *testing.T, r *Redis)) {
 	t.Run("miniredis", func(t *testing.T) {
 		t.Parallel()
@@ -69,25 +71,37 @@ func Mini(t testing.TB) *Redis {
 }
 
 // Server starts a real redis-server, with args after its own, on a free port;
-// see Program for where there is none.
+// see Program for where there is none. The service connects to it as the user of
+// knative/redis/users.acl, who may do what the service needs and nothing else.
 func Server(t testing.TB, args ...string) *Redis {
 	t.Helper()
-	return start(t, append([]string{"--save", ""}, args...))
+	users, err := os.ReadFile(filepath.Join(root(t), "knative", "redis", "users.acl"))
+	require.NoError(t, err)
+	file := filepath.Join(t.TempDir(), "users.acl")
+	require.NoError(t, os.WriteFile(file, append(users, "user admin on nopass allkeys allcommands\n"...), 0o600))
+	r := &Redis{service: url.UserPassword("booking", "booking-dev"), admin: url.UserPassword("admin", "any")}
+	return r.init(t, append([]string{"--save", "", "--aclfile", file}, args...))
+}
+
+// Bare is Server without any rules of who may do what.
+func Bare(t testing.TB, args ...string) *Redis {
+	t.Helper()
+	return (&Redis{}).init(t, append([]string{"--save", ""}, args...))
 }
 
 // Sentinel starts a real Redis Sentinel with the configuration file conf on a
 // free port; see Program for where there is none.
 func Sentinel(t testing.TB, conf string) *Redis {
 	t.Helper()
-	return start(t, []string{conf, "--sentinel"})
+	return (&Redis{}).init(t, []string{conf, "--sentinel"})
 }
 
 // Cluster starts a real Redis Cluster of one node that owns every slot; see
 // Program for where there is none.
 func Cluster(t testing.TB) *Redis {
 	t.Helper()
-	r := Server(t, "--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(freePort(t)))
-	client := r.Client(t)
+	r := Bare(t, "--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(freePort(t)))
+	client := r.Admin(t)
 	require.NoError(t, client.ClusterAddSlotsRange(t.Context(), 0, 16383).Err())
 	require.Eventually(t, func() bool {
 		info, err := client.ClusterInfo(t.Context()).Result()
@@ -96,10 +110,11 @@ func Cluster(t testing.TB) *Redis {
 	return r
 }
 
-func start(t testing.TB, args []string) *Redis {
+// init gives r an address and args, and starts it.
+func (r *Redis) init(t testing.TB, args []string) *Redis {
 	t.Helper()
 	port := strconv.Itoa(freePort(t))
-	r := &Redis{Addr: net.JoinHostPort("127.0.0.1", port)}
+	r.Addr = net.JoinHostPort("127.0.0.1", port)
 	r.args = slices.Concat([]string{Program(t, "redis-server")}, args, []string{"--port", port, "--bind", "127.0.0.1", "--dir", t.TempDir()})
 	r.Start(t)
 	t.Cleanup(func() { r.Kill(t) })
@@ -115,7 +130,7 @@ func (r *Redis) Start(t testing.TB) {
 	r.cmd = exec.Command(r.args[0], r.args[1:]...)
 	r.cmd.Stdout, r.cmd.Stderr = log, log
 	require.NoError(t, r.cmd.Start())
-	client := r.Client(t)
+	client := r.Admin(t)
 	require.Eventually(t, func() bool { return client.Ping(context.Background()).Err() == nil },
 		20*time.Second, 5*time.Millisecond, "redis-server does not answer, see %s", log.Name())
 }
@@ -136,12 +151,31 @@ func (r *Redis) Signal(t testing.TB, sig syscall.Signal) {
 }
 
 // URL is the server's address as REDIS_URL takes it.
-func (r *Redis) URL() string { return fmt.Sprintf("redis://%s/0", r.Addr) }
+func (r *Redis) URL() string {
+	return (&url.URL{Scheme: "redis", User: r.service, Host: r.Addr, Path: "/0"}).String()
+}
 
-// Client returns a client of r that does not retry.
-func (r *Redis) Client(t testing.TB) *redis.Client {
+// Client returns a client of r, as the service has it, that does not retry. addr
+// may stand in for the server's own, where a Proxy is between.
+func (r *Redis) Client(t testing.TB, addr ...string) *redis.Client {
 	t.Helper()
-	client := redis.NewClient(&redis.Options{Addr: r.Addr, MaxRetries: -1, DialerRetries: 1, DialTimeout: time.Second})
+	if len(addr) > 0 {
+		return newClient(t, addr[0], r.service)
+	}
+	return newClient(t, r.Addr, r.service)
+}
+
+// Admin returns a client of r that may do everything.
+func (r *Redis) Admin(t testing.TB) *redis.Client {
+	t.Helper()
+	return newClient(t, r.Addr, r.admin)
+}
+
+func newClient(t testing.TB, addr string, user *url.Userinfo) *redis.Client {
+	t.Helper()
+	password, _ := user.Password()
+	client := redis.NewClient(&redis.Options{Addr: addr, Username: user.Username(), Password: password,
+		MaxRetries: -1, DialerRetries: 1, DialTimeout: time.Second})
 	t.Cleanup(func() { _ = client.Close() })
 	return client
 }
@@ -151,12 +185,12 @@ func (r *Redis) Client(t testing.TB) *redis.Client {
 func (r *Redis) Advance(t testing.TB, d time.Duration) {
 	t.Helper()
 	if r.Mini != nil {
-		now, err := r.Client(t).Time(t.Context()).Result()
+		now, err := r.Admin(t).Time(t.Context()).Result()
 		require.NoError(t, err)
 		r.Mini.SetTime(now.Add(d))
 		return
 	}
-	client := r.Client(t)
+	client := r.Admin(t)
 	for keys := client.Scan(t.Context(), 0, "", 0).Iterator(); keys.Next(t.Context()); {
 		expires, err := client.PExpireTime(t.Context(), keys.Val()).Result()
 		require.NoError(t, err)
@@ -164,6 +198,20 @@ func (r *Redis) Advance(t testing.TB, d time.Duration) {
 			at := time.UnixMilli(expires.Milliseconds()).Add(-d)
 			require.NoError(t, client.PExpireAt(t.Context(), keys.Val(), at).Err())
 		}
+	}
+}
+
+// root returns the folder of the repository.
+func root(t testing.TB) string {
+	t.Helper()
+	dir, err := os.Getwd()
+	require.NoError(t, err)
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "Dockerfile")); err == nil {
+			return dir
+		}
+		require.NotEqual(t, dir, filepath.Dir(dir), "not within the repository")
+		dir = filepath.Dir(dir)
 	}
 }
 

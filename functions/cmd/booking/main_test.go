@@ -153,7 +153,7 @@ func TestAnUnsafeRedisIsNotReady(t *testing.T) {
 	p := processtest.Start(t, "REDIS_URL="+r.URL())
 	p.Await(t, "/readyz", http.StatusServiceUnavailable)
 	p.AwaitLog(t, `maxmemory-policy is \"volatile-lru\", set it to noeviction`)
-	require.NoError(t, r.Client(t).ConfigSet(t.Context(), "maxmemory-policy", "noeviction").Err())
+	require.NoError(t, r.Admin(t).ConfigSet(t.Context(), "maxmemory-policy", "noeviction").Err())
 	p.Await(t, "/readyz", http.StatusOK)
 }
 

@@ -42,7 +42,7 @@ func TestSingle(t *testing.T) {
 
 func TestSentinel(t *testing.T) {
 	t.Parallel()
-	primary := redistest.Server(t)
+	primary := redistest.Bare(t)
 	_, port, err := net.SplitHostPort(primary.Addr)
 	require.NoError(t, err)
 	conf := filepath.Join(t.TempDir(), "sentinel.conf")
