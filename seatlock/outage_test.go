@@ -191,7 +191,7 @@ func TestCheckNamesTheUnsafeSetting(t *testing.T) {
 	require.ErrorIs(t, err, seatlock.ErrUnsafe)
 	require.ErrorContains(t, err, `maxmemory-policy is "allkeys-lru", set it to noeviction`)
 	require.NoError(t, b.redis.ConfigSet(t.Context(), "maxmemory-policy", "noeviction").Err())
-	require.NoError(t, b.redis.SlaveOf(t.Context(), "127.0.0.1", "1").Err())
+	require.NoError(t, b.redis.ReplicaOf(t.Context(), "127.0.0.1", "1").Err())
 	err = b.locker.Check(t.Context())
 	require.ErrorIs(t, err, seatlock.ErrUnsafe)
 	require.ErrorContains(t, err, `role is "slave", give the address of the primary`)

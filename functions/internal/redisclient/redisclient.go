@@ -53,6 +53,7 @@ func Open(mode, url string, timeout time.Duration) (redis.UniversalClient, error
 		opt.MaxRetries, opt.DialerRetries = -1, 1
 		opt.DialTimeout, opt.ReadTimeout, opt.WriteTimeout = dialTimeout, timeout, timeout
 		opt.ContextTimeoutEnabled = true
+		opt.DisableIdentity = true // CLIENT SETINFO, which users.acl does not allow
 		opt.AutoPipelineOptions = pipelining
 		opt.MaintNotificationsConfig = noNotifications
 		return redis.NewClient(opt), nil
@@ -67,6 +68,7 @@ func Open(mode, url string, timeout time.Duration) (redis.UniversalClient, error
 		opt.MaxRetries, opt.DialerRetries = -1, 1
 		opt.DialTimeout, opt.ReadTimeout, opt.WriteTimeout = dialTimeout, timeout, timeout
 		opt.ContextTimeoutEnabled = true
+		opt.DisableIdentity = true
 		opt.AutoPipelineOptions = pipelining
 		return redis.NewFailoverClient(opt), nil
 	case Cluster:
@@ -77,6 +79,7 @@ func Open(mode, url string, timeout time.Duration) (redis.UniversalClient, error
 		opt.DialerRetries = 1
 		opt.DialTimeout, opt.ReadTimeout, opt.WriteTimeout = dialTimeout, timeout, timeout
 		opt.ContextTimeoutEnabled = true
+		opt.DisableIdentity = true
 		opt.AutoPipelineOptions = pipelining
 		opt.MaintNotificationsConfig = noNotifications
 		return redis.NewClusterClient(opt), nil

@@ -1,0 +1,170 @@
+package knative_test
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
+	"github.com/stretchr/testify/require"
+)
+
+// scratch is a directory for the programs that the tests build.
+var scratch string
+
+func TestMain(m *testing.M) {
+	var err error
+	if scratch, err = os.MkdirTemp("", "booking"); err != nil {
+		panic(err)
+	}
+	code := m.Run()
+	_ = os.RemoveAll(scratch)
+	os.Exit(code)
+}
+
+// build builds the service once.
+var build = sync.OnceValues(func() (string, error) {
+	program := filepath.Join(scratch, "booking")
+	out, err := exec.Command("go", "build", "-C", "..", "-o", program, "./functions/cmd/booking").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("%w: %s", err, out)
+	}
+	return program, nil
+})
+
+// booking is a running service.
+type booking struct {
+	url, metrics string
+	log          *bytes.Buffer // to be read once done is closed
+	done         chan struct{}
+}
+
+// start runs the service with env and free ports, until the test ends.
+func start(t testing.TB, env map[string]string) *booking {
+	t.Helper()
+	program, err := build()
+	require.NoError(t, err)
+	port, metrics := freePort(t), freePort(t)
+	b := &booking{
+		url: "http://127.0.0.1:" + port, metrics: "http://127.0.0.1:" + metrics + "/metrics",
+		log: &bytes.Buffer{}, done: make(chan struct{}),
+	}
+	cmd := exec.Command(program)
+	for name, value := range env {
+		if name != "METRICS_PORT" {
+			cmd.Env = append(cmd.Env, name+"="+value)
+		}
+	}
+	cmd.Env = append(cmd.Env, "PORT="+port, "METRICS_PORT="+metrics)
+	cmd.Stdout, cmd.Stderr = b.log, b.log
+	require.NoError(t, cmd.Start())
+	go func() {
+		defer close(b.done)
+		_ = cmd.Wait()
+	}()
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		<-b.done
+	})
+	return b
+}
+
+// await waits until path is answered with 200, and fails where the process ends.
+func (b *booking) await(t testing.TB, path string) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		select {
+		case <-b.done:
+			return true
+		default:
+		}
+		resp, err := http.Get(b.url + path)
+		if err != nil {
+			return false
+		}
+		_ = resp.Body.Close()
+		return resp.StatusCode == http.StatusOK
+	}, 30*time.Second, 5*time.Millisecond, "%s is never answered 200", path)
+	select {
+	case <-b.done:
+		require.Fail(t, "the process ended", b.log.String())
+	default:
+	}
+}
+
+// post sends a body to path and returns the status and the answer.
+func (b *booking) post(t testing.TB, path, body string) (int, string) {
+	t.Helper()
+	resp, err := http.Post(b.url+path, "application/json", strings.NewReader(body))
+	require.NoError(t, err)
+	defer func() { _ = resp.Body.Close() }()
+	answer, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	return resp.StatusCode, string(answer)
+}
+
+// sell takes one seat through its states and has a second user refused.
+func (b *booking) sell(t testing.TB) {
+	t.Helper()
+	status, answer := b.post(t, "/reserve", `{"seat_id":"1A","user_id":"ann"}`)
+	require.Equal(t, http.StatusOK, status, answer)
+	status, answer = b.post(t, "/reserve", `{"seat_id":"1A","user_id":"bob"}`)
+	require.Equal(t, http.StatusConflict, status, answer)
+	status, answer = b.post(t, "/buy", `{"seat_id":"1A","user_id":"bob"}`)
+	require.Equal(t, http.StatusBadRequest, status, answer)
+	status, answer = b.post(t, "/buy", `{"seat_id":"1A","user_id":"ann"}`)
+	require.Equal(t, http.StatusOK, status, answer)
+	b.await(t, "/seats/1A")
+}
+
+// exposed returns the names of all metrics of a service that has sold a seat, and
+// the labels of each.
+func exposed(t testing.TB) map[string]map[string]bool {
+	t.Helper()
+	b := start(t, nil)
+	b.await(t, "/readyz")
+	b.sell(t)
+	resp, err := http.Get(b.metrics)
+	require.NoError(t, err)
+	defer func() { _ = resp.Body.Close() }()
+	require.Equal(t, http.StatusOK, resp.StatusCode)
+	decoder := expfmt.NewTextParser(model.UTF8Validation)
+	families, err := decoder.TextToMetricFamilies(resp.Body)
+	require.NoError(t, err)
+	names := map[string]map[string]bool{}
+	for name, family := range families {
+		labels := map[string]bool{}
+		for _, m := range family.Metric {
+			for _, l := range m.Label {
+				labels[l.GetName()] = true
+			}
+		}
+		if family.GetType() == dto.MetricType_HISTOGRAM {
+			names[name+"_sum"], names[name+"_count"] = labels, labels
+			labels["le"] = true
+			name += "_bucket"
+		}
+		names[name] = labels
+	}
+	return names
+}
+
+func freePort(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer func() { _ = l.Close() }()
+	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
+}

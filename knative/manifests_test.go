@@ -1,0 +1,100 @@
+package knative_test
+
+import (
+	"maps"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/yaml"
+)
+
+// check is one judge of a set.
+type check struct {
+	name string
+	run  func(set) []error
+}
+
+// checks returns all but the one that needs the metrics of a running service.
+func checks(t testing.TB) []check {
+	t.Helper()
+	elsewhere := append(rendering(t, dev), rendering(t, plain)...)
+	return []check{
+		{"decoding", decoding},
+		{"admission", admission},
+		{"annotations", annotations},
+		{"security", security},
+		{"running", running},
+		{"routing", routing(functionTable(t))},
+		{"wiring", wiring(variables(t))},
+		{"selecting", selecting(elsewhere)},
+		{"scraping", scraping(elsewhere)},
+		{"alerting", alerting},
+	}
+}
+
+func TestManifestsPassEveryCheck(t *testing.T) {
+	t.Parallel()
+	all := checks(t)
+	for _, v := range variants {
+		t.Run(v.String(), func(t *testing.T) {
+			t.Parallel()
+			s := rendering(t, v)
+			for _, c := range all {
+				require.Empty(t, c.run(s), c.name)
+			}
+		})
+	}
+}
+
+func TestQueriesAskForMetricsThatExist(t *testing.T) {
+	t.Parallel()
+	s := rendering(t, monitoring)
+	found, err := queries(s)
+	require.NoError(t, err)
+	require.Greater(t, len(found), 20)
+	require.Empty(t, asking(exposed(t))(s))
+}
+
+// Every pod's configuration starts the service, with the address of a Redis that
+// is not there.
+func TestServiceAcceptsItsConfiguration(t *testing.T) {
+	t.Parallel()
+	for _, v := range []variant{dev, production, plain} {
+		s := rendering(t, v)
+		url := "redis://127.0.0.1:1"
+		for _, secret := range all[corev1.Secret](s) {
+			url = string(secret.Data["url"])
+		}
+		for _, p := range pods(s) {
+			if _, serves := p.environment(s)["HOLD_TTL"]; !serves {
+				continue
+			}
+			t.Run(v.String()+" "+p.owner, func(t *testing.T) {
+				t.Parallel()
+				env := maps.Clone(p.environment(s))
+				env["REDIS_URL"] = url
+				env["KUBERNETES_SERVICE_HOST"] = "10.0.0.1"
+				start(t, env).await(t, "/healthz")
+			})
+		}
+	}
+}
+
+// GOMEMLIMIT stays below the limit of memory in every pod of the service.
+func TestPodsAskForWhatTheyWereGiven(t *testing.T) {
+	t.Parallel()
+	for _, v := range []variant{base, dev, production, plain} {
+		for _, p := range pods(rendering(t, v)) {
+			if p.owner == "StatefulSet booking-redis" {
+				continue
+			}
+			for _, c := range p.own() {
+				got, err := yaml.Marshal(c.Resources)
+				require.NoError(t, err)
+				require.YAMLEq(t, `{requests: {cpu: 250m, memory: 64Mi}, limits: {cpu: "1", memory: 128Mi}}`, string(got), p.owner)
+				require.Contains(t, c.Env, corev1.EnvVar{Name: "GOMEMLIMIT", Value: "100MiB"}, p.owner)
+			}
+		}
+	}
+}

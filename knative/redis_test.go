@@ -1,0 +1,146 @@
+package knative_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	appsv1 "k8s.io/api/apps/v1"
+)
+
+// startRedis runs a real redis-server on the files of the rendered StatefulSet, with
+// its data in dir and args after all else, and returns its port.
+func startRedis(t testing.TB, dir string, args ...string) string {
+	t.Helper()
+	s := rendering(t, redis)
+	sets := all[appsv1.StatefulSet](s)
+	require.Len(t, sets, 1)
+	spec := sets[0].Spec.Template.Spec
+	require.Equal(t, []string{"redis-server", "/etc/redis/redis.conf"}, spec.Containers[0].Command)
+	mounted := t.TempDir()
+	for name, content := range configMap(s, spec.Volumes[0].ConfigMap.Name) {
+		require.NoError(t, os.WriteFile(filepath.Join(mounted, name), []byte(content), 0o600))
+	}
+	port := freePort(t)
+	args = slices.Concat([]string{filepath.Join(mounted, "redis.conf"), "--aclfile", filepath.Join(mounted, "users.acl"),
+		"--dir", dir, "--bind", "127.0.0.1", "--port", port}, args)
+	cmd := exec.Command("redis-server", args...)
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	return port
+}
+
+// probe runs the command of a probe of the StatefulSet against a port and returns
+// what it prints; it fails where the kubelet would see a failure.
+func probe(t testing.TB, name, port string) (string, error) {
+	t.Helper()
+	c := all[appsv1.StatefulSet](rendering(t, redis))[0].Spec.Template.Spec.Containers[0]
+	command := c.LivenessProbe.Exec.Command
+	if name == "readiness" {
+		command = c.ReadinessProbe.Exec.Command
+	}
+	require.Equal(t, "redis-cli", command[0])
+	out, err := exec.Command(command[0], append([]string{"-p", port}, command[1:]...)...).CombinedOutput()
+	return strings.TrimSpace(string(out)), err
+}
+
+func awaitReady(t testing.TB, port string) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		_, err := probe(t, "readiness", port)
+		return err == nil
+	}, 30*time.Second, 10*time.Millisecond, "Redis never becomes ready")
+}
+
+// ask runs a command as the service's user.
+func ask(t testing.TB, port string, command ...string) string {
+	t.Helper()
+	out, err := exec.Command("redis-cli", append([]string{"-p", port, "--user", "booking", "--pass", "booking-dev", "--no-auth-warning"}, command...)...).CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	return strings.TrimSpace(string(out))
+}
+
+func TestTheServiceSellsAsItsRedisUser(t *testing.T) {
+	t.Parallel()
+	port := startRedis(t, t.TempDir())
+	awaitReady(t, port)
+	b := start(t, map[string]string{"REDIS_URL": fmt.Sprintf("redis://booking:booking-dev@127.0.0.1:%s/0", port)})
+	b.await(t, "/readyz")
+	b.sell(t)
+}
+
+func TestTheRedisUserMayDoNothingElse(t *testing.T) {
+	t.Parallel()
+	port := startRedis(t, t.TempDir())
+	awaitReady(t, port)
+	for _, command := range []string{
+		"FLUSHALL", "FLUSHDB", "KEYS *", "SCAN 0", "CONFIG GET *", "CONFIG SET maxmemory-policy allkeys-lru", "DEL seat:{a}:1",
+		"UNLINK seat:{a}:1", "PEXPIRE seat:{a}:1 1", "GET seat:{a}:1", "SHUTDOWN NOSAVE", "ACL LIST", "CLIENT KILL TYPE normal",
+		"REPLICAOF NO ONE", "SCRIPT FLUSH", "FUNCTION FLUSH", "MONITOR", "SAVE", "PTTL other",
+	} {
+		require.Contains(t, ask(t, port, strings.Fields(command)...), "NOPERM", command)
+	}
+	require.Contains(t, ask(t, port, "EVAL", "return redis.call('FLUSHALL')", "0"), "can't run this command or subcommand")
+	require.Contains(t, ask(t, port, "EVAL", "return redis.call('SET', KEYS[1], 1)", "1", "other"), "NOPERM")
+	require.Equal(t, "OK", ask(t, port, "EVAL", "return redis.call('SET', KEYS[1], 1)", "1", "seat:{a}:1"))
+	out, err := exec.Command("redis-cli", "-p", port, "PING").CombinedOutput()
+	require.NoError(t, err)
+	require.Contains(t, string(out), "NOAUTH")
+}
+
+func TestEveryCommandOfTheScriptsIsAllowed(t *testing.T) {
+	t.Parallel()
+	acl := configMap(rendering(t, redis), all[appsv1.StatefulSet](rendering(t, redis))[0].Spec.Template.Spec.Volumes[0].ConfigMap.Name)["users.acl"]
+	scripts, err := filepath.Glob("../seatlock/lua/*.lua")
+	require.NoError(t, err)
+	require.NotEmpty(t, scripts)
+	call := regexp.MustCompile(`redis\.p?call\(\s*'(\w+)'`)
+	for _, script := range scripts {
+		source, err := os.ReadFile(script)
+		require.NoError(t, err)
+		for _, m := range call.FindAllStringSubmatch(string(source), -1) {
+			require.Contains(t, strings.Fields(acl), "+"+strings.ToLower(m[1]), script)
+		}
+	}
+}
+
+// Loading takes a while: Redis waits at each of the log's writes, and answers in
+// between, once every 1,024.
+func TestALoadingRedisIsAliveButNotReady(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	require.NoError(t, os.Mkdir(filepath.Join(dir, "appendonlydir"), 0o700))
+	manifest := filepath.Join(dir, "appendonlydir", "appendonly.aof.manifest")
+	require.NoError(t, os.WriteFile(manifest, []byte("file appendonly.aof.1.incr.aof seq 1 type i\n"), 0o600))
+	writes := strings.Repeat("*3\r\n$3\r\nSET\r\n$10\r\nseat:{a}:1\r\n$8\r\nsold:ann\r\n", 20_000)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "appendonlydir", "appendonly.aof.1.incr.aof"), []byte(writes), 0o600))
+	port := startRedis(t, dir, "--key-load-delay", "100")
+
+	require.Eventually(t, func() bool {
+		said, err := probe(t, "liveness", port)
+		return err == nil && strings.Contains(said, "LOADING")
+	}, 30*time.Second, time.Millisecond, "a loading Redis counts as dead")
+	said, err := probe(t, "readiness", port)
+	require.Error(t, err, "a loading Redis counts as ready")
+	require.Contains(t, said, "LOADING")
+	awaitReady(t, port)
+	require.Equal(t, "-1", ask(t, port, "PTTL", "seat:{a}:1"))
+}
+
+func TestARedisThatIsGoneIsDead(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"liveness", "readiness"} {
+		_, err := probe(t, name, freePort(t))
+		require.Error(t, err, name)
+	}
+}

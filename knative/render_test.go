@@ -1,0 +1,135 @@
+// Package knative_test checks the manifests as far as that goes without a
+// cluster: it renders them and shows them to the code that would judge them there.
+package knative_test
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"sigs.k8s.io/kustomize/api/krusty"
+	"sigs.k8s.io/kustomize/kyaml/filesys"
+	"sigs.k8s.io/yaml"
+)
+
+// variant is one way to apply the manifests: a kustomization, with one component
+// put in the place of another.
+type variant struct{ dir, component, instead string }
+
+var (
+	base       = variant{dir: "base"}
+	redis      = variant{dir: "redis"}
+	plain      = variant{dir: "plain"}
+	monitoring = variant{dir: "monitoring"}
+	dev        = variant{dir: "overlays/dev"}
+	production = variant{dir: "overlays/production"}
+	devIstio   = variant{dir: "overlays/dev", component: "istio", instead: "gateway"}
+	prodIstio  = variant{dir: "overlays/production", component: "istio", instead: "gateway"}
+)
+
+var variants = []variant{base, redis, plain, monitoring, dev, production, devIstio, prodIstio}
+
+func (v variant) String() string {
+	return strings.TrimSuffix(v.dir+" with "+v.component, " with ")
+}
+
+// set is what kubectl would apply.
+type set []object
+
+// object is one document of it.
+type object struct {
+	APIVersion string `json:"apiVersion"`
+	Kind       string `json:"kind"`
+	Metadata   struct {
+		Name      string            `json:"name"`
+		Namespace string            `json:"namespace"`
+		Labels    map[string]string `json:"labels"`
+	} `json:"metadata"`
+	yaml []byte
+}
+
+func (o object) String() string { return o.Kind + " " + o.Metadata.Name }
+
+// gvk is the object's type, as in apps/v1/Deployment.
+func (o object) gvk() string { return o.APIVersion + "/" + o.Kind }
+
+// files holds the directory, so that a variant can change what it renders.
+var files = sync.OnceValues(func() (map[string][]byte, error) {
+	all := map[string][]byte{}
+	root := os.DirFS(".")
+	err := fs.WalkDir(root, ".", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		all[path], err = fs.ReadFile(root, path)
+		return err
+	})
+	return all, err
+})
+
+var rendered sync.Map // from variant to func() (string, error)
+
+// render returns the documents of v as kustomize prints them.
+func render(t testing.TB, v variant) string {
+	t.Helper()
+	once, _ := rendered.LoadOrStore(v, sync.OnceValues(func() (string, error) {
+		all, err := files()
+		if err != nil {
+			return "", err
+		}
+		disk := filesys.MakeFsInMemory()
+		for path, content := range all {
+			if v.component != "" {
+				content = []byte(strings.ReplaceAll(string(content), "  - ../../"+v.instead+" #", "  - ../../"+v.component+" #"))
+			}
+			if err := disk.WriteFile("knative/"+path, content); err != nil {
+				return "", err
+			}
+		}
+		resources, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(disk, "knative/"+v.dir)
+		if err != nil {
+			return "", err
+		}
+		text, err := resources.AsYaml()
+		return string(text), err
+	}))
+	text, err := once.(func() (string, error))()
+	require.NoError(t, err, "kustomize build %s", v)
+	return text
+}
+
+// parse splits documents into objects.
+func parse(documents string) (set, error) {
+	var s set
+	for document := range strings.SplitSeq(documents, "\n---\n") {
+		o := object{yaml: []byte(document)}
+		if err := yaml.Unmarshal(o.yaml, &o); err != nil {
+			return nil, fmt.Errorf("%w in:\n%s", err, document)
+		}
+		s = append(s, o)
+	}
+	return s, nil
+}
+
+func rendering(t testing.TB, v variant) set {
+	t.Helper()
+	s, err := parse(render(t, v))
+	require.NoError(t, err)
+	return s
+}
+
+func TestVariantsDifferInTheirComponent(t *testing.T) {
+	t.Parallel()
+	for v, want := range map[variant]string{dev: "HTTPRoute", production: "HTTPRoute", devIstio: "VirtualService", prodIstio: "VirtualService"} {
+		require.Contains(t, render(t, v), "kind: "+want, "%s", v)
+		for _, other := range []string{"HTTPRoute", "VirtualService"} {
+			if other != want {
+				require.NotContains(t, render(t, v), "kind: "+other, "%s", v)
+			}
+		}
+	}
+}

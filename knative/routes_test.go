@@ -1,0 +1,152 @@
+package knative_test
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	istiov1 "istio.io/client-go/pkg/apis/networking/v1"
+	servingv1 "knative.dev/serving/pkg/apis/serving/v1"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
+)
+
+// routing returns a check that reports a function that is no Knative Service of its
+// own, or whose paths do not lead to it.
+func routing(table []function) func(set) []error {
+	return func(s set) (faults []error) {
+		services := map[string]*servingv1.Service{}
+		for _, svc := range all[servingv1.Service](s) {
+			services[svc.Name] = svc
+		}
+		if len(services) == 0 {
+			return nil
+		}
+		routers := routersOf(s)
+		if s.applied() && len(routers) != 1 {
+			faults = append(faults, fmt.Errorf("%d routes put the functions under one host", len(routers)))
+		}
+		for _, f := range table {
+			svc := services[f.name]
+			if svc == nil || target(svc) != f.name {
+				faults = append(faults, fmt.Errorf("no Service %s has FUNCTION_TARGET %s", f.name, f.name))
+				continue
+			}
+			for _, router := range routers {
+				for _, pattern := range f.paths {
+					path := placeholder.ReplaceAllString(pattern, "x")
+					want := fmt.Sprintf("%s.%s.svc.cluster.local", f.name, svc.Namespace)
+					if got := router(path); got != want {
+						faults = append(faults, fmt.Errorf("%s leads to %q, not to %s", path, got, want))
+					}
+				}
+			}
+			delete(services, f.name)
+		}
+		for name := range services {
+			faults = append(faults, fmt.Errorf("Service %s is of no function", name))
+		}
+		return append(faults, granting(s)...)
+	}
+}
+
+var placeholder = regexp.MustCompile(`\{[^}]+\}`)
+
+func target(svc *servingv1.Service) string {
+	for _, c := range svc.Spec.Template.Spec.Containers {
+		for _, v := range c.Env {
+			if v.Name == "FUNCTION_TARGET" {
+				return v.Value
+			}
+		}
+	}
+	return ""
+}
+
+// routersOf returns a function for each route of s, from a path to the host that
+// the request is passed on with.
+func routersOf(s set) (routers []func(path string) string) {
+	for _, route := range all[gatewayv1.HTTPRoute](s) {
+		routers = append(routers, func(path string) string { return byGateway(route, path) })
+	}
+	for _, vs := range all[istiov1.VirtualService](s) {
+		routers = append(routers, func(path string) string { return byIstio(vs, path) })
+	}
+	return routers
+}
+
+// byGateway chooses as the Gateway API says: an exact match, else the longest
+// prefix of whole path elements.
+func byGateway(route *gatewayv1.HTTPRoute, path string) (host string) {
+	best := -1
+	for _, rule := range route.Spec.Rules {
+		for _, m := range rule.Matches {
+			if m.Path == nil || m.Path.Type == nil || m.Path.Value == nil {
+				continue
+			}
+			value, weight := *m.Path.Value, -1
+			switch *m.Path.Type {
+			case gatewayv1.PathMatchExact:
+				if path == value {
+					weight = 1 << 20
+				}
+			case gatewayv1.PathMatchPathPrefix:
+				if path == value || strings.HasPrefix(path, strings.TrimSuffix(value, "/")+"/") {
+					weight = len(value)
+				}
+			}
+			if weight <= best {
+				continue
+			}
+			best, host = weight, ""
+			for _, filter := range rule.Filters {
+				if filter.URLRewrite != nil && filter.URLRewrite.Hostname != nil {
+					host = string(*filter.URLRewrite.Hostname)
+				}
+			}
+		}
+	}
+	return host
+}
+
+// byIstio chooses the first rule that matches.
+func byIstio(vs *istiov1.VirtualService, path string) string {
+	for _, rule := range vs.Spec.Http {
+		for _, m := range rule.Match {
+			exact, prefix := m.GetUri().GetExact(), m.GetUri().GetPrefix()
+			if exact != "" && path == exact || prefix != "" && strings.HasPrefix(path, prefix) {
+				return rule.GetRewrite().GetAuthority()
+			}
+		}
+	}
+	return ""
+}
+
+// granting reports a route to another namespace that no ReferenceGrant allows.
+func granting(s set) (faults []error) {
+	allowed := map[string]bool{}
+	for _, grant := range all[gatewayv1beta1.ReferenceGrant](s) {
+		for _, from := range grant.Spec.From {
+			for _, to := range grant.Spec.To {
+				if to.Name != nil {
+					allowed[fmt.Sprintf("%s from %s to %s %s/%s", from.Kind, from.Namespace, to.Kind, grant.Namespace, *to.Name)] = true
+				}
+			}
+		}
+	}
+	for _, route := range all[gatewayv1.HTTPRoute](s) {
+		for _, rule := range route.Spec.Rules {
+			for _, backend := range rule.BackendRefs {
+				if backend.Namespace == nil {
+					faults = append(faults, fmt.Errorf("HTTPRoute %s sends to a Service of its own namespace", route.Name))
+					continue
+				}
+				want := fmt.Sprintf("HTTPRoute from %s to Service %s/%s", route.Namespace, *backend.Namespace, backend.Name)
+				if !allowed[want] {
+					faults = append(faults, fmt.Errorf("no ReferenceGrant allows the %s", want))
+				}
+			}
+		}
+	}
+	return faults
+}

@@ -1,0 +1,82 @@
+package knative_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"reflect"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// function is an entry of the service's own table, which is not importable here.
+type function struct {
+	name  string
+	paths []string // patterns of http.ServeMux
+}
+
+// functionTable reads the table from its source.
+func functionTable(t testing.TB) []function {
+	t.Helper()
+	var table []function
+	ast.Inspect(source(t, "../functions/functions.go"), func(n ast.Node) bool {
+		spec, ok := n.(*ast.ValueSpec)
+		if !ok || spec.Names[0].Name != "Table" {
+			return true
+		}
+		for _, entry := range spec.Values[0].(*ast.CompositeLit).Elts {
+			texts := literals(entry.(*ast.CompositeLit))
+			table = append(table, function{texts[0], texts[1:]})
+		}
+		return false
+	})
+	require.NotEmpty(t, table)
+	for _, f := range table {
+		require.NotEmpty(t, f.paths, f.name)
+	}
+	return table
+}
+
+// literals returns the strings in a literal, without those of the functions in it.
+func literals(lit *ast.CompositeLit) []string {
+	var texts []string
+	ast.Inspect(lit, func(n ast.Node) bool {
+		if l, ok := n.(*ast.BasicLit); ok && l.Kind == token.STRING {
+			if text, err := strconv.Unquote(l.Value); err == nil {
+				texts = append(texts, text)
+			}
+		}
+		_, isFunc := n.(*ast.FuncLit)
+		return !isFunc
+	})
+	return texts
+}
+
+// variables reads the names of the service's configuration from its source.
+func variables(t testing.TB) map[string]bool {
+	t.Helper()
+	names := map[string]bool{}
+	ast.Inspect(source(t, "../functions/internal/config/config.go"), func(n ast.Node) bool {
+		field, ok := n.(*ast.Field)
+		if !ok || field.Tag == nil {
+			return true
+		}
+		tag, err := strconv.Unquote(field.Tag.Value)
+		require.NoError(t, err)
+		name, _, _ := strings.Cut(reflect.StructTag(tag).Get("env"), ",")
+		names[name] = true
+		return true
+	})
+	require.Contains(t, names, "REDIS_URL")
+	return names
+}
+
+func source(t testing.TB, path string) *ast.File {
+	t.Helper()
+	file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
+	require.NoError(t, err)
+	return file
+}
