@@ -1,161 +1,18 @@
 package functions_test
 
 import (
-	"bytes"
-	"context"
-	"encoding/json"
-	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/getkin/kin-openapi/openapi3"
-	"github.com/getkin/kin-openapi/openapi3filter"
-	"github.com/getkin/kin-openapi/routers"
-	"github.com/getkin/kin-openapi/routers/legacy"
-	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 
 	"booking/functions"
 	"booking/functions/internal/readiness"
-	"booking/seatlock"
 	"booking/seatlock/redistest"
 )
-
-func TestMain(m *testing.M) {
-	slog.SetDefault(slog.New(slog.DiscardHandler))
-	openapi3filter.RegisterBodyDecoder("text/html", openapi3filter.FileBodyDecoder)
-	os.Exit(m.Run())
-}
-
-// testBundle is a served table of functions. Every answer that it gives is
-// checked against the OpenAPI document.
-type testBundle struct {
-	handler http.Handler
-	monitor *readiness.Monitor
-	router  routers.Router
-}
-
-func setup(t *testing.T, r *redistest.Redis, target string) *testBundle {
-	t.Helper()
-	return setupClient(t, r.Client(t), target, time.Minute)
-}
-
-func setupClient(t *testing.T, client *redis.Client, target string, timeout time.Duration) *testBundle {
-	t.Helper()
-	locker, err := seatlock.New(client, seatlock.Options{Timeout: timeout})
-	require.NoError(t, err)
-	b := &testBundle{monitor: readiness.New(locker.Ping)}
-	ctx, cancel := context.WithCancel(t.Context())
-	t.Cleanup(cancel)
-	go b.monitor.Run(ctx)
-	b.handler, err = functions.Handler(target, functions.Needs{Locker: locker, MaxSeats: 10}, b.monitor)
-	require.NoError(t, err)
-
-	source, err := os.ReadFile("docs/openapi.json")
-	require.NoError(t, err)
-	doc, err := openapi3.NewLoader().LoadFromData(source)
-	require.NoError(t, err)
-	require.NoError(t, doc.Validate(t.Context()))
-	b.router, err = legacy.NewRouter(doc)
-	require.NoError(t, err)
-	return b
-}
-
-type answer struct {
-	status int
-	header http.Header
-	body   string
-}
-
-// do sends a request and checks the answer, and a request that succeeds, against
-// the document.
-func (b *testBundle) do(t *testing.T, req *http.Request) answer {
-	t.Helper()
-	var sent []byte
-	if req.Body != nil {
-		var err error
-		sent, err = io.ReadAll(req.Body)
-		require.NoError(t, err)
-		req.Body = io.NopCloser(bytes.NewReader(sent))
-	}
-	rec := httptest.NewRecorder()
-	b.handler.ServeHTTP(rec, req)
-	got := answer{rec.Code, rec.Header(), rec.Body.String()}
-	for _, secret := range []string{"127.0.0.1", "evalsha", "goroutine", "ERR "} {
-		require.NotContains(t, got.body, secret)
-	}
-	if route, params, err := b.router.FindRoute(req); err == nil {
-		input := &openapi3filter.RequestValidationInput{Request: req, Route: route, PathParams: params}
-		if got.status == http.StatusOK {
-			req.Body = io.NopCloser(bytes.NewReader(sent))
-			require.NoError(t, openapi3filter.ValidateRequest(t.Context(), input))
-		}
-		if req.Method != http.MethodHead {
-			require.NoError(t, openapi3filter.ValidateResponse(t.Context(), &openapi3filter.ResponseValidationInput{
-				RequestValidationInput: input, Status: got.status, Header: got.header, Body: io.NopCloser(strings.NewReader(got.body)),
-			}), "%d %s", got.status, got.body)
-		}
-	}
-	return got
-}
-
-func (b *testBundle) get(t *testing.T, path string) answer {
-	t.Helper()
-	return b.do(t, httptest.NewRequest(http.MethodGet, path, nil))
-}
-
-func (b *testBundle) post(t *testing.T, path, body string) answer {
-	t.Helper()
-	req := httptest.NewRequest(http.MethodPost, path, strings.NewReader(body))
-	req.Header.Set("Content-Type", "application/json")
-	return b.do(t, req)
-}
-
-// problem asserts that an answer is the problem of status and code, and returns
-// its members.
-func (a answer) problem(t *testing.T, status int, code string) map[string]any {
-	t.Helper()
-	require.Equal(t, status, a.status, a.body)
-	require.Equal(t, "application/problem+json", a.header.Get("Content-Type"))
-	var p map[string]any
-	require.NoError(t, json.Unmarshal([]byte(a.body), &p))
-	require.Equal(t, code, p["code"])
-	require.EqualValues(t, status, p["status"])
-	require.Equal(t, "about:blank", p["type"])
-	require.Equal(t, http.StatusText(status), p["title"])
-	require.Regexp(t, `\.$`, p["detail"])
-	if status == http.StatusServiceUnavailable {
-		require.NotEmpty(t, a.header.Get("Retry-After"))
-	}
-	return p
-}
-
-func (a answer) success(t *testing.T) map[string]any {
-	t.Helper()
-	require.Equal(t, http.StatusOK, a.status, a.body)
-	require.Equal(t, "application/json", a.header.Get("Content-Type"))
-	require.Equal(t, "no-store", a.header.Get("Cache-Control"))
-	var members map[string]any
-	require.NoError(t, json.Unmarshal([]byte(a.body), &members))
-	return members
-}
-
-func conflicts(t *testing.T, problem map[string]any) []string {
-	t.Helper()
-	var named []string
-	for _, c := range problem["conflicts"].([]any) {
-		seat := c.(map[string]any)
-		_, timed := seat["expires_in_ms"]
-		require.Equal(t, seat["status"] == "Reserved", timed)
-		named = append(named, seat["seat_id"].(string)+" "+seat["status"].(string))
-	}
-	return named
-}
 
 func TestTheThreeCalls(t *testing.T) {
 	t.Parallel()
