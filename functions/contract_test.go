@@ -10,7 +10,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"booking/functions"
+	"booking/functions/internal/api"
 	"booking/functions/internal/readiness"
+	"booking/seatlock"
 	"booking/seatlock/redistest"
 )
 
@@ -48,6 +50,11 @@ func TestEveryMutationMayBeSentTwice(t *testing.T) {
 		first := b.post(t, "/reserve", body).success(t)
 		second := b.post(t, "/reserve", body).success(t)
 		require.Equal(t, first["expires_at"], second["expires_at"])
+		r.Advance(t, time.Minute)
+		extended := b.post(t, "/extend", body).success(t)
+		require.Equal(t, extended["expires_at"], b.post(t, "/extend", body).success(t)["expires_at"])
+		require.Equal(t, b.post(t, "/release", body).success(t), b.post(t, "/release", body).success(t))
+		b.post(t, "/reserve", body).success(t)
 		require.Equal(t, b.post(t, "/buy", body).success(t), b.post(t, "/buy", body).success(t))
 	})
 }
@@ -96,17 +103,90 @@ func TestRefusals(t *testing.T) {
 	})
 }
 
+func TestTheLifecycleCalls(t *testing.T) {
+	t.Parallel()
+	redistest.Each(t, func(t *testing.T, r *redistest.Redis) {
+		b := setup(t, r, "")
+		const body = `{"seat_ids":["1A","1B"],"user_id":"ann"}`
+		reserved := b.post(t, "/reserve", body).success(t)
+		r.Advance(t, time.Minute)
+		extended := b.post(t, "/extend", body).success(t)
+		require.Equal(t, "reserved", extended["status"])
+		require.InDelta(t, reserved["expires_in_ms"], extended["expires_in_ms"], 1)
+		p := b.post(t, "/extend", `{"seat_ids":["1A","1C"],"user_id":"bob"}`).problem(t, 400, "held_by_other")
+		require.Equal(t, []string{"1A Reserved", "1C Available"}, conflicts(t, p))
+		p = b.post(t, "/extend", `{"seat_ids":["1A","1C"],"user_id":"ann"}`).problem(t, 400, "hold_expired")
+		require.Equal(t, []string{"1C Available"}, conflicts(t, p))
+
+		require.JSONEq(t, `{"status":"released","event_id":"default","seat_ids":["1A","1D"],"user_id":"bob"}`,
+			b.post(t, "/release", `{"seat_ids":["1A","1D"],"user_id":"bob"}`).body)
+		require.Equal(t, "Reserved", b.get(t, "/seats/1A").success(t)["status"])
+		b.post(t, "/release", `{"seat_id":"1A","user_id":"ann"}`).success(t)
+		require.Equal(t, "Available", b.get(t, "/seats/1A").success(t)["status"])
+
+		b.post(t, "/buy", `{"seat_id":"1B","user_id":"ann"}`).success(t)
+		require.JSONEq(t, `{"status":"sold","event_id":"default","seat_ids":["1B"],"user_id":"ann"}`, b.post(t, "/extend", `{"seat_id":"1B","user_id":"ann"}`).body)
+		p = b.post(t, "/release", `{"seat_id":"1B","user_id":"ann"}`).problem(t, 409, "seat_sold")
+		require.Equal(t, []string{"1B Sold"}, conflicts(t, p))
+	})
+}
+
+func TestSeatMap(t *testing.T) {
+	t.Parallel()
+	redistest.Each(t, func(t *testing.T, r *redistest.Redis) {
+		b := setup(t, r, "")
+		require.Empty(t, b.get(t, "/seats?event_id=gala").success(t)["seats"])
+		b.post(t, "/reserve", `{"seat_ids":["1A","1B"],"user_id":"ann"}`).success(t)
+		b.post(t, "/buy", `{"seat_id":"1B","user_id":"ann"}`).success(t)
+		got := b.get(t, "/seats")
+		m := got.success(t)
+		require.Equal(t, "default", m["event_id"])
+		require.NotEqual(t, "0-0", m["last_event_id"])
+		seats := m["seats"].([]any)
+		require.Len(t, seats, 2)
+		require.Equal(t, "Reserved", seats[0].(map[string]any)["status"])
+		require.Contains(t, seats[0], "expires_in_ms")
+		require.Equal(t, map[string]any{"seat_id": "1B", "status": "Sold"}, seats[1])
+		require.NotContains(t, got.body, "ann")
+
+		again := httptest.NewRequest(http.MethodGet, "/seats", nil)
+		again.Header.Set("If-None-Match", got.header.Get("ETag"))
+		require.Equal(t, http.StatusNotModified, b.do(t, again).status)
+	})
+}
+
+func TestSeatLimit(t *testing.T) {
+	t.Parallel()
+	redistest.Each(t, func(t *testing.T, r *redistest.Redis) {
+		b := setupClient(t, r.Client(t), "", seatlock.Options{Timeout: time.Minute, MaxSeatsPerUser: 2})
+		b.post(t, "/reserve", `{"seat_ids":["1A","1B"],"user_id":"ann"}`).success(t)
+		b.post(t, "/buy", `{"seat_id":"1A","user_id":"ann"}`).success(t)
+		p := b.post(t, "/reserve", `{"seat_id":"1C","user_id":"ann"}`).problem(t, 409, "seat_limit")
+		require.EqualValues(t, 2, p["limit"])
+		require.EqualValues(t, 1, p["held"])
+		require.EqualValues(t, 1, p["sold"])
+	})
+}
+
 func TestRequestsThatCannotBeUnderstood(t *testing.T) {
 	t.Parallel()
 	b := setup(t, redistest.Mini(t), "")
 	t.Run("not_found", func(t *testing.T) {
-		for _, path := range []string{"/", "/nothing", "/reserve/", "//reserve", "/seats", "/seats/", "/seats/1A/2B", "/seats/..", "/docs/nothing.js"} {
+		for _, path := range []string{"/", "/nothing", "/reserve/", "//reserve", "/seats/", "/seats/1A/2B", "/seats/..", "/docs/nothing.js"} {
 			b.get(t, path).problem(t, 404, "not_found")
 		}
 	})
+	t.Run("unknown_seat", func(t *testing.T) {
+		for _, path := range []string{"/reserve", "/buy", "/extend", "/release"} {
+			p := b.post(t, path, `{"seat_ids":["1A","13A"],"user_id":"ann"}`).problem(t, 404, "unknown_seat")
+			require.Contains(t, p["detail"], "13A")
+		}
+		b.get(t, "/seats/13A").problem(t, 404, "unknown_seat")
+		require.Equal(t, "Available", b.get(t, "/seats/1A").success(t)["status"])
+	})
 	t.Run("method_not_allowed", func(t *testing.T) {
 		for path, allow := range map[string]string{
-			"/reserve": "POST", "/buy": "POST", "/seats/1A": "GET, HEAD", "/docs": "GET, HEAD", "/openapi.json": "GET, HEAD",
+			"/reserve": "POST", "/buy": "POST", "/extend": "POST", "/release": "POST", "/seats/1A": "GET, HEAD", "/seats": "GET, HEAD", "/changes": "GET, HEAD", "/docs": "GET, HEAD", "/openapi.json": "GET, HEAD",
 			"/healthz": "GET, HEAD", "/readyz": "GET, HEAD",
 		} {
 			got := b.do(t, httptest.NewRequest(http.MethodDelete, path, nil))
@@ -159,7 +239,7 @@ func TestRequestsThatCannotBeUnderstood(t *testing.T) {
 			`{"event_id":"","seat_id":"1A","user_id":"ann"}`:    "event_id",
 			`{"event_id":"{x}","seat_id":"1A","user_id":"ann"}`: "event_id",
 		} {
-			for _, path := range []string{"/reserve", "/buy"} {
+			for _, path := range []string{"/reserve", "/buy", "/extend", "/release"} {
 				p := b.post(t, path, body).problem(t, 422, "invalid_request")
 				require.Contains(t, p["detail"], names, body)
 			}
@@ -169,6 +249,9 @@ func TestRequestsThatCannotBeUnderstood(t *testing.T) {
 			"/seats/1%D0%90":        "seat_id",
 			"/seats/1A?event_id=":   "event_id",
 			"/seats/1A?event_id=%7": "query",
+			"/seats?event_id=":      "event_id",
+			"/seats?event_id=%7":    "query",
+			"/changes?event_id=":    "event_id",
 		} {
 			p := b.get(t, path).problem(t, 422, "invalid_request")
 			require.Contains(t, p["detail"], names)
@@ -188,6 +271,8 @@ func TestFaults(t *testing.T) {
 		b.post(t, "/reserve", body).problem(t, 500, "internal")
 		b.post(t, "/buy", body).problem(t, 500, "internal")
 		b.get(t, "/seats/1A").problem(t, 500, "internal")
+		b.get(t, "/seats").problem(t, 500, "internal")
+		b.get(t, "/changes").problem(t, 500, "internal")
 	})
 	t.Run("unavailable", func(t *testing.T) {
 		t.Parallel()
@@ -197,6 +282,8 @@ func TestFaults(t *testing.T) {
 		b.post(t, "/reserve", body).problem(t, 503, "unavailable")
 		b.post(t, "/buy", body).problem(t, 503, "unavailable")
 		b.get(t, "/seats/1A").problem(t, 503, "unavailable")
+		b.get(t, "/seats").problem(t, 503, "unavailable")
+		b.get(t, "/changes").problem(t, 503, "unavailable")
 		require.Eventually(t, func() bool { return b.get(t, "/readyz").status == 503 }, 10*time.Second, time.Millisecond)
 		b.get(t, "/readyz").problem(t, 503, "unavailable")
 	})
@@ -204,7 +291,7 @@ func TestFaults(t *testing.T) {
 		t.Parallel()
 		r := redistest.Mini(t)
 		proxy := redistest.NewProxy(t, r)
-		b := setupClient(t, r.Client(t, proxy.Addr), "", 200*time.Millisecond)
+		b := setupClient(t, r.Client(t, proxy.Addr), "", seatlock.Options{Timeout: 200 * time.Millisecond})
 		proxy.LoseReplies(true)
 		b.post(t, "/reserve", body).problem(t, 503, "outcome_unknown")
 		proxy.LoseReplies(false)
@@ -226,7 +313,7 @@ func TestFaults(t *testing.T) {
 	t.Run("a panic", func(t *testing.T) {
 		t.Parallel()
 		b := setup(t, redistest.Mini(t), "")
-		handler, err := functions.Handler("reserve", functions.Needs{MaxSeats: 10}, b.monitor) // no Locker
+		handler, err := functions.Handler("reserve", functions.Needs{Rules: api.Rules{MaxSeats: 10}}, b.monitor) // no Locker
 		require.NoError(t, err)
 		b.handler = handler
 		b.post(t, "/reserve", body).problem(t, 500, "internal")
@@ -236,14 +323,17 @@ func TestFaults(t *testing.T) {
 func TestFunctionURLs(t *testing.T) {
 	t.Parallel()
 	const body = `{"seat_id":"1A","user_id":"ann"}`
-	require.Equal(t, []string{"reserve", "buy", "seat", "docs"}, functions.Names())
+	require.Equal(t, []string{"reserve", "buy", "extend", "release", "seat", "seatmap", "changes", "docs"}, functions.Names())
 	for target, calls := range map[string]struct {
 		method string
 		paths  []string
 	}{
 		"reserve": {http.MethodPost, []string{"/reserve", "/"}},
 		"buy":     {http.MethodPost, []string{"/buy", "/"}},
+		"extend":  {http.MethodPost, []string{"/extend", "/"}},
+		"release": {http.MethodPost, []string{"/release", "/"}},
 		"seat":    {http.MethodGet, []string{"/seats/1A", "/?seat_id=1A"}},
+		"seatmap": {http.MethodGet, []string{"/seats", "/?event_id=gala"}},
 		"docs":    {http.MethodGet, []string{"/docs", "/openapi.json", "/docs/swagger-ui.css", "/"}},
 	} {
 		t.Run(target, func(t *testing.T) {
@@ -258,7 +348,7 @@ func TestFunctionURLs(t *testing.T) {
 					require.Equal(t, http.StatusOK, b.get(t, path).status)
 				}
 			}
-			for _, path := range []string{"/reserve", "/buy", "/seats/1A", "/docs", "/nothing"} {
+			for _, path := range []string{"/reserve", "/buy", "/extend", "/release", "/seats/1A", "/seats", "/changes", "/docs", "/nothing"} {
 				if path != calls.paths[0] {
 					b.post(t, path, body).problem(t, 404, "not_found")
 				}

@@ -10,24 +10,33 @@ import (
 	"slices"
 
 	"booking/functions/buy"
+	"booking/functions/changes"
 	"booking/functions/docs"
+	"booking/functions/extend"
 	"booking/functions/internal/api"
 	"booking/functions/internal/readiness"
+	"booking/functions/release"
 	"booking/functions/reserve"
 	"booking/functions/seat"
+	"booking/functions/seatmap"
 )
 
 // Locker is what all functions together need of seatlock.Locker.
 type Locker interface {
 	reserve.Locker
 	buy.Locker
+	extend.Locker
+	release.Locker
 	seat.Locker
+	seatmap.Locker
+	changes.Locker
 }
 
 // Needs is what functions are built from.
 type Needs struct {
-	Locker   Locker
-	MaxSeats int // that one request may name
+	Locker Locker
+	Rules  api.Rules
+	Stop   <-chan struct{} // closed when streams must end
 }
 
 // Middleware wraps the handler of a function, by its name.
@@ -42,9 +51,13 @@ type Function struct {
 
 // Table lists the functions.
 var Table = []Function{
-	{"reserve", []string{"/reserve"}, func(n Needs) http.Handler { return reserve.New(n.Locker, n.MaxSeats) }},
-	{"buy", []string{"/buy"}, func(n Needs) http.Handler { return buy.New(n.Locker, n.MaxSeats) }},
-	{"seat", []string{"/seats/{seat_id}"}, func(n Needs) http.Handler { return seat.New(n.Locker) }},
+	{"reserve", []string{"/reserve"}, func(n Needs) http.Handler { return reserve.New(n.Locker, n.Rules) }},
+	{"buy", []string{"/buy"}, func(n Needs) http.Handler { return buy.New(n.Locker, n.Rules) }},
+	{"extend", []string{"/extend"}, func(n Needs) http.Handler { return extend.New(n.Locker, n.Rules) }},
+	{"release", []string{"/release"}, func(n Needs) http.Handler { return release.New(n.Locker, n.Rules) }},
+	{"seat", []string{"/seats/{seat_id}"}, func(n Needs) http.Handler { return seat.New(n.Locker, n.Rules) }},
+	{"seatmap", []string{"/seats"}, func(n Needs) http.Handler { return seatmap.New(n.Locker) }},
+	{"changes", []string{"/changes"}, func(n Needs) http.Handler { return changes.New(n.Locker, n.Stop) }},
 	{"docs", []string{"/docs", "/docs/{file}", "/openapi.json"}, func(Needs) http.Handler { return docs.New() }},
 }
 

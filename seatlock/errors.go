@@ -21,6 +21,12 @@ var (
 	// ErrHeldByOther means that a seat is held by, or sold to, another user.
 	ErrHeldByOther = errors.New("seatlock: held by another user")
 
+	// ErrSold means that a seat to release is sold to the user.
+	ErrSold = errors.New("seatlock: seat sold to the user")
+
+	// ErrSeatLimit means that the user would pass Options.MaxSeatsPerUser.
+	ErrSeatLimit = errors.New("seatlock: seat limit")
+
 	// ErrUnavailable means that Redis was not reached or refused the command
 	// before running it: nothing has changed.
 	ErrUnavailable = errors.New("seatlock: Redis unavailable")
@@ -35,7 +41,7 @@ var (
 )
 
 // A ConflictError tells why a group of seats was refused and which of them
-// stood in the way. It wraps ErrTaken, ErrHoldExpired or ErrHeldByOther.
+// stood in the way. It wraps ErrTaken, ErrHoldExpired, ErrHeldByOther or ErrSold.
 type ConflictError struct {
 	Err   error
 	Seats []Seat // in the order of the request, never empty
@@ -51,6 +57,18 @@ func (e *ConflictError) Error() string {
 }
 
 func (e *ConflictError) Unwrap() error { return e.Err }
+
+// A LimitError tells how many seats a user has at an event, where one more would
+// pass the limit. It wraps ErrSeatLimit.
+type LimitError struct {
+	Limit, Held, Sold int
+}
+
+func (e *LimitError) Error() string {
+	return fmt.Sprintf("%v of %d: %d held, %d sold", ErrSeatLimit, e.Limit, e.Held, e.Sold)
+}
+
+func (e *LimitError) Unwrap() error { return ErrSeatLimit }
 
 // Status is the state of a seat.
 type Status int

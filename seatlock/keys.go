@@ -40,8 +40,23 @@ func seatKey(event, seat string) string {
 	return "seat:{" + event + "}:" + seat
 }
 
-// seatKeys checks the ids of a request and returns the keys of its seats.
-func seatKeys(event string, seats []string, user string) ([]string, error) {
+// seatsKey is the set of an event's seats that are not free: seats:{event}.
+func seatsKey(event string) string { return "seats:{" + event + "}" }
+
+// changesKey is the stream of an event's transitions: changes:{event}.
+func changesKey(event string) string { return "changes:{" + event + "}" }
+
+// userKey is the set of a user's seats at an event: user:{event}:user.
+func userKey(event, user string) string {
+	return "user:{" + event + "}:" + user
+}
+
+// eventKeys returns the keys of a script that concerns an event and no seat of it.
+func eventKeys(event string) []string { return []string{seatsKey(event), changesKey(event)} }
+
+// transitionKeys checks the ids of a request and returns the keys of its script,
+// as lua/event.lua has them.
+func transitionKeys(event string, seats []string, user string) ([]string, error) {
 	if !ValidID(event) {
 		return nil, fmt.Errorf("%w: event %q", ErrInvalid, event)
 	}
@@ -51,12 +66,13 @@ func seatKeys(event string, seats []string, user string) ([]string, error) {
 	if len(seats) == 0 {
 		return nil, fmt.Errorf("%w: no seats", ErrInvalid)
 	}
-	keys := make([]string, len(seats))
-	for i, seat := range seats {
+	keys := make([]string, 0, 3+len(seats))
+	keys = append(keys, seatsKey(event), changesKey(event), userKey(event, user))
+	for _, seat := range seats {
 		if !ValidID(seat) {
 			return nil, fmt.Errorf("%w: seat %q", ErrInvalid, seat)
 		}
-		keys[i] = seatKey(event, seat)
+		keys = append(keys, seatKey(event, seat))
 	}
 	return keys, nil
 }

@@ -203,7 +203,7 @@ func TestTheServiceMayDoNothingElse(t *testing.T) {
 	t.Parallel()
 	client := redistest.Server(t).Client(t)
 	for _, command := range [][]any{
-		{"flushall"}, {"keys", "*"}, {"config", "get", "*"}, {"del", "seat:{gala}:1A"}, {"expire", "seat:{gala}:1A", 1},
+		{"flushall"}, {"keys", "*"}, {"config", "get", "*"}, {"getdel", "seat:{gala}:1A"}, {"del", "other"}, {"expire", "seat:{gala}:1A", 1},
 		{"get", "seat:{gala}:1A"}, {"set", "other", "x"}, {"script", "flush"}, {"acl", "list"}, {"shutdown"}, {"replicaof", "no", "one"},
 		{"eval", "return redis.call('set', KEYS[1], 'x')", 1, "other"},
 	} {

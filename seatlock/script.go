@@ -16,19 +16,34 @@ import (
 )
 
 var (
+	//go:embed lua/event.lua
+	eventSource string
 	//go:embed lua/reserve.lua
 	reserveSource string
 	//go:embed lua/buy.lua
 	buySource string
+	//go:embed lua/extend.lua
+	extendSource string
+	//go:embed lua/release.lua
+	releaseSource string
+	//go:embed lua/map.lua
+	mapSource string
+	//go:embed lua/settle.lua
+	settleSource string
 
 	reserveScript = newScript(reserveSource)
 	buyScript     = newScript(buySource)
+	extendScript  = newScript(extendSource)
+	releaseScript = newScript(releaseSource)
+	mapScript     = newScript(mapSource)
+	settleScript  = newScript(settleSource)
 )
 
 // The first number of a script's reply.
 const (
 	replyRefused = 0
 	replyDone    = 1
+	replyLimit   = 2
 )
 
 // maxAttempts is how often a command is sent before its caller hears of a
@@ -43,37 +58,49 @@ type script struct {
 }
 
 func newScript(source string) script {
+	source = eventSource + source
 	sum := sha1.Sum([]byte(source))
 	return script{source: source, digest: hex.EncodeToString(sum[:])}
 }
 
-// command makes the EVALSHA, or the EVAL, of one run.
-func (s script) command(ctx context.Context, name, script string, keys []string, args []any) *redis.IntSliceCmd {
-	all := make([]any, 0, 3+len(keys)+len(args))
-	all = append(all, name, script, len(keys))
-	for _, key := range keys {
-		all = append(all, key)
-	}
-	return redis.NewIntSliceCmd(ctx, append(all, args...)...)
-}
+// noUser are the arguments of lua/event.lua for a script that concerns no user.
+var noUser = []any{"", changesKept, 0}
 
-// run executes s and returns its reply. Redis forgets scripts when it restarts
-// or fails over, so a digest that it does not know is sent again as source.
+// run executes s, of which it makes no difference whether it runs twice, and
+// returns its reply of integers.
 func (l *Locker) run(ctx context.Context, s script, keys []string, args ...any) ([]int64, error) {
 	var reply []int64
 	err := l.try(ctx, ErrOutcomeUnknown, func(ctx context.Context) error {
-		cmd := s.command(ctx, "evalsha", s.digest, keys, args)
-		err := l.pipe.Submit(ctx, cmd).WaitContext(ctx)
-		if redis.HasErrorPrefix(err, "NOSCRIPT") {
-			cmd = s.command(ctx, "eval", s.source, keys, args)
-			err = l.pipe.Submit(ctx, cmd).WaitContext(ctx)
-		}
-		if err == nil {
-			reply = cmd.Val()
-		}
-		return err
+		return l.eval(ctx, s, func(ctx context.Context, args []any) (redis.Cmder, func()) {
+			cmd := redis.NewIntSliceCmd(ctx, args...)
+			return cmd, func() { reply = cmd.Val() }
+		}, keys, args...)
 	})
 	return reply, err
+}
+
+// eval sends s once, as the command that newCommand makes of its arguments, and
+// calls what that returns when there is a reply. Redis forgets scripts when it
+// restarts or fails over, so a digest that it does not know is sent again as source.
+func (l *Locker) eval(ctx context.Context, s script, newCommand func(context.Context, []any) (redis.Cmder, func()), keys []string, args ...any) error {
+	send := func(name, script string) error {
+		all := make([]any, 0, 3+len(keys)+len(args))
+		all = append(all, name, script, len(keys))
+		for _, key := range keys {
+			all = append(all, key)
+		}
+		cmd, done := newCommand(ctx, append(all, args...))
+		err := l.pipe.Submit(ctx, cmd).WaitContext(ctx)
+		if err == nil {
+			done()
+		}
+		return err
+	}
+	err := send("evalsha", s.digest)
+	if redis.HasErrorPrefix(err, "NOSCRIPT") {
+		err = send("eval", s.source)
+	}
+	return err
 }
 
 // try calls send until Redis answers, at most maxAttempts times within the

@@ -20,6 +20,7 @@ import (
 type Client interface {
 	AsyncAutoPipeline() (*redis.AutoPipeliner, error)
 	Info(ctx context.Context, sections ...string) *redis.StringCmd
+	XRead(ctx context.Context, a *redis.XReadArgs) *redis.XStreamSliceCmd
 }
 
 // Options of a Locker; the zero value is ready for use.
@@ -27,6 +28,10 @@ type Options struct {
 	HoldTime    time.Duration // how long Reserve keeps a seat; 5 minutes where 0
 	MaxHoldTime time.Duration // how long it may be kept with all extensions; 15 minutes where 0
 	Timeout     time.Duration // how long a call waits for Redis; 2 seconds where 0
+
+	// MaxSeatsPerUser is how many seats, held and sold, a user may have at an
+	// event; any number where 0. Seats taken while it was 0 are not counted.
+	MaxSeatsPerUser int
 }
 
 // Locker reserves and sells seats. It is safe for use by any number of
@@ -70,28 +75,29 @@ type Hold struct {
 	ExpiresIn time.Duration // from Redis' now to Deadline
 }
 
-// Reserve holds all of the seats for the user, or none. Seats that the user
-// holds already stay held until the deadline that they had.
+// Reserve holds all of the seats for the user, or none. Seats that the user holds
+// already stay held until the deadline that they had.
 //
 // It fails with a ConflictError of ErrTaken, naming the seats that are held by
-// others or sold, or with ErrInvalid, ErrUnavailable or ErrOutcomeUnknown.
+// others or sold; with a LimitError; or with ErrInvalid, ErrUnavailable or
+// ErrOutcomeUnknown.
 func (l *Locker) Reserve(ctx context.Context, event string, seats []string, user string) (Hold, error) {
-	keys, err := seatKeys(event, seats, user)
-	if err != nil {
-		return Hold{}, err
-	}
-	reply, err := l.run(ctx, reserveScript, keys, user, l.opt.HoldTime.Milliseconds(), l.opt.MaxHoldTime.Milliseconds())
-	if err != nil {
-		return Hold{}, fmt.Errorf("reserve: %w", err)
-	}
-	switch {
-	case len(reply) == 3 && reply[0] == replyDone:
-		now, deadline := time.UnixMilli(reply[1]), time.UnixMilli(reply[2]).UTC()
-		return Hold{Deadline: deadline, ExpiresIn: max(0, deadline.Sub(now))}, nil
-	case len(reply) > 2 && reply[0] == replyRefused:
-		return Hold{}, &ConflictError{Err: ErrTaken, Seats: refused(seats, reply)}
-	}
-	return Hold{}, fmt.Errorf("reserve: unexpected reply %v", reply)
+	return hold(l.transition(ctx, "reserve", reserveScript, event, seats, user,
+		l.opt.HoldTime.Milliseconds(), l.opt.MaxHoldTime.Milliseconds()))
+}
+
+// Extend moves the deadline of all of the seats to HoldTime from now, but never to
+// before what it was, nor past MaxHoldTime from when the hold began; or it moves
+// none. Each must be held by the user. A seat that is sold to the user stays as it
+// is; where all are, the Hold is zero.
+//
+// An extension that would gain less than a second, or than a tenth of HoldTime,
+// gains nothing, so that one that is sent twice is answered the same.
+//
+// It fails as Buy does.
+func (l *Locker) Extend(ctx context.Context, event string, seats []string, user string) (Hold, error) {
+	gain := min(time.Second, l.opt.HoldTime/10)
+	return hold(l.transition(ctx, "extend", extendScript, event, seats, user, l.opt.HoldTime.Milliseconds(), gain.Milliseconds()))
 }
 
 // Buy sells all of the seats to the user, or none. Each must be held by the
@@ -101,21 +107,50 @@ func (l *Locker) Reserve(ctx context.Context, event string, seats []string, user
 // another user's, else of ErrHoldExpired; or with ErrInvalid, ErrUnavailable or
 // ErrOutcomeUnknown.
 func (l *Locker) Buy(ctx context.Context, event string, seats []string, user string) error {
-	keys, err := seatKeys(event, seats, user)
+	_, err := l.transition(ctx, "buy", buyScript, event, seats, user)
+	return err
+}
+
+// Release ends the user's holds among the seats. A seat that is free or another's
+// stays as it is.
+//
+// It fails, and ends no hold, with a ConflictError of ErrSold where any of the
+// seats is sold to the user; or with ErrInvalid, ErrUnavailable or
+// ErrOutcomeUnknown.
+func (l *Locker) Release(ctx context.Context, event string, seats []string, user string) error {
+	_, err := l.transition(ctx, "release", releaseScript, event, seats, user)
+	return err
+}
+
+// transition runs a script on the seats and returns what its reply has beyond
+// replyDone; args follow the ones that lua/event.lua names.
+func (l *Locker) transition(ctx context.Context, name string, s script, event string, seats []string, user string, args ...any) ([]int64, error) {
+	keys, err := transitionKeys(event, seats, user)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	reply, err := l.run(ctx, buyScript, keys, user)
+	reply, err := l.run(ctx, s, keys, append([]any{user, changesKept, l.opt.MaxSeatsPerUser}, args...)...)
 	if err != nil {
-		return fmt.Errorf("buy: %w", err)
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	switch {
-	case len(reply) == 1 && reply[0] == replyDone:
-		return nil
+	case len(reply) > 0 && reply[0] == replyDone:
+		return reply[1:], nil
 	case len(reply) > 2 && reply[0] == replyRefused:
-		return notHeld(refused(seats, reply))
+		return nil, conflict(s, refused(seats, reply))
+	case len(reply) == 3 && reply[0] == replyLimit:
+		return nil, &LimitError{Limit: l.opt.MaxSeatsPerUser, Held: int(reply[1]), Sold: int(reply[2])}
 	}
-	return fmt.Errorf("buy: unexpected reply %v", reply)
+	return nil, fmt.Errorf("%s: unexpected reply %v", name, reply)
+}
+
+// hold reads the {now, deadline} of a reply.
+func hold(reply []int64, err error) (Hold, error) {
+	if err != nil || len(reply) != 2 || reply[1] == 0 {
+		return Hold{}, err
+	}
+	now, deadline := time.UnixMilli(reply[0]), time.UnixMilli(reply[1]).UTC()
+	return Hold{Deadline: deadline, ExpiresIn: max(0, deadline.Sub(now))}, nil
 }
 
 // Status returns the state of a seat; it never fails because nobody has heard
@@ -194,10 +229,16 @@ func refused(seats []string, reply []int64) []Seat {
 	return found
 }
 
-// notHeld is the refusal of a call that needs the user's own hold.
-func notHeld(seats []Seat) *ConflictError {
-	for _, s := range seats {
-		if s.Status != Available {
+// conflict is the refusal of a script for the sake of seats.
+func conflict(s script, seats []Seat) *ConflictError {
+	switch s {
+	case reserveScript:
+		return &ConflictError{Err: ErrTaken, Seats: seats}
+	case releaseScript:
+		return &ConflictError{Err: ErrSold, Seats: seats}
+	}
+	for _, seat := range seats {
+		if seat.Status != Available {
 			return &ConflictError{Err: ErrHeldByOther, Seats: seats}
 		}
 	}

@@ -13,10 +13,10 @@ type Locker interface {
 	Buy(ctx context.Context, event string, seats []string, user string) error
 }
 
-// New returns the handler of POST /buy, for up to maxSeats seats a request.
-func New(locker Locker, maxSeats int) http.Handler {
+// New returns the handler of POST /buy, for requests that keep to the rules.
+func New(locker Locker, rules api.Rules) http.Handler {
 	return api.Handler(http.MethodPost, func(w http.ResponseWriter, r *http.Request) error {
-		seats, err := api.DecodeSeats(w, r, maxSeats)
+		seats, err := api.DecodeSeats(w, r, rules)
 		if err != nil {
 			return err
 		}

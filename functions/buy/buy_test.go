@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"booking/functions/buy"
+	"booking/functions/internal/api"
 	"booking/seatlock"
 )
 
@@ -40,7 +41,7 @@ func TestBuy(t *testing.T) {
 				require.Equal(t, []string{"1A"}, seats)
 				require.Equal(t, "ann", user)
 				return test.err
-			}), 10)
+			}), api.Rules{MaxSeats: 10})
 			req := httptest.NewRequest(http.MethodPost, "/buy", strings.NewReader(`{"event_id":"gala","seat_id":"1A","user_id":"ann"}`))
 			req.Header.Set("Content-Type", "application/json")
 			rec := httptest.NewRecorder()

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"booking/functions/internal/api"
 	"booking/functions/reserve"
 	"booking/seatlock"
 )
@@ -37,7 +38,7 @@ func TestReserve(t *testing.T) {
 			require.Equal(t, []string{"1A", "1B"}, seats)
 			require.Equal(t, "ann", user)
 			return seatlock.Hold{Deadline: time.UnixMilli(1_700_000_000_000).UTC(), ExpiresIn: time.Minute}, nil
-		}), 10)
+		}), api.Rules{MaxSeats: 10})
 		rec := call(handler, `{"event_id":"gala","seat_ids":["1A","1B"],"user_id":"ann"}`)
 		require.Equal(t, http.StatusOK, rec.Code)
 		require.JSONEq(t, `{"status":"reserved","event_id":"gala","seat_ids":["1A","1B"],"user_id":"ann",
@@ -48,7 +49,7 @@ func TestReserve(t *testing.T) {
 		handler := reserve.New(locker(func(string, []string, string) (seatlock.Hold, error) {
 			return seatlock.Hold{}, &seatlock.ConflictError{Err: seatlock.ErrTaken, Seats: []seatlock.Seat{
 				{ID: "1A", Status: seatlock.Reserved, ExpiresIn: time.Second}, {ID: "1B", Status: seatlock.Sold}}}
-		}), 10)
+		}), api.Rules{MaxSeats: 10})
 		rec := call(handler, `{"seat_ids":["1A","1B"],"user_id":"ann"}`)
 		require.Equal(t, http.StatusConflict, rec.Code)
 		require.JSONEq(t, `{"type":"about:blank","title":"Conflict","status":409,"code":"seat_unavailable",

@@ -21,9 +21,9 @@ type answer struct {
 	ExpiresInMS *int64 `json:"expires_in_ms,omitempty"` // only while Reserved
 }
 
-// New returns the handler of GET /seats/{seat_id}. Where the path has no seat_id,
+// New returns the handler of GET /seats/{seat_id}, for a seat that the rules know. Where the path has no seat_id,
 // at the function's own URL, the query names it.
-func New(locker Locker) http.Handler {
+func New(locker Locker, rules api.Rules) http.Handler {
 	return api.Handler(http.MethodGet, func(w http.ResponseWriter, r *http.Request) error {
 		query, err := url.ParseQuery(r.URL.RawQuery)
 		if err != nil {
@@ -43,6 +43,9 @@ func New(locker Locker) http.Handler {
 		}
 		if !seatlock.ValidID(id) {
 			return api.Invalid("seat_id %s.", api.IDForm)
+		}
+		if err := rules.Check(id); err != nil {
+			return err
 		}
 		seat, err := locker.Status(r.Context(), event, id)
 		if err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"booking/functions/internal/api"
 	"booking/functions/seat"
 	"booking/seatlock"
 )
@@ -26,7 +27,7 @@ func TestSeat(t *testing.T) {
 		"default/1A": {ID: "1A"},
 		"default/1B": {ID: "1B", Status: seatlock.Reserved, ExpiresIn: 90 * time.Second},
 		"gala/1A":    {ID: "1A", Status: seatlock.Sold},
-	})
+	}, api.Rules{})
 	mux.Handle("/seats/{seat_id}", handler)
 	mux.Handle("/{$}", handler)
 	for target, want := range map[string]string{

@@ -1,40 +1,61 @@
 -- Holds every seat for one user, or none.
 --
--- KEYS[i] -> seat:{event}:seat, one for each seat
--- ARGV[1] -> user
--- ARGV[2] -> how long a hold lasts, ms
--- ARGV[3] -> how long it may last with all its extensions, ms
+-- KEYS, ARGV[1…3] -> see event.lua
+-- ARGV[4] -> how long a hold lasts, ms
+-- ARGV[5] -> how long it may last with all its extensions, ms
 --
 -- Returns {1, now, deadline}: the user holds them all; ms since the epoch, the
 -- deadline being the earliest of the group. Seats that the user held already
 -- keep theirs.
 -- Returns {0, i, ttl, ...}: nothing has changed; a pair for each seat in the
--- way, its place in KEYS and its PTTL (ms where another user holds it, -1 where
--- it is sold), or -3 where it is sold to the user.
+-- way, its place among the seats and its PTTL (ms where another user holds it,
+-- -1 where it is sold), or -3 where it is sold to the user.
+-- Returns {2, held, sold}: nothing has changed; the user has as many seats, and
+-- would pass the limit.
 
-local user = ARGV[1]
 local free, refusal, deadline = {}, {0}, nil
 
-for i, value in ipairs(redis.call('MGET', unpack(KEYS))) do
+for i, value in ipairs(redis.call('MGET', unpack(KEYS, 4))) do
+  local key = KEYS[i + 3]
   if not value then
-    free[#free + 1] = KEYS[i]
-  elseif string.match(value, '^held:%d+:(.*)$') == user then
-    local expires = redis.call('PEXPIRETIME', KEYS[i])
+    free[#free + 1] = string.sub(key, #prefix + 1)
+  elseif held(value) then
+    local expires = redis.call('PEXPIRETIME', key)
     deadline = math.min(deadline or expires, expires)
   else
     refusal[#refusal + 1] = i
-    refusal[#refusal + 1] = value == 'sold:' .. user and -3 or redis.call('PTTL', KEYS[i])
+    refusal[#refusal + 1] = value == 'sold:' .. user and -3 or redis.call('PTTL', key)
   end
 end
 if #refusal > 1 then
   return refusal
 end
 
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local expires = now + ARGV[2]
-local held = string.format('held:%.0f:%s', now + ARGV[3], user)
-for _, key in ipairs(free) do
-  redis.call('SET', key, held, 'PXAT', expires)
+local now = milliseconds()
+if #free == 0 then
+  return {1, now, deadline}
+end
+if limit > 0 then
+  local all = redis.call('ZCOUNT', mine, now, '+inf')
+  if all + #free > limit then
+    local sold = redis.call('ZCOUNT', mine, '+inf', '+inf')
+    return {2, all - sold, sold}
+  end
+end
+
+local expires = now + ARGV[4]
+local value = string.format('held:%.0f:%s', now + ARGV[5], user)
+-- SET comes first: where memory is full it is refused, and only the first write of
+-- a script is.
+for _, id in ipairs(free) do
+  redis.call('SET', prefix .. id, value, 'PXAT', expires)
+end
+settle(now)
+for _, id in ipairs(free) do
+  expire(id)
+end
+move('held', free, expires)
+if limit > 0 then
+  redis.call('ZREMRANGEBYSCORE', mine, '-inf', '(' .. now)
 end
 return {1, now, math.min(deadline or expires, expires)}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os/exec"
 	"strings"
 	"sync"
@@ -85,7 +86,7 @@ func TestConfigurationFaultsAreReportedTogether(t *testing.T) {
 	for _, want := range []string{
 		`HOLD_TTL is \"tomorrow\": want a duration from 1s to MAX_HOLD, like 5m`,
 		`MAX_SEATS_PER_REQUEST is 11: want a number from 1 to 10`,
-		`FUNCTION_TARGET is \"refund\": want one of reserve, buy, seat, docs`,
+		`FUNCTION_TARGET is \"refund\": want one of reserve, buy, extend, release, seat, seatmap, changes, docs`,
 		`REDIS_URL is not readable`,
 	} {
 		require.Contains(t, p.Log(), want)
@@ -232,6 +233,29 @@ func TestARequestInFlightOutlivesTheListener(t *testing.T) {
 	require.NoError(t, err)
 	status, _ := read(t, resp)
 	require.Equal(t, http.StatusOK, status)
+	require.Equal(t, 0, p.Wait())
+}
+
+// Changes are streamed through all that may stand around a function, and the streams
+// end when the process drains.
+func TestChangesAreStreamedUntilTheDrain(t *testing.T) {
+	t.Parallel()
+	traces := httptest.NewServer(&otlp{})
+	defer traces.Close()
+	p := processtest.Start(t, "METRICS_PORT="+processtest.FreePort(t), "OTEL_EXPORTER_OTLP_ENDPOINT="+traces.URL, "LOG_LEVEL=debug")
+	p.Await(t, "/readyz", http.StatusOK)
+	resp, err := http.Get(p.URL + "/changes")
+	require.NoError(t, err)
+	defer func() { _ = resp.Body.Close() }()
+	lines := bufio.NewScanner(resp.Body)
+	require.True(t, lines.Scan())
+	post(t, p.URL+"/reserve", ann1A)
+	for lines.Scan() && lines.Text() != "event: held" {
+	}
+	require.Equal(t, "event: held", lines.Text())
+	p.Signal(t, syscall.SIGTERM)
+	for lines.Scan() {
+	}
 	require.Equal(t, 0, p.Wait())
 }
 

@@ -17,8 +17,11 @@ const (
 	CodeHoldExpired          Code = "hold_expired"
 	CodeHeldByOther          Code = "held_by_other"
 	CodeNotFound             Code = "not_found"
+	CodeUnknownSeat          Code = "unknown_seat"
 	CodeMethodNotAllowed     Code = "method_not_allowed"
 	CodeSeatUnavailable      Code = "seat_unavailable"
+	CodeSeatSold             Code = "seat_sold"
+	CodeSeatLimit            Code = "seat_limit"
 	CodeTooLarge             Code = "too_large"
 	CodeUnsupportedMediaType Code = "unsupported_media_type"
 	CodeInvalidRequest       Code = "invalid_request"
@@ -32,8 +35,11 @@ var statuses = map[Code]int{
 	CodeHoldExpired:          http.StatusBadRequest,
 	CodeHeldByOther:          http.StatusBadRequest,
 	CodeNotFound:             http.StatusNotFound,
+	CodeUnknownSeat:          http.StatusNotFound,
 	CodeMethodNotAllowed:     http.StatusMethodNotAllowed,
 	CodeSeatUnavailable:      http.StatusConflict,
+	CodeSeatSold:             http.StatusConflict,
+	CodeSeatLimit:            http.StatusConflict,
 	CodeTooLarge:             http.StatusRequestEntityTooLarge,
 	CodeUnsupportedMediaType: http.StatusUnsupportedMediaType,
 	CodeInvalidRequest:       http.StatusUnprocessableEntity,
@@ -53,6 +59,14 @@ type Problem struct {
 	Detail    string     `json:"detail"`
 	Code      Code       `json:"code"`
 	Conflicts []Conflict `json:"conflicts,omitempty"`
+	*Limit               // only where the code is seat_limit
+}
+
+// Limit is how many seats a user may have at an event, and has.
+type Limit struct {
+	Limit int `json:"limit"`
+	Held  int `json:"held"`
+	Sold  int `json:"sold"`
 }
 
 // Conflict is a seat that stood in the way.
@@ -84,6 +98,8 @@ var refusals = []struct {
 	{seatlock.ErrTaken, CodeSeatUnavailable},
 	{seatlock.ErrHoldExpired, CodeHoldExpired},
 	{seatlock.ErrHeldByOther, CodeHeldByOther},
+	{seatlock.ErrSold, CodeSeatSold},
+	{seatlock.ErrSeatLimit, CodeSeatLimit},
 	{seatlock.ErrOutcomeUnknown, CodeOutcomeUnknown},
 	{seatlock.ErrUnavailable, CodeUnavailable},
 }
@@ -107,6 +123,8 @@ var advice = map[Code]string{
 	CodeSeatUnavailable: "Nothing was reserved; choose other seats.",
 	CodeHoldExpired:     "Nothing has changed; reserve again.",
 	CodeHeldByOther:     "Nothing has changed; choose other seats.",
+	CodeSeatSold:        "A sale can't be released, and nothing was.",
+	CodeSeatLimit:       "These would be more seats than one user may have at this event. Nothing was reserved.",
 	CodeOutcomeUnknown:  "It is not known whether this took effect. Send the same request again: it can't take effect twice.",
 	CodeUnavailable:     "The seats can't be reached right now, and nothing has changed. Send the same request again.",
 	CodeInternal:        "Something is wrong on our side, and it has been logged.",
@@ -120,6 +138,10 @@ func problemOf(err error) *Problem {
 	}
 	code := CodeOf(err)
 	p = NewProblem(code, advice[code])
+	var limit *seatlock.LimitError
+	if errors.As(err, &limit) {
+		p.Limit = &Limit{limit.Limit, limit.Held, limit.Sold}
+	}
 	var conflict *seatlock.ConflictError
 	if !errors.As(err, &conflict) {
 		return p

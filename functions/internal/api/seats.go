@@ -7,6 +7,7 @@ import (
 	"mime"
 	"net/http"
 	"slices"
+	"time"
 
 	"booking/seatlock"
 )
@@ -16,6 +17,25 @@ const MaxBody = 16 << 10
 
 // MaxSeats is how many seats a request may name at most.
 const MaxSeats = 10
+
+// Rules are what a request must keep to, beyond the form of its ids.
+type Rules struct {
+	MaxSeats int                  // that it may name
+	HasSeat  func(id string) bool // whether the hall has a seat; nil where it has every one
+}
+
+// Check returns the problem of seats that the hall does not have, or nil.
+func (rules Rules) Check(ids ...string) error {
+	if rules.HasSeat == nil {
+		return nil
+	}
+	for _, id := range ids {
+		if !rules.HasSeat(id) {
+			return NewProblem(CodeUnknownSeat, "There is no seat "+id+" in this hall.")
+		}
+	}
+	return nil
+}
 
 // IDForm says, after the name of an event_id or a seat_id, what it must be.
 const IDForm = "must be 1 to 64 characters of A-Z a-z 0-9 . _ : -"
@@ -41,9 +61,9 @@ type seatsBody struct {
 	UserID  *string  `json:"user_id"`
 }
 
-// DecodeSeats reads and checks the body of r, which may name up to maxSeats
-// seats. Its error is a *Problem.
-func DecodeSeats(w http.ResponseWriter, r *http.Request, maxSeats int) (Seats, error) {
+// DecodeSeats reads the body of r and checks it against the rules. Its error is a
+// *Problem.
+func DecodeSeats(w http.ResponseWriter, r *http.Request, rules Rules) (Seats, error) {
 	if mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || mediaType != "application/json" {
 		return Seats{}, NewProblem(CodeUnsupportedMediaType, "The body must be JSON: set Content-Type to application/json.")
 	}
@@ -55,10 +75,10 @@ func DecodeSeats(w http.ResponseWriter, r *http.Request, maxSeats int) (Seats, e
 		}
 		return Seats{}, Invalid("The body did not arrive whole; send it again.")
 	}
-	return parseSeats(body, maxSeats)
+	return parseSeats(body, rules)
 }
 
-func parseSeats(body []byte, maxSeats int) (Seats, error) {
+func parseSeats(body []byte, rules Rules) (Seats, error) {
 	var sent seatsBody
 	if err := json.Unmarshal(body, &sent); err != nil {
 		return Seats{}, notJSON(body, err)
@@ -80,8 +100,8 @@ func parseSeats(body []byte, maxSeats int) (Seats, error) {
 		seats.SeatIDs = []string{*sent.SeatID}
 	case sent.SeatIDs == nil:
 		return Seats{}, Invalid("seat_id is missing; %s.", example)
-	case len(sent.SeatIDs) == 0 || len(sent.SeatIDs) > maxSeats:
-		return Seats{}, Invalid("seat_ids must name 1 to %d seats, not %d.", maxSeats, len(sent.SeatIDs))
+	case len(sent.SeatIDs) == 0 || len(sent.SeatIDs) > rules.MaxSeats:
+		return Seats{}, Invalid("seat_ids must name 1 to %d seats, not %d.", rules.MaxSeats, len(sent.SeatIDs))
 	}
 	for i, id := range seats.SeatIDs {
 		if !seatlock.ValidID(id) {
@@ -98,7 +118,7 @@ func parseSeats(body []byte, maxSeats int) (Seats, error) {
 		return Seats{}, Invalid("user_id %s.", userForm)
 	}
 	seats.UserID = *sent.UserID
-	return seats, nil
+	return seats, rules.Check(seats.SeatIDs...)
 }
 
 // notJSON says what is wrong with a body that json.Unmarshal refused.
@@ -130,6 +150,9 @@ type SeatsAnswer struct {
 	ExpiresInMS *int64   `json:"expires_in_ms,omitempty"` // likewise
 }
 
+// Time formats a time of Redis' clock: RFC 3339 with ms.
+func Time(t time.Time) string { return t.Format("2006-01-02T15:04:05.000Z07:00") }
+
 // NewSeatsAnswer returns the answer that seats have the status.
 func NewSeatsAnswer(status string, seats Seats) SeatsAnswer {
 	return SeatsAnswer{Status: status, EventID: seats.EventID, SeatIDs: seats.SeatIDs, UserID: seats.UserID}
@@ -137,7 +160,7 @@ func NewSeatsAnswer(status string, seats Seats) SeatsAnswer {
 
 // Until adds when the hold ends.
 func (a SeatsAnswer) Until(hold seatlock.Hold) SeatsAnswer {
-	a.ExpiresAt = hold.Deadline.Format("2006-01-02T15:04:05.000Z07:00")
+	a.ExpiresAt = Time(hold.Deadline)
 	ms := hold.ExpiresIn.Milliseconds()
 	a.ExpiresInMS = &ms
 	return a

@@ -15,6 +15,7 @@ import (
 
 	"booking/functions/internal/api"
 	"booking/functions/internal/redisclient"
+	"booking/functions/internal/seatplan"
 )
 
 // Config is the whole configuration. The tag want completes the sentence that
@@ -28,9 +29,13 @@ type Config struct {
 	HoldTTL            time.Duration `env:"HOLD_TTL, default=5m" want:"a duration from 1s to MAX_HOLD, like 5m"`
 	MaxHold            time.Duration `env:"MAX_HOLD, default=15m" want:"a duration up to 24h, like 15m"`
 	MaxSeatsPerRequest int           `env:"MAX_SEATS_PER_REQUEST, default=10" want:"a number from 1 to 10"`
+	MaxSeatsPerUser    int           `env:"MAX_SEATS_PER_USER, default=0" want:"a number up to 1000, or 0 for no limit"`
+	SeatPlan           string        `env:"SEAT_PLAN"`
 	RequestTimeout     time.Duration `env:"REQUEST_TIMEOUT, default=2s" want:"a duration from 10ms to 30s, like 2s"`
 	DrainDelay         time.Duration `env:"DRAIN_DELAY, default=1s" want:"a duration up to 5m, like 10s"`
 	LogLevel           slog.Level    `env:"LOG_LEVEL, default=info" want:"debug, info, warn or error"`
+
+	Plan seatplan.Plan // what SeatPlan says
 
 	// What Kubernetes and Knative set in every pod.
 	KubernetesServiceHost string `env:"KUBERNETES_SERVICE_HOST"`
@@ -88,9 +93,14 @@ func (c *Config) check(faults map[string]string, targets []string) {
 		rule("HOLD_TTL", within(c.HoldTTL, time.Second, c.MaxHold), c.HoldTTL)
 	}
 	rule("MAX_SEATS_PER_REQUEST", c.MaxSeatsPerRequest >= 1 && c.MaxSeatsPerRequest <= api.MaxSeats, c.MaxSeatsPerRequest)
+	rule("MAX_SEATS_PER_USER", c.MaxSeatsPerUser >= 0 && c.MaxSeatsPerUser <= 1000, c.MaxSeatsPerUser)
 	rule("REQUEST_TIMEOUT", within(c.RequestTimeout, 10*time.Millisecond, 30*time.Second), c.RequestTimeout)
 	rule("DRAIN_DELAY", within(c.DrainDelay, 0, 5*time.Minute), c.DrainDelay)
 	rule("REDIS_MODE", slices.Contains(redisclient.Modes, c.RedisMode), fmt.Sprintf("%q", c.RedisMode))
+	var err error
+	if c.Plan, err = seatplan.Parse(c.SeatPlan); err != nil {
+		faults["SEAT_PLAN"] = "has a fault " + err.Error()
+	}
 	if c.FunctionTarget != "" && !slices.Contains(targets, c.FunctionTarget) {
 		faults["FUNCTION_TARGET"] = fmt.Sprintf("is %q: want one of %s, or nothing for all of them", c.FunctionTarget, strings.Join(targets, ", "))
 	}

@@ -36,7 +36,7 @@ func TestEveryFaultIsNamedAtOnce(t *testing.T) {
 	t.Parallel()
 	_, err := load(t, map[string]string{
 		"PORT": "http", "METRICS_PORT": "65536", "FUNCTION_TARGET": "refund", "REDIS_MODE": "ring", "HOLD_TTL": "20m", "MAX_HOLD": "10m",
-		"MAX_SEATS_PER_REQUEST": "0", "REQUEST_TIMEOUT": "1m", "DRAIN_DELAY": "-1s", "LOG_LEVEL": "loud",
+		"MAX_SEATS_PER_REQUEST": "0", "REQUEST_TIMEOUT": "1m", "DRAIN_DELAY": "-1s", "LOG_LEVEL": "loud", "SEAT_PLAN": "1-2:A-B,3",
 		"REDIS_URL": "redis://me:secret@host:port",
 	})
 	require.EqualError(t, err, strings.Join([]string{
@@ -46,6 +46,7 @@ func TestEveryFaultIsNamedAtOnce(t *testing.T) {
 		`REDIS_MODE is "ring": want single, sentinel or cluster`,
 		`HOLD_TTL is 20m0s: want a duration from 1s to MAX_HOLD, like 5m`,
 		`MAX_SEATS_PER_REQUEST is 0: want a number from 1 to 10`,
+		`SEAT_PLAN has a fault at character 9, "3": want ROWS:SEATS, like 1-12:A-H`,
 		`REQUEST_TIMEOUT is 1m0s: want a duration from 10ms to 30s, like 2s`,
 		`DRAIN_DELAY is -1s: want a duration up to 5m, like 10s`,
 		`LOG_LEVEL is "loud": want debug, info, warn or error`,

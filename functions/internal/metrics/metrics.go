@@ -140,7 +140,14 @@ func (h hook) observe(start time.Time, commands int, err error) {
 type Locker interface {
 	Reserve(ctx context.Context, event string, seats []string, user string) (seatlock.Hold, error)
 	Buy(ctx context.Context, event string, seats []string, user string) error
+	Extend(ctx context.Context, event string, seats []string, user string) (seatlock.Hold, error)
+	Release(ctx context.Context, event string, seats []string, user string) error
 	Status(ctx context.Context, event, seat string) (seatlock.Seat, error)
+	Map(ctx context.Context, event string) (seatlock.SeatMap, error)
+	LastChange(ctx context.Context, event string) (string, error)
+	Kept(ctx context.Context, event, after string) error
+	Changes(ctx context.Context, event, after string, wait time.Duration) ([]seatlock.Change, error)
+	Settle(ctx context.Context, event string) (time.Duration, error)
 }
 
 // Seats counts the seats that are asked of next, by outcome.
@@ -160,6 +167,18 @@ func (c counting) Reserve(ctx context.Context, event string, seats []string, use
 func (c counting) Buy(ctx context.Context, event string, seats []string, user string) error {
 	err := c.Locker.Buy(ctx, event, seats, user)
 	c.count("buy", "sold", len(seats), err)
+	return err
+}
+
+func (c counting) Extend(ctx context.Context, event string, seats []string, user string) (seatlock.Hold, error) {
+	hold, err := c.Locker.Extend(ctx, event, seats, user)
+	c.count("extend", "extended", len(seats), err)
+	return hold, err
+}
+
+func (c counting) Release(ctx context.Context, event string, seats []string, user string) error {
+	err := c.Locker.Release(ctx, event, seats, user)
+	c.count("release", "released", len(seats), err)
 	return err
 }
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -22,19 +23,24 @@ const (
 	whileUnready = 100 * time.Millisecond
 )
 
+// checkTimeout is how long a check may take, whatever requests may.
+const checkTimeout = time.Second
+
 var errNotChecked = errors.New("not checked yet")
 
 // Monitor knows whether the process can serve.
 type Monitor struct {
 	check    func(context.Context) error
 	fault    atomic.Pointer[error] // what the last check said
-	draining atomic.Bool
+	drain    func()                // once
+	draining chan struct{}
 }
 
 // New returns a Monitor that asks check, which returns nil where all is well and
 // ends by itself.
 func New(check func(context.Context) error) *Monitor {
-	m := &Monitor{check: check}
+	m := &Monitor{check: check, draining: make(chan struct{})}
+	m.drain = sync.OnceFunc(func() { close(m.draining) })
 	m.fault.Store(&errNotChecked)
 	return m
 }
@@ -49,7 +55,7 @@ func (m *Monitor) Run(ctx context.Context) {
 			return
 		case <-timer.C:
 		}
-		err := m.check(ctx)
+		err := m.checkOnce(ctx)
 		if ctx.Err() != nil {
 			return
 		}
@@ -66,6 +72,12 @@ func (m *Monitor) Run(ctx context.Context) {
 			timer.Reset(whileUnready)
 		}
 	}
+}
+
+func (m *Monitor) checkOnce(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	return m.check(ctx)
 }
 
 // alike reports whether two faults ask the operator for the same.
@@ -92,10 +104,20 @@ func advice(err error) string {
 func (m *Monitor) Ready() bool { return *m.fault.Load() == nil }
 
 // Drain makes the process unready for good.
-func (m *Monitor) Drain() { m.draining.Store(true) }
+func (m *Monitor) Drain() { m.drain() }
 
 // Draining reports whether Drain was called.
-func (m *Monitor) Draining() bool { return m.draining.Load() }
+func (m *Monitor) Draining() bool {
+	select {
+	case <-m.draining:
+		return true
+	default:
+		return false
+	}
+}
+
+// Stop returns a channel that Drain closes.
+func (m *Monitor) Stop() <-chan struct{} { return m.draining }
 
 type answer struct {
 	Status string `json:"status"`

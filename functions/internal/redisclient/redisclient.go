@@ -27,6 +27,10 @@ var Modes = []string{Single, Sentinel, Cluster}
 // empty only turns late answers into lost ones.
 const MaxQueued = 10_000
 
+// poolSize is how many connections there may be beside the pipelines': one for
+// each event whose changes are followed, and a few for the readiness checks.
+const poolSize = 80
+
 // Valid reports whether Open can read url.
 func Valid(mode, url string) bool {
 	client, err := Open(mode, url, time.Second)
@@ -55,6 +59,7 @@ func Open(mode, url string, timeout time.Duration) (redis.UniversalClient, error
 		opt.ContextTimeoutEnabled = true
 		opt.DisableIdentity = true // CLIENT SETINFO, which users.acl does not allow
 		opt.AutoPipelineOptions = pipelining
+		opt.PoolSize = poolSize
 		opt.MaintNotificationsConfig = noNotifications
 		return redis.NewClient(opt), nil
 	case Sentinel:
@@ -70,6 +75,7 @@ func Open(mode, url string, timeout time.Duration) (redis.UniversalClient, error
 		opt.ContextTimeoutEnabled = true
 		opt.DisableIdentity = true
 		opt.AutoPipelineOptions = pipelining
+		opt.PoolSize = poolSize
 		return redis.NewFailoverClient(opt), nil
 	case Cluster:
 		opt, err := redis.ParseClusterURL(url)
@@ -81,6 +87,7 @@ func Open(mode, url string, timeout time.Duration) (redis.UniversalClient, error
 		opt.ContextTimeoutEnabled = true
 		opt.DisableIdentity = true
 		opt.AutoPipelineOptions = pipelining
+		opt.PoolSize = poolSize
 		opt.MaintNotificationsConfig = noNotifications
 		return redis.NewClusterClient(opt), nil
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/sethvargo/go-envconfig"
 
 	"booking/functions"
+	"booking/functions/internal/api"
 	"booking/functions/internal/config"
 	"booking/functions/internal/logging"
 	"booking/functions/internal/metrics"
@@ -83,13 +84,15 @@ func Open(ctx context.Context, c *config.Config, env envconfig.Lookuper, version
 	if err != nil {
 		return nil, err
 	}
-	locker, err := seatlock.New(client, seatlock.Options{HoldTime: c.HoldTTL, MaxHoldTime: c.MaxHold, Timeout: c.RequestTimeout})
+	locker, err := seatlock.New(client, seatlock.Options{
+		HoldTime: c.HoldTTL, MaxHoldTime: c.MaxHold, MaxSeatsPerUser: c.MaxSeatsPerUser, Timeout: c.RequestTimeout,
+	})
 	if err != nil {
 		return nil, err
 	}
 	s.Monitor = readiness.New(func(ctx context.Context) error { return check(locker, ctx) })
 
-	needs := functions.Needs{Locker: locker, MaxSeats: c.MaxSeatsPerRequest}
+	needs := functions.Needs{Locker: locker, Rules: api.Rules{MaxSeats: c.MaxSeatsPerRequest, HasSeat: c.Plan.Has}, Stop: s.Monitor.Stop()}
 	var middleware []functions.Middleware
 	if tracing.Enabled(env) {
 		traces, err := tracing.Start(ctx, env, version)

@@ -1,0 +1,255 @@
+package changes_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"booking/functions/changes"
+	"booking/seatlock"
+	"booking/seatlock/redistest"
+)
+
+const event = "gala"
+
+type testBundle struct {
+	locker *counting
+	server *httptest.Server
+	stop   func()
+}
+
+// counting counts the reads that are under way.
+type counting struct {
+	*seatlock.Locker
+	reading, most atomic.Int64
+}
+
+func (c *counting) Changes(ctx context.Context, event, after string, wait time.Duration) ([]seatlock.Change, error) {
+	if wait > 0 {
+		c.most.Store(max(c.most.Load(), c.reading.Add(1)))
+		defer c.reading.Add(-1)
+	}
+	return c.Locker.Changes(ctx, event, after, wait)
+}
+
+func setup(t *testing.T, r *redistest.Redis) *testBundle {
+	t.Helper()
+	locker, err := seatlock.New(r.Client(t), seatlock.Options{HoldTime: time.Hour, MaxHoldTime: time.Hour, Timeout: time.Minute})
+	require.NoError(t, err)
+	stop := make(chan struct{})
+	b := &testBundle{locker: &counting{Locker: locker}, stop: sync.OnceFunc(func() { close(stop) })}
+	b.server = httptest.NewServer(changes.New(b.locker, stop))
+	t.Cleanup(func() { b.stop(); b.server.Close() })
+	return b
+}
+
+// stream is an open answer.
+type stream struct {
+	body  io.Closer
+	lines *bufio.Scanner
+}
+
+func (b *testBundle) open(t *testing.T, lastEventID string) *stream {
+	t.Helper()
+	req, err := http.NewRequest(http.MethodGet, b.server.URL+"/changes?event_id="+event, nil)
+	require.NoError(t, err)
+	if lastEventID != "" {
+		req.Header.Set("Last-Event-ID", lastEventID)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, resp.StatusCode)
+	require.Equal(t, "text/event-stream", resp.Header.Get("Content-Type"))
+	t.Cleanup(func() { _ = resp.Body.Close() })
+	s := &stream{body: resp.Body, lines: bufio.NewScanner(resp.Body)}
+	require.True(t, s.lines.Scan())
+	require.Equal(t, "retry: 1000", s.lines.Text(), "the stream is open once it says so")
+	return s
+}
+
+// next returns the id and the rest of the next event, or empty ones at the end.
+func (s *stream) next() (id, rest string) {
+	var lines []string
+	for s.lines.Scan() {
+		switch line := s.lines.Text(); {
+		case line == "" && len(lines) > 0:
+			return id, strings.Join(lines, " ")
+		case strings.HasPrefix(line, "id: "):
+			id = strings.TrimPrefix(line, "id: ")
+		case line != "":
+			lines = append(lines, line)
+		}
+	}
+	return "", ""
+}
+
+func (b *testBundle) reserve(t *testing.T, seats ...string) {
+	t.Helper()
+	_, err := b.locker.Reserve(t.Context(), event, seats, "ann")
+	require.NoError(t, err)
+}
+
+func TestEveryTransitionIsTold(t *testing.T) {
+	t.Parallel()
+	redistest.Each(t, func(t *testing.T, r *redistest.Redis) {
+		b := setup(t, r)
+		s := b.open(t, "")
+		b.reserve(t, "1A", "1B")
+		_, held := s.next()
+		require.Regexp(t, `^event: held data: \{"event_id":"gala","seat_ids":\["1A","1B"\],"status":"Reserved","expires_at":"[^"]+Z"\}$`, held)
+		require.NotContains(t, held, "ann")
+		require.NoError(t, b.locker.Buy(t.Context(), event, []string{"1A"}, "ann"))
+		_, sold := s.next()
+		require.Equal(t, `event: sold data: {"event_id":"gala","seat_ids":["1A"],"status":"Sold"}`, sold)
+		require.NoError(t, b.locker.Release(t.Context(), event, []string{"1B"}, "ann"))
+		_, released := s.next()
+		require.Equal(t, `event: released data: {"event_id":"gala","seat_ids":["1B"],"status":"Available"}`, released)
+	})
+}
+
+func TestAHoldThatEndsByItselfIsTold(t *testing.T) {
+	t.Parallel()
+	r := redistest.Server(t)
+	b := setup(t, r)
+	short, err := seatlock.New(r.Client(t), seatlock.Options{HoldTime: 100 * time.Millisecond, Timeout: time.Minute})
+	require.NoError(t, err)
+	s := b.open(t, "")
+	_, err = short.Reserve(t.Context(), event, []string{"1A"}, "ann")
+	require.NoError(t, err)
+	s.next()
+	_, expired := s.next()
+	require.Equal(t, `event: expired data: {"event_id":"gala","seat_ids":["1A"],"status":"Available"}`, expired)
+}
+
+func TestAStreamIsResumed(t *testing.T) {
+	t.Parallel()
+	redistest.Each(t, func(t *testing.T, r *redistest.Redis) {
+		b := setup(t, r)
+		s := b.open(t, "")
+		b.reserve(t, "1A")
+		id, _ := s.next()
+		require.NoError(t, s.body.Close())
+		b.reserve(t, "1B")
+		b.reserve(t, "1C")
+
+		s = b.open(t, id)
+		b.reserve(t, "1D")
+		for _, seat := range []string{"1B", "1C", "1D"} {
+			_, told := s.next()
+			require.Contains(t, told, `["`+seat+`"]`)
+		}
+		for _, unknown := range []string{"garbage", "9999999999999-0"} {
+			s = b.open(t, unknown)
+			id, told := s.next()
+			require.Equal(t, "event: reset data: {}", told)
+			require.NotEqual(t, unknown, id)
+		}
+	})
+}
+
+func TestReadersShareOneRead(t *testing.T) {
+	t.Parallel()
+	b := setup(t, redistest.Mini(t))
+	var streams []*stream
+	for range 200 {
+		streams = append(streams, b.open(t, ""))
+	}
+	b.reserve(t, "1A")
+	for _, s := range streams {
+		_, told := s.next()
+		require.Contains(t, told, "event: held")
+	}
+	require.EqualValues(t, 1, b.locker.most.Load())
+}
+
+func TestStreamsEndWhenTheProcessDrains(t *testing.T) {
+	t.Parallel()
+	b := setup(t, redistest.Mini(t))
+	s := b.open(t, "")
+	b.stop()
+	id, told := s.next()
+	require.Empty(t, id+told)
+}
+
+// A reader that does not read is cut off, and holds up nobody.
+func TestASlowReaderIsCutOff(t *testing.T) {
+	t.Parallel()
+	r := redistest.Mini(t)
+	b := setup(t, r)
+	blocked := &slowWriter{header: http.Header{}, release: make(chan struct{})}
+	done := make(chan struct{})
+	stop := make(chan struct{})
+	handler := changes.New(b.locker, stop)
+	go func() {
+		defer close(done)
+		handler.ServeHTTP(blocked, httptest.NewRequest(http.MethodGet, "/changes?event_id="+event, nil))
+	}()
+	require.Eventually(t, func() bool { return blocked.writes.Load() == 1 }, 20*time.Second, time.Millisecond)
+	quick := b.open(t, "")
+	for i := range 200 {
+		b.reserve(t, fmt.Sprint(i))
+		_, told := quick.next()
+		require.Contains(t, told, fmt.Sprintf(`["%d"]`, i))
+	}
+	close(blocked.release)
+	<-done
+	require.Less(t, blocked.writes.Load(), int64(100))
+}
+
+// slowWriter takes its first write and lets the others wait.
+type slowWriter struct {
+	header  http.Header
+	writes  atomic.Int64
+	release chan struct{}
+}
+
+func (w *slowWriter) Header() http.Header { return w.header }
+func (w *slowWriter) WriteHeader(int)     {}
+func (w *slowWriter) Flush()              {}
+func (w *slowWriter) Write(p []byte) (int, error) {
+	if w.writes.Add(1) > 1 {
+		<-w.release
+	}
+	return len(p), nil
+}
+
+func TestRefusals(t *testing.T) {
+	t.Parallel()
+	b := setup(t, redistest.Mini(t))
+	for target, status := range map[string]int{
+		"/changes?event_id=%20": http.StatusUnprocessableEntity,
+		"/changes?event_id=%7":  http.StatusUnprocessableEntity,
+	} {
+		resp, err := http.Get(b.server.URL + target)
+		require.NoError(t, err)
+		require.NoError(t, resp.Body.Close())
+		require.Equal(t, status, resp.StatusCode)
+	}
+	var streams []io.Closer
+	defer func() {
+		for _, s := range streams {
+			_ = s.Close()
+		}
+	}()
+	var refused error
+	for i := range 70 {
+		resp, err := http.Get(fmt.Sprintf("%s/changes?event_id=e%d", b.server.URL, i))
+		require.NoError(t, err)
+		streams = append(streams, resp.Body)
+		if resp.StatusCode == http.StatusServiceUnavailable {
+			refused = errors.New(resp.Status)
+		}
+	}
+	require.Error(t, refused, "the events that a process follows are without bound")
+}

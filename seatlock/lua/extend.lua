@@ -1,0 +1,40 @@
+-- Moves the deadline of every seat that the user holds, or of none.
+--
+-- KEYS, ARGV[1…3] -> see event.lua
+-- ARGV[4] -> how long a hold lasts, ms: the new deadline is that far from now, but
+--            never earlier than it was, nor past the latest that the hold allows
+-- ARGV[5] -> what an extension must gain, ms: one that is sent twice gains nothing
+--
+-- Returns {1, now, deadline}: ms since the epoch, the deadline being the earliest
+-- of the group, or 0 where all of it is sold to the user, which stays as it is.
+-- Returns {0, i, ttl, ...}: as buy.lua.
+
+local sold = 'sold:' .. user
+local longer, refusal, deadline = {}, {0}, nil
+local now = milliseconds()
+
+for i, value in ipairs(redis.call('MGET', unpack(KEYS, 4))) do
+  local key = KEYS[i + 3]
+  if held(value) then
+    local expires = redis.call('PEXPIRETIME', key)
+    local latest = tonumber(string.match(value, '^held:(%d+):'))
+    local to = math.min(now + ARGV[4], latest)
+    if to - expires >= tonumber(ARGV[5]) or to == latest and to > expires then
+      longer[#longer + 1] = {string.sub(key, #prefix + 1), to}
+      expires = to
+    end
+    deadline = math.min(deadline or expires, expires)
+  elseif value ~= sold then
+    refusal[#refusal + 1] = i
+    refusal[#refusal + 1] = redis.call('PTTL', key)
+  end
+end
+if #refusal > 1 then
+  return refusal
+end
+
+for _, seat in ipairs(longer) do
+  redis.call('PEXPIREAT', prefix .. seat[1], seat[2], 'GT')
+  move('extended', {seat[1]}, seat[2])
+end
+return {1, now, deadline or 0}

@@ -1,0 +1,33 @@
+-- Ends the user's holds among the seats, or none.
+--
+-- KEYS, ARGV -> see event.lua
+--
+-- Returns {1}: the user holds none of them; what is free or another's is as it was.
+-- Returns {0, i, -1, ...}: nothing has changed; a pair for each seat that is sold
+-- to the user, its place among the seats and -1.
+
+local ids, refusal = {}, {0}
+
+for i, value in ipairs(redis.call('MGET', unpack(KEYS, 4))) do
+  if held(value) then
+    ids[#ids + 1] = string.sub(KEYS[i + 3], #prefix + 1)
+  elseif value == 'sold:' .. user then
+    refusal[#refusal + 1] = i
+    refusal[#refusal + 1] = -1
+  end
+end
+if #refusal > 1 then
+  return refusal
+end
+
+if #ids > 0 then
+  for _, id in ipairs(ids) do
+    redis.call('DEL', prefix .. id)
+  end
+  redis.call('ZREM', seats, unpack(ids))
+  if limit > 0 then
+    redis.call('ZREM', mine, unpack(ids))
+  end
+  note('released', table.concat(ids, ' '), '')
+end
+return {1}

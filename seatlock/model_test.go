@@ -1,0 +1,265 @@
+package seatlock_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"booking/seatlock"
+	"booking/seatlock/redistest"
+)
+
+const (
+	modelHold  = 100 * time.Second
+	modelMax   = 250 * time.Second
+	modelLimit = 3
+)
+
+// modelSeat is what a seat is, in plain Go.
+type modelSeat struct {
+	user     string
+	sold     bool
+	deadline time.Time // zero where sold
+	latest   time.Time
+}
+
+// model is an event, and the changes that it must have seen.
+type model struct {
+	now     time.Time
+	seats   map[string]modelSeat // those that are not free
+	changes map[string][]seatlock.ChangeType
+}
+
+func (m *model) note(change seatlock.ChangeType, seats ...string) {
+	for _, seat := range seats {
+		m.changes[seat] = append(m.changes[seat], change)
+	}
+}
+
+// advance moves the clock, and never to the very ms of a deadline.
+func (m *model) advance(d time.Duration) time.Duration {
+	at := func() bool {
+		for _, s := range m.seats {
+			if s.deadline.Equal(m.now.Add(d)) {
+				return true
+			}
+		}
+		return false
+	}
+	for at() {
+		d += time.Millisecond
+	}
+	m.now = m.now.Add(d)
+	for id, s := range m.seats {
+		if !s.sold && s.deadline.Before(m.now) {
+			delete(m.seats, id)
+			m.note(seatlock.ChangeExpired, id)
+		}
+	}
+	return d
+}
+
+func (m *model) count(user string) (held, sold int) {
+	for _, s := range m.seats {
+		if s.user == user && s.sold {
+			sold++
+		} else if s.user == user {
+			held++
+		}
+	}
+	return held, sold
+}
+
+func (m *model) reserve(user string, ids []string) (time.Time, error) {
+	var free []string
+	for _, id := range ids {
+		s, taken := m.seats[id]
+		if taken && (s.sold || s.user != user) {
+			return time.Time{}, seatlock.ErrTaken
+		}
+		if !taken {
+			free = append(free, id)
+		}
+	}
+	if held, sold := m.count(user); len(free) > 0 && held+sold+len(free) > modelLimit {
+		return time.Time{}, seatlock.ErrSeatLimit
+	}
+	for _, id := range free {
+		m.seats[id] = modelSeat{user: user, deadline: m.now.Add(modelHold), latest: m.now.Add(modelMax)}
+	}
+	m.note(seatlock.ChangeHeld, free...)
+	return m.earliest(ids), nil
+}
+
+// own returns why the user may not buy or extend the seats.
+func (m *model) own(user string, ids []string) error {
+	var refused error
+	for _, id := range ids {
+		s, taken := m.seats[id]
+		if taken && s.user != user {
+			return seatlock.ErrHeldByOther
+		}
+		if !taken {
+			refused = seatlock.ErrHoldExpired
+		}
+	}
+	return refused
+}
+
+func (m *model) buy(user string, ids []string) error {
+	if err := m.own(user, ids); err != nil {
+		return err
+	}
+	for _, id := range ids {
+		if !m.seats[id].sold {
+			m.seats[id] = modelSeat{user: user, sold: true}
+			m.note(seatlock.ChangeSold, id)
+		}
+	}
+	return nil
+}
+
+func (m *model) extend(user string, ids []string) (time.Time, error) {
+	if err := m.own(user, ids); err != nil {
+		return time.Time{}, err
+	}
+	for _, id := range ids {
+		s := m.seats[id]
+		to := m.now.Add(modelHold)
+		if to.After(s.latest) {
+			to = s.latest
+		}
+		gain := to.Sub(s.deadline)
+		if !s.sold && (gain >= time.Second || to.Equal(s.latest) && gain > 0) {
+			s.deadline = to
+			m.seats[id] = s
+			m.note(seatlock.ChangeExtended, id)
+		}
+	}
+	return m.earliest(ids), nil
+}
+
+func (m *model) release(user string, ids []string) error {
+	for _, id := range ids {
+		if s := m.seats[id]; s.sold && s.user == user {
+			return seatlock.ErrSold
+		}
+	}
+	for _, id := range ids {
+		if m.seats[id].user == user {
+			delete(m.seats, id)
+			m.note(seatlock.ChangeReleased, id)
+		}
+	}
+	return nil
+}
+
+// earliest is the first deadline among the seats, zero where all are sold.
+func (m *model) earliest(ids []string) time.Time {
+	var first time.Time
+	for _, id := range ids {
+		if s := m.seats[id]; !s.sold && (first.IsZero() || s.deadline.Before(first)) {
+			first = s.deadline
+		}
+	}
+	return first
+}
+
+// Random calls of random users, with time going by, are answered as the model
+// answers; and the map, the limit and the replayed changes agree with it.
+func TestEveryCallAnswersAsTheModel(t *testing.T) {
+	t.Parallel()
+	ids := []string{"1A", "1B", "1C", "1D", "1E"}
+	rapid.Check(t, func(rt *rapid.T) {
+		r := redistest.Mini(t)
+		locker, err := seatlock.New(r.Client(t), seatlock.Options{
+			HoldTime: modelHold, MaxHoldTime: modelMax, MaxSeatsPerUser: modelLimit, Timeout: time.Minute,
+		})
+		require.NoError(rt, err)
+		ctx := context.Background()
+		start, err := r.Admin(t).Time(ctx).Result()
+		require.NoError(rt, err)
+		m := &model{now: start.Truncate(time.Millisecond), seats: map[string]modelSeat{}, changes: map[string][]seatlock.ChangeType{}}
+		r.Mini.SetTime(m.now)
+
+		for range rapid.IntRange(5, 40).Draw(rt, "calls") {
+			user := rapid.SampledFrom([]string{ann, bob, "eve"}).Draw(rt, "user")
+			group := rapid.SliceOfNDistinct(rapid.SampledFrom(ids), 1, 3, rapid.ID[string]).Draw(rt, "seats")
+			var got, want error
+			var hold seatlock.Hold
+			var deadline time.Time
+			switch call := rapid.SampledFrom([]string{"reserve", "reserve", "buy", "extend", "release", "wait", "settle"}).Draw(rt, "call"); call {
+			case "reserve":
+				hold, got = locker.Reserve(ctx, event, group, user)
+				deadline, want = m.reserve(user, group)
+			case "buy":
+				got, want = locker.Buy(ctx, event, group, user), m.buy(user, group)
+			case "extend":
+				hold, got = locker.Extend(ctx, event, group, user)
+				deadline, want = m.extend(user, group)
+			case "release":
+				got, want = locker.Release(ctx, event, group, user), m.release(user, group)
+			case "wait":
+				d := time.Duration(rapid.IntRange(1, 120_000).Draw(rt, "ms")) * time.Millisecond
+				m.advance(d)
+				r.Mini.SetTime(m.now)
+			case "settle":
+				_, got = locker.Settle(ctx, event)
+			}
+			require.True(rt, errors.Is(got, want), "got %v, want %v", got, want)
+			require.True(rt, deadline.Equal(hold.Deadline), "got %v, want %v", hold.Deadline, deadline)
+			requireMap(rt, locker, m)
+		}
+		_, err = locker.Settle(ctx, event)
+		require.NoError(rt, err)
+		requireChanges(rt, locker, m)
+	})
+}
+
+func requireMap(rt *rapid.T, locker *seatlock.Locker, m *model) {
+	found, err := locker.Map(context.Background(), event)
+	require.NoError(rt, err)
+	want := []string{}
+	for id, s := range m.seats {
+		if s.sold {
+			want = append(want, id+" Sold")
+		} else {
+			want = append(want, fmt.Sprint(id, " Reserved ", s.deadline.Sub(m.now)))
+		}
+	}
+	got := []string{}
+	for _, s := range found.Seats {
+		line := s.ID + " " + s.Status.String()
+		if s.Status == seatlock.Reserved {
+			line += fmt.Sprint(" ", s.ExpiresIn)
+		}
+		got = append(got, line)
+	}
+	slices.Sort(want)
+	require.Equal(rt, want, got)
+}
+
+// requireChanges replays the changes: for each seat they are what the model saw, in
+// that order, and their IDs grow.
+func requireChanges(rt *rapid.T, locker *seatlock.Locker, m *model) {
+	found, err := locker.Changes(context.Background(), event, seatlock.NoChange, 0)
+	require.NoError(rt, err)
+	got, last := map[string][]seatlock.ChangeType{}, seatlock.NoChange
+	for _, c := range found {
+		require.Positive(rt, seatlock.CompareChanges(c.ID, last))
+		last = c.ID
+		require.Equal(rt, c.Type == seatlock.ChangeHeld || c.Type == seatlock.ChangeExtended, !c.Deadline.IsZero())
+		for _, id := range c.SeatIDs {
+			got[id] = append(got[id], c.Type)
+		}
+	}
+	maps.DeleteFunc(m.changes, func(_ string, c []seatlock.ChangeType) bool { return len(c) == 0 })
+	require.Equal(rt, m.changes, got)
+}

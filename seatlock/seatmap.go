@@ -1,0 +1,72 @@
+package seatlock
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// SeatMap is every seat of an event that is not Available, at one moment.
+type SeatMap struct {
+	At     time.Time // by Redis' clock
+	Change string    // the ID of the last Change that it includes; NoChange before the first
+	Seats  []Seat    // by ID
+}
+
+// Map returns the seats of an event that are held or sold. It is one command at
+// Redis, which takes time with their number. Its errors are ErrInvalid and
+// ErrUnavailable.
+func (l *Locker) Map(ctx context.Context, event string) (SeatMap, error) {
+	if !ValidID(event) {
+		return SeatMap{}, fmt.Errorf("%w: event %q", ErrInvalid, event)
+	}
+	var reply []any
+	err := l.try(ctx, ErrUnavailable, func(ctx context.Context) error {
+		return l.eval(ctx, mapScript, func(ctx context.Context, args []any) (redis.Cmder, func()) {
+			cmd := redis.NewSliceCmd(ctx, args...)
+			return cmd, func() { reply = cmd.Val() }
+		}, eventKeys(event), noUser...)
+	})
+	if err != nil {
+		return SeatMap{}, fmt.Errorf("map: %w", err)
+	}
+	found, err := parseMap(reply)
+	if err != nil {
+		return SeatMap{}, fmt.Errorf("map: %w", err)
+	}
+	return found, nil
+}
+
+// parseMap reads the reply of lua/map.lua.
+func parseMap(reply []any) (SeatMap, error) {
+	if len(reply) != 3 {
+		return SeatMap{}, fmt.Errorf("unexpected reply of %d", len(reply))
+	}
+	now, isTime := reply[0].(int64)
+	change, isID := reply[1].(string)
+	scored, isList := reply[2].([]any)
+	if !isTime || !isID || !isList || len(scored)%2 != 0 {
+		return SeatMap{}, fmt.Errorf("unexpected reply of %T, %T, %T", reply[0], reply[1], reply[2])
+	}
+	found := SeatMap{At: time.UnixMilli(now).UTC(), Change: change, Seats: make([]Seat, 0, len(scored)/2)}
+	for pair := range slices.Chunk(scored, 2) {
+		id, _ := pair[0].(string)
+		score, _ := pair[1].(string)
+		if score == "inf" {
+			found.Seats = append(found.Seats, Seat{ID: id, Status: Sold})
+			continue
+		}
+		deadline, err := strconv.ParseInt(score, 10, 64)
+		if err != nil {
+			return SeatMap{}, fmt.Errorf("deadline of %s: %w", id, err)
+		}
+		found.Seats = append(found.Seats, Seat{ID: id, Status: Reserved, ExpiresIn: time.Duration(deadline-now) * time.Millisecond})
+	}
+	slices.SortFunc(found.Seats, func(a, b Seat) int { return strings.Compare(a.ID, b.ID) })
+	return found, nil
+}
