@@ -172,7 +172,7 @@ func TestRequestsThatCannotBeUnderstood(t *testing.T) {
 	t.Parallel()
 	b := setup(t, redistest.Mini(t), "")
 	t.Run("not_found", func(t *testing.T) {
-		for _, path := range []string{"/", "/nothing", "/reserve/", "//reserve", "/seats/", "/seats/1A/2B", "/seats/..", "/docs/nothing.js"} {
+		for _, path := range []string{"/nothing", "/page/nothing.js", "/reserve/", "//reserve", "/seats/", "/seats/1A/2B", "/seats/..", "/docs/nothing.js"} {
 			b.get(t, path).problem(t, 404, "not_found")
 		}
 	})
@@ -323,7 +323,7 @@ func TestFaults(t *testing.T) {
 func TestFunctionURLs(t *testing.T) {
 	t.Parallel()
 	const body = `{"seat_id":"1A","user_id":"ann"}`
-	require.Equal(t, []string{"reserve", "buy", "extend", "release", "seat", "seatmap", "changes", "docs"}, functions.Names())
+	require.Equal(t, []string{"reserve", "buy", "extend", "release", "seat", "seatmap", "changes", "page", "docs"}, functions.Names())
 	for target, calls := range map[string]struct {
 		method string
 		paths  []string
@@ -334,6 +334,7 @@ func TestFunctionURLs(t *testing.T) {
 		"release": {http.MethodPost, []string{"/release", "/"}},
 		"seat":    {http.MethodGet, []string{"/seats/1A", "/?seat_id=1A"}},
 		"seatmap": {http.MethodGet, []string{"/seats", "/?event_id=gala"}},
+		"page":    {http.MethodGet, []string{"/", "/page/page.js"}},
 		"docs":    {http.MethodGet, []string{"/docs", "/openapi.json", "/docs/swagger-ui.css", "/"}},
 	} {
 		t.Run(target, func(t *testing.T) {

@@ -15,6 +15,7 @@ import (
 	"booking/functions/extend"
 	"booking/functions/internal/api"
 	"booking/functions/internal/readiness"
+	"booking/functions/page"
 	"booking/functions/release"
 	"booking/functions/reserve"
 	"booking/functions/seat"
@@ -36,6 +37,7 @@ type Locker interface {
 type Needs struct {
 	Locker Locker
 	Rules  api.Rules
+	Rows   []page.Row      // that the page shows
 	Stop   <-chan struct{} // closed when streams must end
 }
 
@@ -58,6 +60,7 @@ var Table = []Function{
 	{"seat", []string{"/seats/{seat_id}"}, func(n Needs) http.Handler { return seat.New(n.Locker, n.Rules) }},
 	{"seatmap", []string{"/seats"}, func(n Needs) http.Handler { return seatmap.New(n.Locker) }},
 	{"changes", []string{"/changes"}, func(n Needs) http.Handler { return changes.New(n.Locker, n.Stop) }},
+	{"page", []string{"/{$}", "/page/{file}"}, func(n Needs) http.Handler { return page.New(n.Rows) }},
 	{"docs", []string{"/docs", "/docs/{file}", "/openapi.json"}, func(Needs) http.Handler { return docs.New() }},
 }
 
@@ -92,7 +95,7 @@ func Handler(target string, needs Needs, monitor *readiness.Monitor, middleware 
 		for _, p := range f.Paths {
 			mux.Handle(p, handler)
 		}
-		if target != "" {
+		if target != "" && !slices.Contains(f.Paths, "/{$}") {
 			mux.Handle("/{$}", handler)
 		}
 	}

@@ -16,7 +16,7 @@ var planted = []struct {
 	by       string
 }{
 	{"an annotation misspelt", production, "autoscaling.knative.dev/min-scale:", "autoscaling.knative.dev/minscale:", "annotations"},
-	{"an annotation with an impossible value", base, `autoscaling.knative.dev/target: "100"`, `autoscaling.knative.dev/target: many`, "admission"},
+	{"an annotation with an impossible value", base, `autoscaling.knative.dev/target: "64"`, `autoscaling.knative.dev/target: many`, "admission"},
 	{"more pods at first than ever", production, `autoscaling.knative.dev/max-scale: "40"`, `autoscaling.knative.dev/max-scale: "4"`, "admission"},
 	{"a Service open to the public", dev, "networking.knative.dev/visibility: cluster-local", "networking.knative.dev/visibilty: cluster-local", "annotations"},
 	{"a startup probe that Knative would send to port 0", dev, "readinessProbe:", "startupProbe:\n          httpGet:\n            path: /healthz\n        readinessProbe:", "running"},

@@ -34,7 +34,7 @@ func routing(table []function) func(set) []error {
 			}
 			for _, router := range routers {
 				for _, pattern := range f.paths {
-					path := placeholder.ReplaceAllString(pattern, "x")
+					path := placeholder.ReplaceAllString(strings.TrimSuffix(pattern, "{$}"), "x")
 					want := fmt.Sprintf("%s.%s.svc.cluster.local", f.name, svc.Namespace)
 					if got := router(path); got != want {
 						faults = append(faults, fmt.Errorf("%s leads to %q, not to %s", path, got, want))

@@ -6,11 +6,11 @@
 // A seat is in one of three states. Only its own user moves it on; time alone
 // ends a hold.
 //
-//	            Reserve                    Buy
+//	            Reserve           Extend   Buy
 //	Available ───────────► Reserved(user) ─────► Sold(user)
 //	    ▲                        │
 //	    └────────────────────────┘
-//	        the deadline passes
+//	   Release, or the deadline passes
 //
 // # Invariants
 //
@@ -27,12 +27,18 @@
 // Every key of an event carries the event as its hash tag, so that a group of
 // seats is one slot of a Redis Cluster and one script.
 //
-//	seat:{event}:seat   string   held:<latest deadline, ms>:<user>, with a TTL
-//	                             sold:<user>, without one
+//	seat:{event}:seat   string      held:<latest deadline, ms>:<user>, with a TTL
+//	                                sold:<user>, without one
+//	seats:{event}       sorted set  every seat that is not free, by its deadline,
+//	                                ms; +inf where it is sold
+//	user:{event}:user   sorted set  that user's, likewise; only where
+//	                                Options.MaxSeatsPerUser is set
+//	changes:{event}     stream      every transition; the last 10,000 at least
 //
 // The absence of the key is what makes a seat available: when the TTL of a
 // hold ends, Redis removes the key, and no sweeper is needed. The latest
-// deadline in the value is how far a hold may ever be extended.
+// deadline in the value is how far a hold may ever be extended. The other keys are
+// read by those who look at the whole event, and decide nothing but the limit.
 //
 // # Transitions
 //
@@ -41,11 +47,22 @@
 // wrote before it failed. A refusal writes nothing. Calls made at the same time
 // share round trips through the automatic pipelining of go-redis.
 //
+// # A hold that ends by itself
+//
+// No command runs when Redis removes a key, yet the end of a hold is a change that
+// others must hear of, once and before the seat's next one. The sorted set remembers
+// it: a seat whose deadline has passed and whose key is gone has ended, and whoever
+// takes it out of the set first notes that, in the same script. That is Settle,
+// which every reader of the changes calls when the nearest deadline has passed; and
+// it is Reserve, for the seats that it takes and for others that it finds. So the
+// stream may learn of an end late, where nobody reads it; it is never wrong, and
+// whether a seat is free never waits for it.
+//
 // # Errors
 //
-// A refusal is a [*ConflictError]: it wraps [ErrTaken], [ErrHoldExpired] or
-// [ErrHeldByOther] and names the seats that stood in the way. What Redis did not
-// answer is never a refusal: it is [ErrUnavailable] where the change cannot have
+// A refusal is a [*ConflictError]: it wraps [ErrTaken], [ErrHoldExpired],
+// [ErrHeldByOther] or [ErrSold] and names the seats that stood in the way; or it is
+// a [*LimitError]. What Redis did not answer is never a refusal: it is [ErrUnavailable] where the change cannot have
 // been made, and [ErrOutcomeUnknown] where it may have been. After either, the
 // same call may be repeated.
 package seatlock

@@ -53,6 +53,6 @@ func logStart(addr net.Addr, target string, terminal bool) {
 	slog.Info("started", "addr", addr.String(), "function", target, "version", version)
 	if terminal {
 		url := fmt.Sprintf("http://localhost:%d", addr.(*net.TCPAddr).Port)
-		slog.Info("open " + url + "/docs to try the API; the calls are at " + url)
+		slog.Info("open " + url + " to see the hall, " + url + "/docs to try the API")
 	}
 }

@@ -86,7 +86,7 @@ func TestConfigurationFaultsAreReportedTogether(t *testing.T) {
 	for _, want := range []string{
 		`HOLD_TTL is \"tomorrow\": want a duration from 1s to MAX_HOLD, like 5m`,
 		`MAX_SEATS_PER_REQUEST is 11: want a number from 1 to 10`,
-		`FUNCTION_TARGET is \"refund\": want one of reserve, buy, extend, release, seat, seatmap, changes, docs`,
+		`FUNCTION_TARGET is \"refund\": want one of reserve, buy, extend, release, seat, seatmap, changes, page, docs`,
 		`REDIS_URL is not readable`,
 	} {
 		require.Contains(t, p.Log(), want)

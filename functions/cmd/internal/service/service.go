@@ -24,7 +24,9 @@ import (
 	"booking/functions/internal/metrics"
 	"booking/functions/internal/readiness"
 	"booking/functions/internal/redisclient"
+	"booking/functions/internal/seatplan"
 	"booking/functions/internal/tracing"
+	"booking/functions/page"
 	"booking/seatlock"
 )
 
@@ -92,7 +94,7 @@ func Open(ctx context.Context, c *config.Config, env envconfig.Lookuper, version
 	}
 	s.Monitor = readiness.New(func(ctx context.Context) error { return check(locker, ctx) })
 
-	needs := functions.Needs{Locker: locker, Rules: api.Rules{MaxSeats: c.MaxSeatsPerRequest, HasSeat: c.Plan.Has}, Stop: s.Monitor.Stop()}
+	needs := functions.Needs{Locker: locker, Rules: api.Rules{MaxSeats: c.MaxSeatsPerRequest, HasSeat: c.Plan.Has}, Rows: rows(c.Plan), Stop: s.Monitor.Stop()}
 	var middleware []functions.Middleware
 	if tracing.Enabled(env) {
 		traces, err := tracing.Start(ctx, env, version)
@@ -114,6 +116,18 @@ func Open(ctx context.Context, c *config.Config, env envconfig.Lookuper, version
 	}
 	s.Handler, err = functions.Handler(c.FunctionTarget, needs, s.Monitor, middleware...)
 	return s, err
+}
+
+// rows are what the page shows: the hall of the plan, or one to try things in.
+func rows(plan seatplan.Plan) []page.Row {
+	if len(plan.Rows()) == 0 {
+		plan, _ = seatplan.Parse("1-12:A-H")
+	}
+	rows := make([]page.Row, len(plan.Rows()))
+	for i, row := range plan.Rows() {
+		rows[i] = page.Row(row)
+	}
+	return rows
 }
 
 // connect returns a client and the check that makes it ready.

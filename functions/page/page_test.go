@@ -1,0 +1,72 @@
+package page_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"booking/functions/page"
+)
+
+func get(t *testing.T, path string) *httptest.ResponseRecorder {
+	t.Helper()
+	rec := httptest.NewRecorder()
+	page.New([]page.Row{{Label: "1", SeatIDs: []string{"1A", "1B"}}}).ServeHTTP(rec, httptest.NewRequest(http.MethodGet, path, nil))
+	return rec
+}
+
+func TestFiles(t *testing.T) {
+	t.Parallel()
+	for path, contentType := range map[string]string{
+		"/":               "text/html; charset=utf-8",
+		"/page/page.css":  "text/css; charset=utf-8",
+		"/page/page.js":   "text/javascript; charset=utf-8",
+		"/page/plan.json": "application/json",
+	} {
+		t.Run(path, func(t *testing.T) {
+			t.Parallel()
+			rec := get(t, path)
+			require.Equal(t, http.StatusOK, rec.Code)
+			require.NotZero(t, rec.Body.Len())
+			h := rec.Header()
+			require.Equal(t, contentType, h.Get("Content-Type"))
+			require.Equal(t, "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "+
+				"base-uri 'none'; form-action 'none'; frame-ancestors 'none'", h.Get("Content-Security-Policy"))
+			require.Equal(t, "nosniff", h.Get("X-Content-Type-Options"))
+			require.Equal(t, "no-referrer", h.Get("Referrer-Policy"))
+		})
+	}
+	for _, path := range []string{"/page/nothing.js", "/page/page.go", "/page/."} {
+		require.Equal(t, http.StatusNotFound, get(t, path).Code, path)
+	}
+}
+
+// What the policy forbids is not there, and whatever the page loads is served.
+func TestThePageLoadsOnlyWhatIsServed(t *testing.T) {
+	t.Parallel()
+	html := get(t, "/").Body.String()
+	require.NotRegexp(t, `<style|\sstyle=|\son[a-z]+=|javascript:|(?:src|href)="https?:`, html)
+	require.NotRegexp(t, `<script(?:\s[^>]*)?>[^<]`, html)
+	links := regexp.MustCompile(`(?:src|href)="(/page/[^"]+)"`).FindAllStringSubmatch(html, -1)
+	require.Len(t, links, 2)
+	imports := regexp.MustCompile(`from '\.(/[^']+)'`).FindAllStringSubmatch(get(t, "/page/page.js").Body.String(), -1)
+	require.Len(t, imports, 3)
+	for _, imported := range imports {
+		links = append(links, []string{"", "/page" + imported[1]})
+	}
+	for _, link := range links {
+		require.Equal(t, http.StatusOK, get(t, link[1]).Code, link[1])
+	}
+}
+
+func TestPlanIsTheRows(t *testing.T) {
+	t.Parallel()
+	body := get(t, "/page/plan.json").Body.Bytes()
+	require.JSONEq(t, `[{"label":"1","seat_ids":["1A","1B"]}]`, string(body))
+	var rows []page.Row
+	require.NoError(t, json.Unmarshal(body, &rows))
+}
