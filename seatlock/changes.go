@@ -15,7 +15,8 @@ import (
 // NoChange is the ID before that of every Change.
 const NoChange = "0-0"
 
-// changesKept is how many transitions of an event can be read again, at least.
+// changesKept is how many transitions of an event can be read again, at least:
+// lua/change.lua trims the stream to about as many.
 const changesKept = 10_000
 
 // ErrTrimmed means that changes since the one that was named are not kept any more.

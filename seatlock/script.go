@@ -18,6 +18,8 @@ import (
 var (
 	//go:embed lua/event.lua
 	eventSource string
+	//go:embed lua/change.lua
+	changeSource string
 	//go:embed lua/reserve.lua
 	reserveSource string
 	//go:embed lua/buy.lua
@@ -58,13 +60,13 @@ type script struct {
 }
 
 func newScript(source string) script {
-	source = eventSource + source
+	source = eventSource + strings.Replace(source, "-- include change.lua\n", changeSource, 1)
 	sum := sha1.Sum([]byte(source))
 	return script{source: source, digest: hex.EncodeToString(sum[:])}
 }
 
 // noUser are the arguments of lua/event.lua for a script that concerns no user.
-var noUser = []any{"", changesKept, 0}
+var noUser = []any{"", 0}
 
 // run executes s, of which it makes no difference whether it runs twice, and
 // returns its reply of integers.

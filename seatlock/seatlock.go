@@ -129,7 +129,7 @@ func (l *Locker) transition(ctx context.Context, name string, s script, event st
 	if err != nil {
 		return nil, err
 	}
-	reply, err := l.run(ctx, s, keys, append([]any{user, changesKept, l.opt.MaxSeatsPerUser}, args...)...)
+	reply, err := l.run(ctx, s, keys, append([]any{user, l.opt.MaxSeatsPerUser}, args...)...)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}

@@ -23,6 +23,8 @@ if #refusal > 1 then
   return refusal
 end
 
+-- include change.lua
+
 if #ids > 0 then
   -- A plain SET drops the TTL: nothing but this key's value ends a sale.
   for _, id in ipairs(ids) do

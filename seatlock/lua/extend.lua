@@ -1,13 +1,15 @@
 -- Moves the deadline of every seat that the user holds, or of none.
 --
--- KEYS, ARGV[1…3] -> see event.lua
--- ARGV[4] -> how long a hold lasts, ms: the new deadline is that far from now, but
+-- KEYS, ARGV[1…2] -> see event.lua
+-- ARGV[3] -> how long a hold lasts, ms: the new deadline is that far from now, but
 --            never earlier than it was, nor past the latest that the hold allows
--- ARGV[5] -> what an extension must gain, ms: one that is sent twice gains nothing
+-- ARGV[4] -> what an extension must gain, ms: one that is sent twice gains nothing
 --
 -- Returns {1, now, deadline}: ms since the epoch, the deadline being the earliest
 -- of the group, or 0 where all of it is sold to the user, which stays as it is.
 -- Returns {0, i, ttl, ...}: as buy.lua.
+
+-- include change.lua
 
 local sold = 'sold:' .. user
 local longer, refusal, deadline = {}, {0}, nil
@@ -18,8 +20,8 @@ for i, value in ipairs(redis.call('MGET', unpack(KEYS, 4))) do
   if held(value) then
     local expires = redis.call('PEXPIRETIME', key)
     local latest = tonumber(string.match(value, '^held:(%d+):'))
-    local to = math.min(now + ARGV[4], latest)
-    if to - expires >= tonumber(ARGV[5]) or to == latest and to > expires then
+    local to = math.min(now + ARGV[3], latest)
+    if to - expires >= tonumber(ARGV[4]) or to == latest and to > expires then
       longer[#longer + 1] = {string.sub(key, #prefix + 1), to}
       expires = to
     end

@@ -5,6 +5,8 @@
 -- Returns {now, id, {seat, deadline, ...}}: ms since the epoch, the id of the last
 -- transition that this includes, and the seats with their deadlines (ms; inf: sold).
 
+-- include change.lua
+
 local now = milliseconds()
 local last = redis.call('XREVRANGE', changes, '+', '-', 'COUNT', 1)
 return {now, last[1] and last[1][1] or '0-0', redis.call('ZRANGEBYSCORE', seats, now, '+inf', 'WITHSCORES')}

@@ -20,6 +20,8 @@ if #refusal > 1 then
   return refusal
 end
 
+-- include change.lua
+
 if #ids > 0 then
   for _, id in ipairs(ids) do
     redis.call('DEL', prefix .. id)

@@ -1,8 +1,8 @@
 -- Holds every seat for one user, or none.
 --
--- KEYS, ARGV[1…3] -> see event.lua
--- ARGV[4] -> how long a hold lasts, ms
--- ARGV[5] -> how long it may last with all its extensions, ms
+-- KEYS, ARGV[1…2] -> see event.lua
+-- ARGV[3] -> how long a hold lasts, ms
+-- ARGV[4] -> how long it may last with all its extensions, ms
 --
 -- Returns {1, now, deadline}: the user holds them all; ms since the epoch, the
 -- deadline being the earliest of the group. Seats that the user held already
@@ -31,6 +31,8 @@ if #refusal > 1 then
   return refusal
 end
 
+-- include change.lua
+
 local now = milliseconds()
 if #free == 0 then
   return {1, now, deadline}
@@ -43,8 +45,8 @@ if limit > 0 then
   end
 end
 
-local expires = now + ARGV[4]
-local value = string.format('held:%.0f:%s', now + ARGV[5], user)
+local expires = now + ARGV[3]
+local value = string.format('held:%.0f:%s', now + ARGV[4], user)
 -- SET comes first: where memory is full it is refused, and only the first write of
 -- a script is.
 for _, id in ipairs(free) do
