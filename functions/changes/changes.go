@@ -52,6 +52,10 @@ func New(locker Locker, stop <-chan struct{}) http.Handler {
 		if after == "" {
 			after = query.Get("last_event_id")
 		}
+		if r.Method == http.MethodHead { // a stream has no end to wait for
+			setHeader(w)
+			return nil
+		}
 		s, unsubscribe, err := h.subscribe(r.Context(), event)
 		if errors.Is(err, errTooManyEvents) {
 			return api.NewProblem(api.CodeUnavailable, "Too many events are followed here; ask again later.")
@@ -65,6 +69,9 @@ func New(locker Locker, stop <-chan struct{}) http.Handler {
 			return err
 		}
 		stream := newStream(w, event, s.from)
+		if resumed && after != "" {
+			stream.last = after // the hub may be behind what the client knows already
+		}
 		stream.resume(missed, resumed)
 		stream.follow(r.Context(), s.changes, stop)
 		return nil
@@ -105,12 +112,16 @@ type stream struct {
 func newStream(w http.ResponseWriter, event, from string) *stream {
 	s := &stream{w: w, event: event, last: from, out: http.NewResponseController(w)}
 	_ = s.out.SetReadDeadline(time.Time{}) // the server's is for requests that end
+	setHeader(w)
+	return s
+}
+
+func setHeader(w http.ResponseWriter) {
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Accel-Buffering", "no")
 	h.Set("X-Content-Type-Options", "nosniff")
-	return s
 }
 
 // resume writes what the client has missed; or, where that is not known, a reset,

@@ -29,16 +29,21 @@ type testBundle struct {
 	stop   func()
 }
 
-// counting counts the reads that are under way.
+// counting counts the reads that are under way, and lets them wait at a gate, where
+// there is one.
 type counting struct {
 	*seatlock.Locker
 	reading, most atomic.Int64
+	gate          chan struct{}
 }
 
 func (c *counting) Changes(ctx context.Context, event, after string, wait time.Duration) ([]seatlock.Change, error) {
 	if wait > 0 {
 		c.most.Store(max(c.most.Load(), c.reading.Add(1)))
 		defer c.reading.Add(-1)
+		if c.gate != nil {
+			<-c.gate
+		}
 	}
 	return c.Locker.Changes(ctx, event, after, wait)
 }
@@ -156,6 +161,32 @@ func TestAStreamIsResumed(t *testing.T) {
 			require.NotEqual(t, unknown, id)
 		}
 	})
+}
+
+// A client may come from a process that is ahead of this one.
+func TestAResumedStreamTellsNothingTwice(t *testing.T) {
+	t.Parallel()
+	b := setup(t, redistest.Mini(t))
+	b.locker.gate = make(chan struct{})
+	behind := b.open(t, "")
+	b.reserve(t, "1A")
+	known, err := b.locker.LastChange(t.Context(), event)
+	require.NoError(t, err)
+	ahead := b.open(t, known)
+	close(b.locker.gate)
+	_, told := behind.next()
+	require.Contains(t, told, `["1A"]`)
+	b.reserve(t, "1B")
+	_, told = ahead.next()
+	require.Contains(t, told, `["1B"]`)
+}
+
+func TestHEADEnds(t *testing.T) {
+	t.Parallel()
+	resp, err := http.Head(setup(t, redistest.Mini(t)).server.URL + "/changes")
+	require.NoError(t, err)
+	require.NoError(t, resp.Body.Close())
+	require.Equal(t, "text/event-stream", resp.Header.Get("Content-Type"))
 }
 
 func TestReadersShareOneRead(t *testing.T) {
