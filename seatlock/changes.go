@@ -16,7 +16,7 @@ import (
 const NoChange = "0-0"
 
 // changesKept is how many transitions of an event can be read again, at least:
-// lua/change.lua trims the stream to about as many.
+// lua/event.lua trims the stream to about as many.
 const changesKept = 10_000
 
 // ErrTrimmed means that changes since the one that was named are not kept any more.
@@ -49,9 +49,18 @@ func (l *Locker) Settle(ctx context.Context, event string) (time.Duration, error
 	if !ValidID(event) {
 		return 0, fmt.Errorf("%w: event %q", ErrInvalid, event)
 	}
-	reply, err := l.run(ctx, settleScript, eventKeys(event), noUser...)
-	if err != nil {
+	var reply []int64
+	err := l.try(ctx, ErrOutcomeUnknown, func(deadline time.Time) error {
+		cmd := redis.NewIntSliceCmd(ctx, settleScript.command(eventKeys(event), 0)...)
+		err := l.eval(ctx, deadline, settleScript, cmd)
+		reply = cmd.Val()
+		return err
+	})
+	switch {
+	case err != nil:
 		return 0, fmt.Errorf("settle: %w", err)
+	case len(reply) != 1:
+		return 0, fmt.Errorf("settle: unexpected reply %v", reply)
 	}
 	return time.Duration(reply[0]) * time.Millisecond, nil
 }
@@ -92,9 +101,9 @@ func (l *Locker) LastChange(ctx context.Context, event string) (string, error) {
 		return "", fmt.Errorf("%w: event %q", ErrInvalid, event)
 	}
 	last := NoChange
-	err := l.try(ctx, ErrUnavailable, func(ctx context.Context) error {
+	err := l.try(ctx, ErrUnavailable, func(deadline time.Time) error {
 		cmd := redis.NewXMessageSliceCmd(ctx, "xrevrange", changesKey(event), "+", "-", "count", 1)
-		err := l.pipe.Submit(ctx, cmd).WaitContext(ctx)
+		err := l.do(ctx, deadline, cmd)
 		if err == nil && len(cmd.Val()) > 0 {
 			last = cmd.Val()[0].ID
 		}
@@ -115,17 +124,12 @@ func (l *Locker) Kept(ctx context.Context, event, after string) error {
 	}
 	var first []redis.XMessage
 	var length int64
-	err := l.try(ctx, ErrUnavailable, func(ctx context.Context) error {
+	err := l.try(ctx, ErrUnavailable, func(deadline time.Time) error {
 		oldest := redis.NewXMessageSliceCmd(ctx, "xrange", changesKey(event), "-", "+", "count", 1)
 		count := redis.NewIntCmd(ctx, "xlen", changesKey(event))
-		waits := []redis.AutoFuture{l.pipe.Submit(ctx, oldest), l.pipe.Submit(ctx, count)}
-		for _, wait := range waits {
-			if err := wait.WaitContext(ctx); err != nil {
-				return err
-			}
-		}
+		err := l.do(ctx, deadline, oldest, count)
 		first, length = oldest.Val(), count.Val()
-		return nil
+		return err
 	})
 	if err != nil {
 		return fmt.Errorf("changes: %w", err)

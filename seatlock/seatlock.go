@@ -3,6 +3,7 @@ package seatlock
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,7 +19,7 @@ import (
 // outage is always ErrOutcomeUnknown, because a dial error may hide an attempt
 // that came through.
 type Client interface {
-	AsyncAutoPipeline() (*redis.AutoPipeliner, error)
+	Pipeline() redis.Pipeliner
 	Info(ctx context.Context, sections ...string) *redis.StringCmd
 	XRead(ctx context.Context, a *redis.XReadArgs) *redis.XStreamSliceCmd
 }
@@ -32,23 +33,28 @@ type Options struct {
 	// MaxSeatsPerUser is how many seats, held and sold, a user may have at an
 	// event; any number where 0. Seats taken while it was 0 are not counted.
 	MaxSeatsPerUser int
+
+	// SaleReplicas is how many replicas must have a sale before Buy succeeds; none
+	// where 0. Where they do not in half of Timeout, Buy fails with ErrOutcomeUnknown,
+	// and repeating it waits for them again.
+	SaleReplicas int
+
+	// OnRound is told before each round trip how many calls share it; nobody is where
+	// nil. It must not block.
+	OnRound func(calls int)
 }
 
 // Locker reserves and sells seats. It is safe for use by any number of
 // goroutines; those that call at the same time share round trips.
 type Locker struct {
 	client        Client
-	pipe          *redis.AutoPipeliner
 	clientRetries bool
 	opt           Options
+	rounds        rounds
 }
 
 // New returns a Locker over client, which stays the caller's to close.
 func New(client Client, opt Options) (*Locker, error) {
-	pipe, err := client.AsyncAutoPipeline()
-	if err != nil {
-		return nil, fmt.Errorf("seatlock: automatic pipelining: %w", err)
-	}
 	if opt.HoldTime == 0 {
 		opt.HoldTime = 5 * time.Minute
 	}
@@ -61,7 +67,9 @@ func New(client Client, opt Options) (*Locker, error) {
 	if opt.HoldTime < time.Millisecond || opt.MaxHoldTime < opt.HoldTime || opt.Timeout < 0 {
 		return nil, fmt.Errorf("%w: %+v: want 1ms <= HoldTime <= MaxHoldTime and 0 < Timeout", ErrInvalid, opt)
 	}
-	return &Locker{client: client, pipe: pipe, clientRetries: clientRetries(client), opt: opt}, nil
+	l := &Locker{client: client, clientRetries: clientRetries(client), opt: opt}
+	l.rounds = rounds{send: l.sendRound, queues: map[queueKey]*[]*call{}}
+	return l, nil
 }
 
 func clientRetries(client Client) bool {
@@ -82,8 +90,18 @@ type Hold struct {
 // others or sold; with a LimitError; or with ErrInvalid, ErrUnavailable or
 // ErrOutcomeUnknown.
 func (l *Locker) Reserve(ctx context.Context, event string, seats []string, user string) (Hold, error) {
-	return hold(l.transition(ctx, "reserve", reserveScript, event, seats, user,
-		l.opt.HoldTime.Milliseconds(), l.opt.MaxHoldTime.Milliseconds()))
+	keys, err := transitionKeys(event, seats, user)
+	if err != nil {
+		return Hold{}, err
+	}
+	var reply []int64
+	err = l.try(ctx, ErrOutcomeUnknown, func(deadline time.Time) error {
+		c := &call{reserve: reservation{user: user, keys: keys[3:]}}
+		err := l.rounds.ask(ctx, deadline, queueKey{event: event}, c)
+		reply = c.reserve.reply
+		return err
+	})
+	return hold(l.outcome("reserve", ErrTaken, seats, reply, err))
 }
 
 // Extend moves the deadline of all of the seats to HoldTime from now, but never to
@@ -97,7 +115,7 @@ func (l *Locker) Reserve(ctx context.Context, event string, seats []string, user
 // It fails as Buy does.
 func (l *Locker) Extend(ctx context.Context, event string, seats []string, user string) (Hold, error) {
 	gain := min(time.Second, l.opt.HoldTime/10)
-	return hold(l.transition(ctx, "extend", extendScript, event, seats, user, l.opt.HoldTime.Milliseconds(), gain.Milliseconds()))
+	return hold(l.transition(ctx, "extend", extendScript, ErrHeldByOther, event, seats, user, l.opt.HoldTime.Milliseconds(), gain.Milliseconds()))
 }
 
 // Buy sells all of the seats to the user, or none. Each must be held by the
@@ -107,7 +125,11 @@ func (l *Locker) Extend(ctx context.Context, event string, seats []string, user 
 // another user's, else of ErrHoldExpired; or with ErrInvalid, ErrUnavailable or
 // ErrOutcomeUnknown.
 func (l *Locker) Buy(ctx context.Context, event string, seats []string, user string) error {
-	_, err := l.transition(ctx, "buy", buyScript, event, seats, user)
+	again := 0
+	if l.opt.SaleReplicas > 0 {
+		again = 1
+	}
+	_, err := l.transition(ctx, "buy", buyScript, ErrHeldByOther, event, seats, user, again)
 	return err
 }
 
@@ -118,26 +140,45 @@ func (l *Locker) Buy(ctx context.Context, event string, seats []string, user str
 // seats is sold to the user; or with ErrInvalid, ErrUnavailable or
 // ErrOutcomeUnknown.
 func (l *Locker) Release(ctx context.Context, event string, seats []string, user string) error {
-	_, err := l.transition(ctx, "release", releaseScript, event, seats, user)
+	_, err := l.transition(ctx, "release", releaseScript, ErrSold, event, seats, user)
 	return err
 }
 
-// transition runs a script on the seats and returns what its reply has beyond
-// replyDone; args follow the ones that lua/event.lua names.
-func (l *Locker) transition(ctx context.Context, name string, s script, event string, seats []string, user string, args ...any) ([]int64, error) {
+// transition runs a script for the seats of one user and returns what its reply has
+// beyond replyDone; args follow the user.
+func (l *Locker) transition(ctx context.Context, name string, s script, refusal error, event string, seats []string, user string, args ...any) ([]int64, error) {
 	keys, err := transitionKeys(event, seats, user)
 	if err != nil {
 		return nil, err
 	}
-	reply, err := l.run(ctx, s, keys, append([]any{user, l.opt.MaxSeatsPerUser}, args...)...)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
+	args = append([]any{l.opt.MaxSeatsPerUser, user}, args...)
+	key := queueKey{event: event, sale: s == buyScript && l.opt.SaleReplicas > 0}
+	var reply []int64
+	err = l.try(ctx, ErrOutcomeUnknown, func(deadline time.Time) error {
+		cmd := redis.NewIntSliceCmd(ctx, s.command(keys, args...)...)
+		c := &call{cmd: cmd, script: s}
+		if err := l.rounds.ask(ctx, deadline, key, c); err != nil {
+			return err
+		}
+		reply = cmd.Val()
+		if key.sale && reply[0] == replyDone && c.replicas < int64(l.opt.SaleReplicas) {
+			return fmt.Errorf("%w: %d of %d", errTooFewReplicas, c.replicas, l.opt.SaleReplicas)
+		}
+		return nil
+	})
+	return l.outcome(name, refusal, seats, reply, err)
+}
+
+// outcome returns what a script's reply has beyond replyDone; refusal is the error of
+// seats that are in the way.
+func (l *Locker) outcome(name string, refusal error, seats []string, reply []int64, err error) ([]int64, error) {
 	switch {
+	case err != nil:
+		return nil, fmt.Errorf("%s: %w", name, err)
 	case len(reply) > 0 && reply[0] == replyDone:
 		return reply[1:], nil
 	case len(reply) > 2 && reply[0] == replyRefused:
-		return nil, conflict(s, refused(seats, reply))
+		return nil, conflict(refusal, refused(seats, reply))
 	case len(reply) == 3 && reply[0] == replyLimit:
 		return nil, &LimitError{Limit: l.opt.MaxSeatsPerUser, Held: int(reply[1]), Sold: int(reply[2])}
 	}
@@ -160,13 +201,13 @@ func (l *Locker) Status(ctx context.Context, event, seat string) (Seat, error) {
 		return Seat{}, fmt.Errorf("%w: event %q, seat %q", ErrInvalid, event, seat)
 	}
 	var pttl int64
-	err := l.try(ctx, ErrUnavailable, func(ctx context.Context) error {
+	err := l.try(ctx, ErrUnavailable, func(deadline time.Time) error {
 		cmd := redis.NewIntCmd(ctx, "pttl", seatKey(event, seat))
-		err := l.pipe.Submit(ctx, cmd).WaitContext(ctx)
-		if err == nil {
-			pttl = cmd.Val()
+		if err := l.rounds.ask(ctx, deadline, queueKey{event: event}, &call{cmd: cmd}); err != nil {
+			return err
 		}
-		return err
+		pttl = cmd.Val()
+		return nil
 	})
 	if err != nil {
 		return Seat{}, fmt.Errorf("status: %w", err)
@@ -174,13 +215,14 @@ func (l *Locker) Status(ctx context.Context, event, seat string) (Seat, error) {
 	return newSeat(seat, pttl), nil
 }
 
-// Queued returns how many commands wait in this process for their round trip.
-func (l *Locker) Queued() int { return l.pipe.Len() }
+// Queued returns how many calls wait in this process for their round trip; MaxQueued
+// at most.
+func (l *Locker) Queued() int { return l.rounds.len() }
 
 // Ping reports whether Redis answers: nil or ErrUnavailable.
 func (l *Locker) Ping(ctx context.Context) error {
-	err := l.try(ctx, ErrUnavailable, func(ctx context.Context) error {
-		return l.pipe.Submit(ctx, redis.NewStatusCmd(ctx, "ping")).WaitContext(ctx)
+	err := l.try(ctx, ErrUnavailable, func(deadline time.Time) error {
+		return l.do(ctx, deadline, redis.NewStatusCmd(ctx, "ping"))
 	})
 	if err != nil {
 		return fmt.Errorf("ping: %w", err)
@@ -229,20 +271,13 @@ func refused(seats []string, reply []int64) []Seat {
 	return found
 }
 
-// conflict is the refusal of a script for the sake of seats.
-func conflict(s script, seats []Seat) *ConflictError {
-	switch s {
-	case reserveScript:
-		return &ConflictError{Err: ErrTaken, Seats: seats}
-	case releaseScript:
-		return &ConflictError{Err: ErrSold, Seats: seats}
+// conflict is the refusal for the sake of seats. Where it is of ErrHeldByOther, but
+// none of them is anybody's, the hold has expired.
+func conflict(refusal error, seats []Seat) *ConflictError {
+	if refusal == ErrHeldByOther && !slices.ContainsFunc(seats, func(s Seat) bool { return s.Status != Available }) {
+		refusal = ErrHoldExpired
 	}
-	for _, seat := range seats {
-		if seat.Status != Available {
-			return &ConflictError{Err: ErrHeldByOther, Seats: seats}
-		}
-	}
-	return &ConflictError{Err: ErrHoldExpired, Seats: seats}
+	return &ConflictError{Err: refusal, Seats: seats}
 }
 
 // infoField returns the value of a field of INFO, or "".

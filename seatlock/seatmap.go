@@ -26,11 +26,11 @@ func (l *Locker) Map(ctx context.Context, event string) (SeatMap, error) {
 		return SeatMap{}, fmt.Errorf("%w: event %q", ErrInvalid, event)
 	}
 	var reply []any
-	err := l.try(ctx, ErrUnavailable, func(ctx context.Context) error {
-		return l.eval(ctx, mapScript, func(ctx context.Context, args []any) (redis.Cmder, func()) {
-			cmd := redis.NewSliceCmd(ctx, args...)
-			return cmd, func() { reply = cmd.Val() }
-		}, eventKeys(event), noUser...)
+	err := l.try(ctx, ErrUnavailable, func(deadline time.Time) error {
+		cmd := redis.NewSliceCmd(ctx, mapScript.command(eventKeys(event), 0)...)
+		err := l.eval(ctx, deadline, mapScript, cmd)
+		reply = cmd.Val()
+		return err
 	})
 	if err != nil {
 		return SeatMap{}, fmt.Errorf("map: %w", err)

@@ -1,35 +1,45 @@
 -- Sells every seat to the user who holds it, or none.
 --
--- KEYS, ARGV -> see event.lua
+-- KEYS[1…2], ARGV[1] -> see event.lua
+-- KEYS[3]  -> user:{event}:user
+-- KEYS[4…] -> seat:{event}:seat, one for each seat
+-- ARGV[2]  -> user
+-- ARGV[3]  -> 1: write once more what is sold to the user already, so that a WAIT on
+--             this connection waits for it (WAIT looks at the connection's own writes)
 --
 -- Returns {1}: all are sold to the user, now or already.
 -- Returns {0, i, ttl, ...}: nothing has changed; a pair for each seat in the
 -- way, its place among the seats and its PTTL (ms where another user holds it,
 -- -1 where it is sold to another, -2 where nobody has it).
 
+local mine, user, again = KEYS[3], ARGV[2], ARGV[3] == '1'
 local sold = 'sold:' .. user
-local ids, refusal = {}, {0}
+local ids, keys, refusal = {}, {}, {0}
 
 for i, value in ipairs(redis.call('MGET', unpack(KEYS, 4))) do
   local key = KEYS[i + 3]
-  if held(value) then
+  if held(value, user) then
+    keys[#keys + 1] = key
     ids[#ids + 1] = string.sub(key, #prefix + 1)
   elseif value ~= sold then
     refusal[#refusal + 1] = i
     refusal[#refusal + 1] = redis.call('PTTL', key)
+  elseif again then
+    keys[#keys + 1] = key
   end
 end
 if #refusal > 1 then
   return refusal
 end
 
--- include change.lua
-
+for _, key in ipairs(keys) do
+  redis.call('SET', key, sold) -- which drops the TTL
+end
 if #ids > 0 then
-  -- A plain SET drops the TTL: nothing but this key's value ends a sale.
-  for _, id in ipairs(ids) do
-    redis.call('SET', prefix .. id, sold)
+  score(seats, ids, '+inf')
+  if limit > 0 then
+    score(mine, ids, '+inf')
   end
-  move('sold', ids, '+inf')
+  note('sold', ids, '')
 end
 return {1}

@@ -1,18 +1,53 @@
 -- What every script begins with.
 --
--- KEYS[1]  -> seats:{event}, every seat that is not free, scored by its deadline (ms; +inf: sold)
--- KEYS[2]  -> changes:{event}, the stream of transitions
--- KEYS[3]  -> user:{event}:user, this user's seats, scored alike; kept where there is a limit
--- KEYS[4…] -> seat:{event}:seat, one for each seat
--- ARGV[1]  -> user
--- ARGV[2]  -> how many seats a user may have at the event; 0: no limit
+-- KEYS[1] -> seats:{event}, every seat that is not free, scored by its deadline (ms; +inf: sold)
+-- KEYS[2] -> changes:{event}, the stream of transitions
+-- ARGV[1] -> how many seats a user may have at the event; 0: no limit. Only where there
+--            is one are a user's seats kept in user:{event}:user, scored alike
 
-local seats, changes, mine = KEYS[1], KEYS[2], KEYS[3]
-local user, limit = ARGV[1], tonumber(ARGV[2])
+local seats, changes = KEYS[1], KEYS[2]
+local limit = tonumber(ARGV[1])
 local prefix = 'seat:' .. string.sub(seats, 7) .. ':'
 
--- Whether value is a hold of the user. The deadline in it has 13 digits until the
--- year 2286, so the user begins at its 20th character.
-local function held(value)
+local function milliseconds()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
+-- Whether value is a hold of user. The deadline in it has 13 digits until the year
+-- 2286, so the user begins at its 20th character.
+local function held(value, user)
   return value and string.sub(value, 20) == user and string.sub(value, 1, 5) == 'held:'
+end
+
+-- Notes a transition of seats, a list of ids; deadline is '' where they have none.
+local function note(kind, ids, deadline)
+  redis.call('XADD', changes, 'MAXLEN', '~', 10000, '*', 'type', kind, 'seats', table.concat(ids, ' '), 'deadline', deadline)
+end
+
+-- Gives ids their deadline ('+inf': sold) in set.
+local function score(set, ids, deadline)
+  local scored = {}
+  for _, id in ipairs(ids) do
+    scored[#scored + 1] = deadline
+    scored[#scored + 1] = id
+  end
+  redis.call('ZADD', set, unpack(scored))
+end
+
+-- Notes a hold that ended by itself: once, by whoever comes first.
+local function expire(id)
+  if redis.call('ZREM', seats, id) == 1 then
+    note('expired', {id}, '')
+  end
+end
+
+-- Does so for the holds that ended before now, in their order, 500 of them at most.
+-- The key has the last word, because Redis may still see it when TIME is past it.
+local function settle(now)
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', seats, '-inf', now, 'LIMIT', 0, 500)) do
+    if redis.call('EXISTS', prefix .. id) == 0 then
+      expire(id)
+    end
+  end
 end

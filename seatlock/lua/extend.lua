@@ -1,6 +1,7 @@
 -- Moves the deadline of every seat that the user holds, or of none.
 --
--- KEYS, ARGV[1…2] -> see event.lua
+-- KEYS[1…2], ARGV[1] -> see event.lua
+-- KEYS[3…], ARGV[2]  -> see buy.lua
 -- ARGV[3] -> how long a hold lasts, ms: the new deadline is that far from now, but
 --            never earlier than it was, nor past the latest that the hold allows
 -- ARGV[4] -> what an extension must gain, ms: one that is sent twice gains nothing
@@ -9,20 +10,19 @@
 -- of the group, or 0 where all of it is sold to the user, which stays as it is.
 -- Returns {0, i, ttl, ...}: as buy.lua.
 
--- include change.lua
-
+local mine, user = KEYS[3], ARGV[2]
 local sold = 'sold:' .. user
 local longer, refusal, deadline = {}, {0}, nil
 local now = milliseconds()
 
 for i, value in ipairs(redis.call('MGET', unpack(KEYS, 4))) do
   local key = KEYS[i + 3]
-  if held(value) then
+  if held(value, user) then
     local expires = redis.call('PEXPIRETIME', key)
     local latest = tonumber(string.match(value, '^held:(%d+):'))
     local to = math.min(now + ARGV[3], latest)
     if to - expires >= tonumber(ARGV[4]) or to == latest and to > expires then
-      longer[#longer + 1] = {string.sub(key, #prefix + 1), to}
+      longer[#longer + 1] = {key, to}
       expires = to
     end
     deadline = math.min(deadline or expires, expires)
@@ -36,7 +36,13 @@ if #refusal > 1 then
 end
 
 for _, seat in ipairs(longer) do
-  redis.call('PEXPIREAT', prefix .. seat[1], seat[2], 'GT')
-  move('extended', {seat[1]}, seat[2])
+  local key, to = seat[1], seat[2]
+  local id = {string.sub(key, #prefix + 1)}
+  redis.call('PEXPIREAT', key, to, 'GT')
+  score(seats, id, to)
+  if limit > 0 then
+    score(mine, id, to)
+  end
+  note('extended', id, to)
 end
 return {1, now, deadline or 0}

@@ -1,11 +1,9 @@
 -- Reads every seat of an event that is not free.
 --
--- KEYS[1], KEYS[2] -> see event.lua
+-- KEYS, ARGV -> see event.lua
 --
 -- Returns {now, id, {seat, deadline, ...}}: ms since the epoch, the id of the last
 -- transition that this includes, and the seats with their deadlines (ms; inf: sold).
-
--- include change.lua
 
 local now = milliseconds()
 local last = redis.call('XREVRANGE', changes, '+', '-', 'COUNT', 1)

@@ -1,15 +1,17 @@
 -- Ends the user's holds among the seats, or none.
 --
--- KEYS, ARGV -> see event.lua
+-- KEYS[1…2], ARGV[1] -> see event.lua
+-- KEYS[3…], ARGV[2]  -> see buy.lua
 --
 -- Returns {1}: the user holds none of them; what is free or another's is as it was.
 -- Returns {0, i, -1, ...}: nothing has changed; a pair for each seat that is sold
 -- to the user, its place among the seats and -1.
 
+local mine, user = KEYS[3], ARGV[2]
 local ids, refusal = {}, {0}
 
 for i, value in ipairs(redis.call('MGET', unpack(KEYS, 4))) do
-  if held(value) then
+  if held(value, user) then
     ids[#ids + 1] = string.sub(KEYS[i + 3], #prefix + 1)
   elseif value == 'sold:' .. user then
     refusal[#refusal + 1] = i
@@ -20,8 +22,6 @@ if #refusal > 1 then
   return refusal
 end
 
--- include change.lua
-
 if #ids > 0 then
   for _, id in ipairs(ids) do
     redis.call('DEL', prefix .. id)
@@ -30,6 +30,6 @@ if #ids > 0 then
   if limit > 0 then
     redis.call('ZREM', mine, unpack(ids))
   end
-  note('released', table.concat(ids, ' '), '')
+  note('released', ids, '')
 end
 return {1}

@@ -1,11 +1,9 @@
 -- Notes the holds that ended by themselves and that nothing has noted yet.
 --
--- KEYS[1], KEYS[2], ARGV[1…2] -> see event.lua; there is no user, and no limit
+-- KEYS, ARGV -> see event.lua
 --
 -- Returns the ms until the next hold may end; 0: there is more to note already;
 -- -1: nothing is held.
-
--- include change.lua
 
 local now = milliseconds()
 settle(now)

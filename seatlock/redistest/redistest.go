@@ -175,7 +175,7 @@ func newClient(t testing.TB, addr string, user *url.Userinfo) *redis.Client {
 	t.Helper()
 	password, _ := user.Password()
 	client := redis.NewClient(&redis.Options{Addr: addr, Username: user.Username(), Password: password,
-		MaxRetries: -1, DialerRetries: 1, DialTimeout: time.Second})
+		MaxRetries: -1, DialerRetries: 1, DialTimeout: time.Second, ReadTimeout: time.Minute, WriteTimeout: time.Minute, ContextTimeoutEnabled: true})
 	t.Cleanup(func() { _ = client.Close() })
 	return client
 }

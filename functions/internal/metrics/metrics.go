@@ -28,7 +28,7 @@ type Metrics struct {
 	inFlight *prometheus.GaugeVec
 	seats    *prometheus.CounterVec
 	trips    *prometheus.HistogramVec
-	commands prometheus.Histogram
+	calls    prometheus.Histogram
 }
 
 // New returns the metrics of a process of the version; ready tells whether it can
@@ -48,15 +48,15 @@ func New(version string, ready func() bool) *Metrics {
 		trips: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "booking_redis_round_trip_seconds", Help: "Time of a round trip to Redis, which many requests may share, by result.", Buckets: seconds,
 		}, []string{"result"}),
-		commands: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "booking_redis_pipeline_commands", Help: "Commands that shared a round trip.", Buckets: prometheus.ExponentialBuckets(1, 2, 10),
+		calls: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "booking_redis_round_calls", Help: "Calls that shared a round trip.", Buckets: prometheus.ExponentialBuckets(1, 2, 9),
 		}),
 	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "booking_build_info", Help: "Always 1; the version is the label.", ConstLabels: prometheus.Labels{"version": version},
 	})
 	build.Set(1)
-	m.registry.MustRegister(m.requests, m.inFlight, m.seats, m.trips, m.commands, build,
+	m.registry.MustRegister(m.requests, m.inFlight, m.seats, m.trips, m.calls, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.gauge("booking_ready", "Whether Redis answers and is set up safely.", func() float64 {
 		if ready() {
@@ -82,12 +82,15 @@ func (m *Metrics) Middleware(function string, next http.Handler) http.Handler {
 	return promhttp.InstrumentHandlerInFlight(m.inFlight.WithLabelValues(function), next)
 }
 
+// Round notes that calls share a round trip.
+func (m *Metrics) Round(calls int) { m.calls.Observe(float64(calls)) }
+
 // Redis measures a client of which queued calls, limit at most, wait in this
 // process.
 func (m *Metrics) Redis(client redis.UniversalClient, queued func() int, limit int) {
 	client.AddHook(hook{m})
 	m.registry.MustRegister(redisprometheus.NewCollector("booking", "redis", pipelinePool{client}))
-	m.gauge("booking_redis_queued_commands", "Commands that wait for a round trip.", func() float64 { return float64(queued()) })
+	m.gauge("booking_redis_queued_calls", "Calls that wait for a round trip.", func() float64 { return float64(queued()) })
 	m.gauge("booking_redis_queue_limit", "How many may wait; past it requests are answered 503.", func() float64 { return float64(limit) })
 }
 
@@ -112,7 +115,7 @@ func (h hook) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
 		start := time.Now()
 		err := next(ctx, cmd)
-		h.observe(start, 1, err)
+		h.observe(start, err)
 		return err
 	}
 }
@@ -121,19 +124,18 @@ func (h hook) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessP
 	return func(ctx context.Context, cmds []redis.Cmder) error {
 		start := time.Now()
 		err := next(ctx, cmds)
-		h.observe(start, len(cmds), err)
+		h.observe(start, err)
 		return err
 	}
 }
 
 // observe notes a round trip. What Redis answers is a result, an error or not.
-func (h hook) observe(start time.Time, commands int, err error) {
+func (h hook) observe(start time.Time, err error) {
 	result := "ok"
 	if _, answered := err.(redis.Error); err != nil && !answered {
 		result = "error"
 	}
 	h.m.trips.WithLabelValues(result).Observe(time.Since(start).Seconds())
-	h.m.commands.Observe(float64(commands))
 }
 
 // Locker is what Seats needs of seatlock.Locker.

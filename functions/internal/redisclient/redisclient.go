@@ -22,11 +22,6 @@ const (
 // Modes lists them all.
 var Modes = []string{Single, Sentinel, Cluster}
 
-// MaxQueued is how many commands may wait for Redis in this process. Past it a
-// call is refused at once: a queue that takes longer than REQUEST_TIMEOUT to
-// empty only turns late answers into lost ones.
-const MaxQueued = 10_000
-
 // poolSize is how many connections there may be beside the pipelines': one for
 // each event whose changes are followed, and a few for the readiness checks.
 const poolSize = 80
@@ -44,8 +39,6 @@ func Valid(mode, url string) bool {
 // longer than timeout. It connects when it is first used, so Redis need not be
 // there yet. Its own retries are off: seatlock does them, see [seatlock.Client].
 func Open(mode, url string, timeout time.Duration) (redis.UniversalClient, error) {
-	pipelining := redis.DefaultAutoPipelineOptions()
-	pipelining.MaxQueuedCommands = MaxQueued
 	dialTimeout := min(timeout, time.Second)
 	noNotifications := &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	switch mode {
@@ -58,7 +51,6 @@ func Open(mode, url string, timeout time.Duration) (redis.UniversalClient, error
 		opt.DialTimeout, opt.ReadTimeout, opt.WriteTimeout = dialTimeout, timeout, timeout
 		opt.ContextTimeoutEnabled = true
 		opt.DisableIdentity = true // CLIENT SETINFO, which users.acl does not allow
-		opt.AutoPipelineOptions = pipelining
 		opt.PoolSize = poolSize
 		opt.MaintNotificationsConfig = noNotifications
 		return redis.NewClient(opt), nil
@@ -74,7 +66,6 @@ func Open(mode, url string, timeout time.Duration) (redis.UniversalClient, error
 		opt.DialTimeout, opt.ReadTimeout, opt.WriteTimeout = dialTimeout, timeout, timeout
 		opt.ContextTimeoutEnabled = true
 		opt.DisableIdentity = true
-		opt.AutoPipelineOptions = pipelining
 		opt.PoolSize = poolSize
 		return redis.NewFailoverClient(opt), nil
 	case Cluster:
@@ -86,7 +77,6 @@ func Open(mode, url string, timeout time.Duration) (redis.UniversalClient, error
 		opt.DialTimeout, opt.ReadTimeout, opt.WriteTimeout = dialTimeout, timeout, timeout
 		opt.ContextTimeoutEnabled = true
 		opt.DisableIdentity = true
-		opt.AutoPipelineOptions = pipelining
 		opt.PoolSize = poolSize
 		opt.MaintNotificationsConfig = noNotifications
 		return redis.NewClusterClient(opt), nil

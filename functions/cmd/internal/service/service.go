@@ -86,9 +86,13 @@ func Open(ctx context.Context, c *config.Config, env envconfig.Lookuper, version
 	if err != nil {
 		return nil, err
 	}
-	locker, err := seatlock.New(client, seatlock.Options{
-		HoldTime: c.HoldTTL, MaxHoldTime: c.MaxHold, MaxSeatsPerUser: c.MaxSeatsPerUser, Timeout: c.RequestTimeout,
-	})
+	opt := seatlock.Options{HoldTime: c.HoldTTL, MaxHoldTime: c.MaxHold, MaxSeatsPerUser: c.MaxSeatsPerUser, Timeout: c.RequestTimeout}
+	var m *metrics.Metrics
+	if c.MetricsPort != 0 {
+		m = metrics.New(version, func() bool { return s.Monitor.Ready() })
+		opt.OnRound = m.Round
+	}
+	locker, err := seatlock.New(client, opt)
 	if err != nil {
 		return nil, err
 	}
@@ -107,9 +111,8 @@ func Open(ctx context.Context, c *config.Config, env envconfig.Lookuper, version
 		}
 		middleware = append(middleware, traces.Middleware)
 	}
-	if c.MetricsPort != 0 {
-		m := metrics.New(version, s.Monitor.Ready)
-		m.Redis(client, locker.Queued, redisclient.MaxQueued)
+	if m != nil {
+		m.Redis(client, locker.Queued, seatlock.MaxQueued)
 		needs.Locker = m.Seats(locker)
 		middleware = append(middleware, m.Middleware)
 		s.serveMetrics(c.MetricsPort, m)

@@ -1,0 +1,135 @@
+package seatlock_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"booking/seatlock"
+	"booking/seatlock/redistest"
+)
+
+// stalled is a Locker whose Redis stands still, with a round trip under way, so that
+// all other calls of the event wait for the next.
+type stalled struct {
+	*testBundle
+	server *redistest.Redis
+	rounds chan int // how many calls each round trip had
+	calls  sync.WaitGroup
+}
+
+func stall(t *testing.T, opt seatlock.Options) *stalled {
+	t.Helper()
+	s := &stalled{server: redistest.Server(t), rounds: make(chan int, 100)}
+	opt.Timeout = time.Minute
+	opt.OnRound = func(calls int) { s.rounds <- calls }
+	locker, err := seatlock.New(s.server.Client(t), opt)
+	require.NoError(t, err)
+	s.testBundle = &testBundle{locker: locker, redis: s.server.Admin(t)}
+	s.server.Signal(t, syscall.SIGSTOP)
+	s.call(func() { _, _ = locker.Status(context.Background(), event, "1A") })
+	require.Equal(t, 1, <-s.rounds)
+	return s
+}
+
+func (s *stalled) call(f func()) {
+	s.calls.Add(1)
+	go func() { defer s.calls.Done(); f() }()
+}
+
+// queued waits until as many calls wait.
+func (s *stalled) queued(t *testing.T, calls int) {
+	t.Helper()
+	require.Eventually(t, func() bool { return s.locker.Queued() == calls }, 30*time.Second, time.Millisecond)
+}
+
+// goOn lets Redis answer, and waits for all calls.
+func (s *stalled) goOn(t *testing.T) {
+	t.Helper()
+	s.server.Signal(t, syscall.SIGCONT)
+	s.calls.Wait()
+}
+
+func TestReservesOfARoundAreDecidedInTurn(t *testing.T) {
+	t.Parallel()
+	s := stall(t, seatlock.Options{MaxSeatsPerUser: 3})
+	type result struct {
+		hold seatlock.Hold
+		err  error
+	}
+	results := make([]result, 6)
+	for i, ask := range []struct {
+		user  string
+		seats []string
+	}{
+		{ann, []string{"1A", "1B"}},
+		{bob, []string{"1B", "1C"}}, // 1B is ann's
+		{ann, []string{"1B", "1A"}}, // again
+		{bob, []string{"1C"}},
+		{ann, []string{"2A", "2B"}}, // would be four
+		{ann, []string{"2A"}},
+	} {
+		s.call(func() {
+			results[i].hold, results[i].err = s.locker.Reserve(context.Background(), event, ask.seats, ask.user)
+		})
+		s.queued(t, i+1)
+	}
+	s.goOn(t)
+	require.Equal(t, 6, <-s.rounds)
+
+	require.NoError(t, results[0].err)
+	var conflict *seatlock.ConflictError
+	require.ErrorAs(t, results[1].err, &conflict)
+	require.ErrorIs(t, conflict, seatlock.ErrTaken)
+	require.Equal(t, []seatlock.Seat{{ID: "1B", Status: seatlock.Reserved, ExpiresIn: holdTime}}, conflict.Seats)
+	require.NoError(t, results[2].err)
+	require.Equal(t, results[0].hold, results[2].hold)
+	require.NoError(t, results[3].err)
+	var limit *seatlock.LimitError
+	require.ErrorAs(t, results[4].err, &limit)
+	require.Equal(t, seatlock.LimitError{Limit: 3, Held: 2}, *limit)
+	require.NoError(t, results[5].err)
+
+	found, err := s.locker.Map(t.Context(), event)
+	require.NoError(t, err)
+	require.Len(t, found.Seats, 4)
+	changes, err := s.locker.Changes(t.Context(), event, seatlock.NoChange, 0)
+	require.NoError(t, err)
+	require.Len(t, changes, 1)
+	require.Equal(t, []string{"1A", "1B", "1C", "2A"}, changes[0].SeatIDs)
+}
+
+func TestACallThatLeavesTheQueueIsNotSent(t *testing.T) {
+	t.Parallel()
+	s := stall(t, seatlock.Options{})
+	ctx, cancel := context.WithCancel(t.Context())
+	var err error
+	s.call(func() { _, err = s.locker.Reserve(ctx, event, []string{"1A"}, ann) })
+	s.queued(t, 1)
+	cancel()
+	s.goOn(t)
+	require.ErrorIs(t, err, seatlock.ErrUnavailable)
+	require.NotErrorIs(t, err, seatlock.ErrOutcomeUnknown)
+	s.status(t, "1A", seatlock.Available)
+}
+
+func TestAQueueThatIsFullRefusesAtOnce(t *testing.T) {
+	t.Parallel()
+	s := stall(t, seatlock.Options{})
+	for i := range seatlock.MaxQueued {
+		s.call(func() { _, _ = s.locker.Reserve(context.Background(), event, []string{fmt.Sprint(i)}, ann) })
+	}
+	s.queued(t, seatlock.MaxQueued)
+	_, err := s.locker.Reserve(t.Context(), event, []string{"1A"}, bob)
+	require.ErrorIs(t, err, seatlock.ErrUnavailable)
+	require.ErrorContains(t, err, "too many calls wait for Redis")
+	_, err = s.locker.Reserve(t.Context(), "another", []string{"1A"}, bob)
+	require.ErrorIs(t, err, seatlock.ErrUnavailable, "the queues of all events share the bound")
+	s.goOn(t)
+	s.status(t, "0", seatlock.Reserved)
+}
