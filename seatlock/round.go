@@ -51,15 +51,27 @@ type queueKey struct {
 	sale  bool
 }
 
+// maxLate is how many rounds of a queue may be under way at most, all but the last
+// of which are late.
+const maxLate = 4
+
 // rounds sends calls in rounds: what comes while a round trip is under way waits,
 // and shares the next. So the cost of a round trip falls as the load grows, and a
-// call that finds none under way is sent at once.
+// call that finds none under way is sent at once; as is one that finds them late, for
+// a packet that is lost on one connection need not hold up everybody.
 type rounds struct {
 	send   func(queueKey, []*call) // answers calls
+	late   time.Duration           // from when on a round is late
 	mu     sync.Mutex
-	queues map[queueKey]*[]*call // of those with a round under way
-	queued int
+	queues map[queueKey]*queue // those with a round under way
+	queued int                 // calls in all of them
 	timers sync.Pool
+}
+
+type queue struct {
+	calls    []*call
+	underWay int
+	last     time.Time // when the last round began
 }
 
 // ask sends c in a round, and waits for its answer until the deadline, or until ctx
@@ -98,21 +110,25 @@ func (r *rounds) enqueue(key queueKey, c *call) bool {
 		return false
 	}
 	r.queued++
-	queue, underWay := r.queues[key]
-	if !underWay {
-		queue = new([]*call)
-		r.queues[key] = queue
-		go r.run(key)
+	q := r.queues[key]
+	if q == nil {
+		q = &queue{}
+		r.queues[key] = q
 	}
-	*queue = append(*queue, c)
+	q.calls = append(q.calls, c)
+	if q.underWay == 0 || q.underWay < maxLate && time.Since(q.last) > r.late {
+		q.underWay++
+		q.last = time.Now()
+		go r.run(key, q)
+	}
 	return true
 }
 
 // run makes rounds until nobody waits.
-func (r *rounds) run(key queueKey) {
+func (r *rounds) run(key queueKey, q *queue) {
 	for {
 		runtime.Gosched() // to whoever is about to call
-		calls := r.next(key)
+		calls := r.next(key, q)
 		if calls == nil {
 			return
 		}
@@ -132,17 +148,19 @@ func (r *rounds) run(key queueKey) {
 }
 
 // next takes the calls of the next round from their queue, nil where there are none.
-func (r *rounds) next(key queueKey) []*call {
+func (r *rounds) next(key queueKey, q *queue) []*call {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	queue := r.queues[key]
-	n := min(len(*queue), maxRound)
+	n := min(len(q.calls), maxRound)
 	if n == 0 {
-		delete(r.queues, key)
+		if q.underWay--; q.underWay == 0 {
+			delete(r.queues, key)
+		}
 		return nil
 	}
-	calls := (*queue)[:n:n]
-	*queue = (*queue)[n:]
+	calls := q.calls[:n:n]
+	q.calls = q.calls[n:]
+	q.last = time.Now()
 	r.queued -= n
 	return calls
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -21,6 +20,7 @@ import (
 type Client interface {
 	Pipeline() redis.Pipeliner
 	Info(ctx context.Context, sections ...string) *redis.StringCmd
+	ConfigGet(ctx context.Context, parameter string) *redis.MapStringStringCmd
 	XRead(ctx context.Context, a *redis.XReadArgs) *redis.XStreamSliceCmd
 }
 
@@ -34,8 +34,11 @@ type Options struct {
 	// event; any number where 0. Seats taken while it was 0 are not counted.
 	MaxSeatsPerUser int
 
+	// Durable makes Check demand a Redis that has a sale on disk before it says so.
+	Durable bool
+
 	// SaleReplicas is how many replicas must have a sale before Buy succeeds; none
-	// where 0. Where they do not in half of Timeout, Buy fails with ErrOutcomeUnknown,
+	// where 0. Where they do not within Timeout, Buy fails with ErrOutcomeUnknown,
 	// and repeating it waits for them again.
 	SaleReplicas int
 
@@ -68,7 +71,7 @@ func New(client Client, opt Options) (*Locker, error) {
 		return nil, fmt.Errorf("%w: %+v: want 1ms <= HoldTime <= MaxHoldTime and 0 < Timeout", ErrInvalid, opt)
 	}
 	l := &Locker{client: client, clientRetries: clientRetries(client), opt: opt}
-	l.rounds = rounds{send: l.sendRound, queues: map[queueKey]*[]*call{}}
+	l.rounds = rounds{send: l.sendRound, late: opt.Timeout / 20, queues: map[queueKey]*queue{}}
 	return l, nil
 }
 
@@ -219,49 +222,6 @@ func (l *Locker) Status(ctx context.Context, event, seat string) (Seat, error) {
 // at most.
 func (l *Locker) Queued() int { return l.rounds.len() }
 
-// Ping reports whether Redis answers: nil or ErrUnavailable.
-func (l *Locker) Ping(ctx context.Context) error {
-	err := l.try(ctx, ErrUnavailable, func(deadline time.Time) error {
-		return l.do(ctx, deadline, redis.NewStatusCmd(ctx, "ping"))
-	})
-	if err != nil {
-		return fmt.Errorf("ping: %w", err)
-	}
-	return nil
-}
-
-// Check reports whether Redis answers and keeps what it is given: it fails with
-// ErrUnavailable, or with ErrUnsafe and the setting to change. Every policy but
-// noeviction frees seats when memory is full: allkeys-* sold ones, volatile-*
-// held ones (https://redis.io/docs/latest/develop/reference/eviction/); a replica
-// takes no writes. Check does not look at persistence.
-func (l *Locker) Check(ctx context.Context) error {
-	if err := l.Ping(ctx); err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(ctx, l.opt.Timeout)
-	defer cancel()
-	inspect := func(ctx context.Context, server Client) error {
-		info, err := server.Info(ctx, "memory", "replication").Result()
-		if err != nil {
-			return fmt.Errorf("%w: info: %w", ErrUnavailable, err)
-		}
-		if policy := infoField(info, "maxmemory_policy"); policy != "noeviction" {
-			return fmt.Errorf("%w: maxmemory-policy is %q, set it to noeviction", ErrUnsafe, policy)
-		}
-		if role := infoField(info, "role"); role != "master" {
-			return fmt.Errorf("%w: role is %q, give the address of the primary", ErrUnsafe, role)
-		}
-		return nil
-	}
-	if cluster, ok := l.client.(*redis.ClusterClient); ok {
-		return cluster.ForEachMaster(ctx, func(ctx context.Context, master *redis.Client) error {
-			return inspect(ctx, master)
-		})
-	}
-	return inspect(ctx, l.client)
-}
-
 // refused lists the seats that a script's reply {0, i, ttl, ...} names.
 func refused(seats []string, reply []int64) []Seat {
 	found := make([]Seat, 0, len(reply)/2)
@@ -278,11 +238,4 @@ func conflict(refusal error, seats []Seat) *ConflictError {
 		refusal = ErrHoldExpired
 	}
 	return &ConflictError{Err: refusal, Seats: seats}
-}
-
-// infoField returns the value of a field of INFO, or "".
-func infoField(info, field string) string {
-	_, rest, _ := strings.Cut("\r\n"+info, "\r\n"+field+":")
-	value, _, _ := strings.Cut(rest, "\r\n")
-	return value
 }

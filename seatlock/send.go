@@ -58,7 +58,8 @@ func (l *Locker) sendAll(ctx context.Context, key queueKey, calls []*call) {
 		}
 		var replicas *redis.IntCmd
 		if key.sale {
-			replicas = redis.NewIntCmd(ctx, "wait", l.opt.SaleReplicas, (l.opt.Timeout / 2).Milliseconds())
+			// Short enough for all attempts, as Redis looks at its waiting clients only now and then.
+			replicas = redis.NewIntCmd(ctx, "wait", l.opt.SaleReplicas, (l.opt.Timeout / 5).Milliseconds())
 			_ = pipe.Process(ctx, replicas)
 		}
 		_, _ = pipe.Exec(ctx) // each command has its own error

@@ -89,18 +89,18 @@ func Bare(t testing.TB, args ...string) *Redis {
 	return (&Redis{}).init(t, append([]string{"--save", ""}, args...))
 }
 
-// Sentinel starts a real Redis Sentinel with the configuration file conf on a
-// free port; see Program for where there is none.
-func Sentinel(t testing.TB, conf string) *Redis {
+// Sentinel starts a real Redis Sentinel with the configuration file conf, and
+// args after it, on a free port; see Program for where there is none.
+func Sentinel(t testing.TB, conf string, args ...string) *Redis {
 	t.Helper()
-	return (&Redis{}).init(t, []string{conf, "--sentinel"})
+	return (&Redis{}).init(t, append([]string{conf, "--sentinel"}, args...))
 }
 
-// Cluster starts a real Redis Cluster of one node that owns every slot; see
-// Program for where there is none.
-func Cluster(t testing.TB) *Redis {
+// Cluster starts a real Redis Cluster of one node that owns every slot, with
+// args after its own; see Program for where there is none.
+func Cluster(t testing.TB, args ...string) *Redis {
 	t.Helper()
-	r := Bare(t, "--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(freePort(t)))
+	r := Bare(t, append([]string{"--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(freePort(t))}, args...)...)
 	client := r.Admin(t)
 	require.NoError(t, client.ClusterAddSlotsRange(t.Context(), 0, 16383).Err())
 	require.Eventually(t, func() bool {
@@ -169,6 +169,15 @@ func (r *Redis) Client(t testing.TB, addr ...string) *redis.Client {
 func (r *Redis) Admin(t testing.TB) *redis.Client {
 	t.Helper()
 	return newClient(t, r.Addr, r.admin)
+}
+
+// ClusterClient returns a client of the cluster that r is a node of.
+func ClusterClient(t testing.TB, r *Redis) *redis.ClusterClient {
+	t.Helper()
+	client := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{r.Addr}, DialerRetries: 1, DialTimeout: time.Second,
+		ReadTimeout: time.Minute, WriteTimeout: time.Minute, ContextTimeoutEnabled: true})
+	t.Cleanup(func() { _ = client.Close() })
+	return client
 }
 
 func newClient(t testing.TB, addr string, user *url.Userinfo) *redis.Client {

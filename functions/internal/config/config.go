@@ -26,6 +26,11 @@ type Config struct {
 	FunctionTarget     string        `env:"FUNCTION_TARGET" want:"the name of a function, or nothing for all of them"`
 	RedisURL           string        `env:"REDIS_URL" want:"an address like redis://user:password@host:6379/0, or rediss:// for TLS"`
 	RedisMode          string        `env:"REDIS_MODE, default=single" want:"single, sentinel or cluster"`
+	RedisCA            string        `env:"REDIS_CA"`
+	RedisCert          string        `env:"REDIS_CERT"`
+	RedisKey           string        `env:"REDIS_KEY"`
+	Durable            bool          `env:"DURABLE, default=false" want:"true, where REDIS_URL is set and REDIS_MODE is single, or false"`
+	SaleReplicas       int           `env:"SALE_REPLICAS, default=0" want:"how many replicas must have a sale, 5 at most, or 0"`
 	HoldTTL            time.Duration `env:"HOLD_TTL, default=5m" want:"a duration from 1s to MAX_HOLD, like 5m"`
 	MaxHold            time.Duration `env:"MAX_HOLD, default=15m" want:"a duration up to 24h, like 15m"`
 	MaxSeatsPerRequest int           `env:"MAX_SEATS_PER_REQUEST, default=10" want:"a number from 1 to 10"`
@@ -111,7 +116,25 @@ func (c *Config) check(faults map[string]string, targets []string) {
 	case c.RedisURL == "" && c.RedisMode != redisclient.Single:
 		rule("REDIS_URL", false, "not set, but REDIS_MODE is "+c.RedisMode)
 	case c.RedisURL != "":
-		rule("REDIS_URL", redisclient.Valid(c.RedisMode, c.RedisURL), "not readable (and not shown here)")
+		c.checkRedis(faults, rule)
+	}
+	rule("DURABLE", !c.Durable || c.RedisURL != "" && c.RedisMode == redisclient.Single, c.Durable)
+	rule("SALE_REPLICAS", c.SaleReplicas >= 0 && c.SaleReplicas <= 5, c.SaleReplicas)
+}
+
+// Redis returns how to connect to the Redis at url.
+func (c *Config) Redis(url string) redisclient.Options {
+	return redisclient.Options{Mode: c.RedisMode, URL: url, Timeout: c.RequestTimeout,
+		TLS: redisclient.TLS{CA: c.RedisCA, Cert: c.RedisCert, Key: c.RedisKey}}
+}
+
+func (c *Config) checkRedis(faults map[string]string, rule func(name string, ok bool, got any)) {
+	err := c.Redis(c.RedisURL).Check()
+	switch {
+	case errors.Is(err, redisclient.ErrURL), errors.Is(err, redisclient.ErrNoTLS):
+		rule("REDIS_URL", false, err)
+	case err != nil:
+		faults["REDIS_CA"] = "or REDIS_CERT or REDIS_KEY has a fault: " + err.Error()
 	}
 }
 

@@ -66,6 +66,12 @@ func TestRedisURL(t *testing.T) {
 		"OtherScheme":    {map[string]string{"REDIS_URL": "http://me:secret@host"}, "REDIS_URL is not readable"},
 		"BadPort":        {map[string]string{"REDIS_URL": "redis://me:secret@host:port"}, "REDIS_URL is not readable"},
 		"NoMasterName":   {map[string]string{"REDIS_URL": "redis://host:26379/0", "REDIS_MODE": "sentinel"}, "REDIS_URL is not readable"},
+		"CAWithoutTLS":   {map[string]string{"REDIS_URL": "redis://host", "REDIS_CA": "ca.pem"}, "REDIS_URL is without TLS, for which there are files: want rediss://"},
+		"NoSuchCA":       {map[string]string{"REDIS_URL": "rediss://host", "REDIS_CA": "none.pem"}, "REDIS_CA or REDIS_CERT or REDIS_KEY has a fault: open none.pem"},
+		"Durable":        {map[string]string{"REDIS_URL": "redis://host", "DURABLE": "true", "SALE_REPLICAS": "2"}, ""},
+		"DurableNowhere": {map[string]string{"DURABLE": "true"}, "DURABLE is true: want true, where REDIS_URL is set and REDIS_MODE is single, or false"},
+		"DurableCluster": {map[string]string{"REDIS_URL": "redis://host", "REDIS_MODE": "cluster", "DURABLE": "true"}, "DURABLE is true: want"},
+		"ManyReplicas":   {map[string]string{"REDIS_URL": "redis://host", "SALE_REPLICAS": "6"}, "SALE_REPLICAS is 6: want how many replicas must have a sale, 5 at most, or 0"},
 		"ModeWithoutURL": {map[string]string{"REDIS_MODE": "cluster"}, "REDIS_URL is not set, but REDIS_MODE is cluster"},
 		"Pod":            {map[string]string{"K_SERVICE": "buy"}, "REDIS_URL is not set: the embedded Redis would lose every sale"},
 	} {

@@ -19,6 +19,9 @@ const (
 	Cluster  = "cluster"  // redis://host:6379?addr=host2:6379
 )
 
+// ErrURL means that a URL can't be read, or lacks a part that its mode needs.
+var ErrURL = errors.New("not readable (and not shown here)")
+
 // Modes lists them all.
 var Modes = []string{Single, Sentinel, Cluster}
 
@@ -26,62 +29,75 @@ var Modes = []string{Single, Sentinel, Cluster}
 // each event whose changes are followed, and a few for the readiness checks.
 const poolSize = 80
 
-// Valid reports whether Open can read url.
-func Valid(mode, url string) bool {
-	client, err := Open(mode, url, time.Second)
+// Options say which Redis to connect to, and how.
+type Options struct {
+	Mode    string        // one of Modes
+	URL     string        // as the mode has it
+	TLS     TLS           // only where the URL is rediss://
+	Timeout time.Duration // how long a command is waited for
+}
+
+// Check returns what makes Open fail, or nil; it never says what the URL is.
+func (o Options) Check() error {
+	client, err := Open(o)
 	if err == nil {
 		_ = client.Close()
 	}
-	return err == nil
+	return err
 }
 
-// Open returns a client of the Redis at url, for commands that are waited for no
-// longer than timeout. It connects when it is first used, so Redis need not be
+// Open returns a client. It connects when it is first used, so Redis need not be
 // there yet. Its own retries are off: seatlock does them, see [seatlock.Client].
-func Open(mode, url string, timeout time.Duration) (redis.UniversalClient, error) {
-	dialTimeout := min(timeout, time.Second)
+func Open(o Options) (redis.UniversalClient, error) {
+	dialTimeout := min(o.Timeout, time.Second)
 	noNotifications := &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
-	switch mode {
+	switch o.Mode {
 	case Single:
-		opt, err := redis.ParseURL(url)
+		opt, err := redis.ParseURL(o.URL)
 		if err != nil {
+			return nil, ErrURL
+		}
+		if err := o.TLS.apply(opt.TLSConfig); err != nil {
 			return nil, err
 		}
 		opt.MaxRetries, opt.DialerRetries = -1, 1
-		opt.DialTimeout, opt.ReadTimeout, opt.WriteTimeout = dialTimeout, timeout, timeout
+		opt.DialTimeout, opt.ReadTimeout, opt.WriteTimeout = dialTimeout, o.Timeout, o.Timeout
 		opt.ContextTimeoutEnabled = true
 		opt.DisableIdentity = true // CLIENT SETINFO, which users.acl does not allow
 		opt.PoolSize = poolSize
 		opt.MaintNotificationsConfig = noNotifications
 		return redis.NewClient(opt), nil
 	case Sentinel:
-		opt, err := redis.ParseFailoverURL(url)
-		if err != nil {
+		opt, err := redis.ParseFailoverURL(o.URL)
+		if err != nil || opt.MasterName == "" {
+			return nil, ErrURL
+		}
+		if err := o.TLS.apply(opt.TLSConfig); err != nil {
 			return nil, err
 		}
-		if opt.MasterName == "" {
-			return nil, errors.New("no master_name in the URL of a Sentinel")
-		}
 		opt.MaxRetries, opt.DialerRetries = -1, 1
-		opt.DialTimeout, opt.ReadTimeout, opt.WriteTimeout = dialTimeout, timeout, timeout
+		opt.DialTimeout, opt.ReadTimeout, opt.WriteTimeout = dialTimeout, o.Timeout, o.Timeout
 		opt.ContextTimeoutEnabled = true
 		opt.DisableIdentity = true
 		opt.PoolSize = poolSize
 		return redis.NewFailoverClient(opt), nil
 	case Cluster:
-		opt, err := redis.ParseClusterURL(url)
+		opt, err := redis.ParseClusterURL(o.URL)
 		if err != nil {
+			return nil, ErrURL
+		}
+		if err := o.TLS.apply(opt.TLSConfig); err != nil {
 			return nil, err
 		}
 		opt.DialerRetries = 1
-		opt.DialTimeout, opt.ReadTimeout, opt.WriteTimeout = dialTimeout, timeout, timeout
+		opt.DialTimeout, opt.ReadTimeout, opt.WriteTimeout = dialTimeout, o.Timeout, o.Timeout
 		opt.ContextTimeoutEnabled = true
 		opt.DisableIdentity = true
 		opt.PoolSize = poolSize
 		opt.MaintNotificationsConfig = noNotifications
 		return redis.NewClusterClient(opt), nil
 	}
-	return nil, fmt.Errorf("unknown Redis mode %q", mode)
+	return nil, fmt.Errorf("unknown Redis mode %q", o.Mode)
 }
 
 // Embed starts a Redis within the process, for trying things out: its clock

@@ -15,10 +15,11 @@ import (
 	"booking/seatlock/redistest"
 )
 
-// sell takes a group of seats through reserve and buy by way of mode and url.
-func sell(t *testing.T, mode, url string) {
+// sell takes a group of seats through reserve and buy.
+func sell(t *testing.T, opt redisclient.Options) {
 	t.Helper()
-	client, err := redisclient.Open(mode, url, time.Minute)
+	opt.Timeout = time.Minute
+	client, err := redisclient.Open(opt)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = client.Close() })
 	locker, err := seatlock.New(client, seatlock.Options{Timeout: time.Minute})
@@ -35,25 +36,67 @@ func sell(t *testing.T, mode, url string) {
 	}
 }
 
+// watch returns the configuration of a Sentinel that watches the primary at addr.
+func watch(t *testing.T, addr string) string {
+	t.Helper()
+	_, port, err := net.SplitHostPort(addr)
+	require.NoError(t, err)
+	conf := filepath.Join(t.TempDir(), "sentinel.conf")
+	require.NoError(t, os.WriteFile(conf, fmt.Appendf(nil, "sentinel monitor seats 127.0.0.1 %s 1\n", port), 0o600))
+	return conf
+}
+
 func TestSingle(t *testing.T) {
 	t.Parallel()
-	sell(t, redisclient.Single, redistest.Server(t).URL())
+	sell(t, redisclient.Options{Mode: redisclient.Single, URL: redistest.Server(t).URL()})
 }
 
 func TestSentinel(t *testing.T) {
 	t.Parallel()
-	primary := redistest.Bare(t)
-	_, port, err := net.SplitHostPort(primary.Addr)
-	require.NoError(t, err)
-	conf := filepath.Join(t.TempDir(), "sentinel.conf")
-	require.NoError(t, os.WriteFile(conf, fmt.Appendf(nil, "sentinel monitor seats 127.0.0.1 %s 1\n", port), 0o600))
-	sentinel := redistest.Sentinel(t, conf)
-	sell(t, redisclient.Sentinel, "redis://"+sentinel.Addr+"/0?master_name=seats")
+	sentinel := redistest.Sentinel(t, watch(t, redistest.Bare(t).Addr))
+	sell(t, redisclient.Options{Mode: redisclient.Sentinel, URL: "redis://" + sentinel.Addr + "/0?master_name=seats"})
 }
 
 func TestCluster(t *testing.T) {
 	t.Parallel()
-	sell(t, redisclient.Cluster, redistest.Cluster(t).URL())
+	sell(t, redisclient.Options{Mode: redisclient.Cluster, URL: redistest.Cluster(t).URL()})
+}
+
+func TestTLS(t *testing.T) {
+	t.Parallel()
+	tls := redistest.NewTLS(t)
+	files := redisclient.TLS{CA: tls.CA, Cert: tls.Cert, Key: tls.Key}
+	t.Run("Single", func(t *testing.T) {
+		t.Parallel()
+		addr, args := tls.Listen(t)
+		redistest.Bare(t, args...)
+		sell(t, redisclient.Options{Mode: redisclient.Single, URL: "rediss://" + addr, TLS: files})
+	})
+	t.Run("Sentinel", func(t *testing.T) {
+		t.Parallel()
+		primary, args := tls.Listen(t)
+		redistest.Bare(t, args...)
+		sentinel, args := tls.Listen(t)
+		redistest.Sentinel(t, watch(t, primary), append(args, "--tls-replication", "yes")...)
+		sell(t, redisclient.Options{Mode: redisclient.Sentinel, URL: "rediss://" + sentinel + "/0?master_name=seats", TLS: files})
+	})
+	t.Run("Cluster", func(t *testing.T) {
+		t.Parallel()
+		addr, args := tls.Listen(t)
+		redistest.Cluster(t, append(args, "--tls-cluster", "yes")...)
+		sell(t, redisclient.Options{Mode: redisclient.Cluster, URL: "rediss://" + addr, TLS: files})
+	})
+	t.Run("WithoutACertificate", func(t *testing.T) {
+		t.Parallel()
+		addr, args := tls.Listen(t)
+		redistest.Bare(t, args...)
+		for _, files := range []redisclient.TLS{{}, {CA: tls.CA}} {
+			client, err := redisclient.Open(redisclient.Options{Mode: redisclient.Single, URL: "rediss://" + addr, TLS: files, Timeout: time.Minute})
+			require.NoError(t, err)
+			require.Error(t, client.Ping(t.Context()).Err())
+			require.NoError(t, client.Close())
+		}
+	})
 }
 
 func TestEmbeddedRedis(t *testing.T) {
@@ -61,7 +104,7 @@ func TestEmbeddedRedis(t *testing.T) {
 	url, closeRedis, err := redisclient.Embed()
 	require.NoError(t, err)
 	defer closeRedis()
-	client, err := redisclient.Open(redisclient.Single, url, time.Second)
+	client, err := redisclient.Open(redisclient.Options{Mode: redisclient.Single, URL: url, Timeout: time.Second})
 	require.NoError(t, err)
 	defer func() { _ = client.Close() }()
 	require.NoError(t, client.Set(t.Context(), "hold", "x", 50*time.Millisecond).Err())
@@ -70,10 +113,19 @@ func TestEmbeddedRedis(t *testing.T) {
 	}, 20*time.Second, 5*time.Millisecond, "the clock stands still")
 }
 
-func TestUnknownModesAndURLsAreRefused(t *testing.T) {
+func TestWhatCanNotBeOpenedIsRefused(t *testing.T) {
 	t.Parallel()
-	require.False(t, redisclient.Valid("ring", "redis://host"))
+	tls := redistest.NewTLS(t)
+	require.Error(t, redisclient.Options{Mode: "ring", URL: "redis://host"}.Check())
 	for _, mode := range redisclient.Modes {
-		require.False(t, redisclient.Valid(mode, "http://host"), mode)
+		require.ErrorIs(t, redisclient.Options{Mode: mode, URL: "http://host"}.Check(), redisclient.ErrURL, mode)
+		plain, secure := "redis://host?master_name=seats", "rediss://host?master_name=seats"
+		if mode != redisclient.Sentinel {
+			plain, secure = "redis://host", "rediss://host"
+		}
+		require.NoError(t, redisclient.Options{Mode: mode, URL: secure, TLS: redisclient.TLS{CA: tls.CA, Cert: tls.Cert, Key: tls.Key}}.Check(), mode)
+		require.ErrorIs(t, redisclient.Options{Mode: mode, URL: plain, TLS: redisclient.TLS{CA: tls.CA}}.Check(), redisclient.ErrNoTLS, mode)
+		require.ErrorContains(t, redisclient.Options{Mode: mode, URL: secure, TLS: redisclient.TLS{CA: tls.Key}}.Check(), "holds no certificate in PEM", mode)
+		require.ErrorIs(t, redisclient.Options{Mode: mode, URL: secure, TLS: redisclient.TLS{Cert: tls.Cert}}.Check(), os.ErrNotExist, mode)
 	}
 }

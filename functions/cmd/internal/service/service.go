@@ -86,7 +86,8 @@ func Open(ctx context.Context, c *config.Config, env envconfig.Lookuper, version
 	if err != nil {
 		return nil, err
 	}
-	opt := seatlock.Options{HoldTime: c.HoldTTL, MaxHoldTime: c.MaxHold, MaxSeatsPerUser: c.MaxSeatsPerUser, Timeout: c.RequestTimeout}
+	opt := seatlock.Options{HoldTime: c.HoldTTL, MaxHoldTime: c.MaxHold, MaxSeatsPerUser: c.MaxSeatsPerUser,
+		Timeout: c.RequestTimeout, Durable: c.Durable, SaleReplicas: c.SaleReplicas}
 	var m *metrics.Metrics
 	if c.MetricsPort != 0 {
 		m = metrics.New(version, func() bool { return s.Monitor.Ready() })
@@ -145,7 +146,7 @@ func (s *Service) connect(c *config.Config) (redis.UniversalClient, func(*seatlo
 		slog.Warn("REDIS_URL is not set: seats are kept in this process and are lost when it ends")
 		url, check = embedded, (*seatlock.Locker).Ping // it has no settings to check
 	}
-	client, err := redisclient.Open(c.RedisMode, url, c.RequestTimeout)
+	client, err := redisclient.Open(c.Redis(url))
 	if err != nil {
 		return nil, nil, err
 	}

@@ -1,0 +1,46 @@
+package redisclient
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"os"
+)
+
+// ErrNoTLS means that there are files for TLS, but a URL that does without.
+var ErrNoTLS = errors.New("without TLS, for which there are files: want rediss://")
+
+// TLS names the files of a connection by rediss://, PEM each; none is needed where
+// the system trusts who signed the server's certificate, and it asks for none.
+type TLS struct {
+	CA        string // of who signed the server's certificate, in place of the system's
+	Cert, Key string // of the client, where the server asks for them; read at each connection, so they may be renewed
+}
+
+// apply adds the files to config, which is nil where the URL is not rediss://.
+func (f TLS) apply(config *tls.Config) error {
+	if config == nil && f != (TLS{}) {
+		return ErrNoTLS
+	}
+	if f.CA != "" {
+		pem, err := os.ReadFile(f.CA)
+		if err != nil {
+			return err
+		}
+		config.RootCAs = x509.NewCertPool()
+		if !config.RootCAs.AppendCertsFromPEM(pem) {
+			return fmt.Errorf("%s holds no certificate in PEM", f.CA)
+		}
+	}
+	if f.Cert != "" || f.Key != "" {
+		if _, err := tls.LoadX509KeyPair(f.Cert, f.Key); err != nil {
+			return err
+		}
+		config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			pair, err := tls.LoadX509KeyPair(f.Cert, f.Key)
+			return &pair, err
+		}
+	}
+	return nil
+}

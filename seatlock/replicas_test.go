@@ -1,0 +1,88 @@
+package seatlock_test
+
+import (
+	"net"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"booking/seatlock"
+	"booking/seatlock/redistest"
+)
+
+// replicated returns a primary and its replica, which has caught up.
+func replicated(t *testing.T) (primary, replica *redistest.Redis) {
+	t.Helper()
+	primary = redistest.Bare(t, "--repl-diskless-sync-delay", "0")
+	host, port, err := net.SplitHostPort(primary.Addr)
+	require.NoError(t, err)
+	replica = redistest.Bare(t, "--replicaof", host+" "+port)
+	require.Eventually(t, func() bool { return primary.Admin(t).Wait(t.Context(), 1, time.Second).Val() == 1 },
+		30*time.Second, time.Millisecond, "the replica does not come")
+	return primary, replica
+}
+
+func TestASaleWaitsForReplicas(t *testing.T) {
+	t.Parallel()
+	primary, replica := replicated(t)
+	locker, err := seatlock.New(primary.Client(t), seatlock.Options{Timeout: time.Minute, SaleReplicas: 1})
+	require.NoError(t, err)
+	for range 20 {
+		_, err = locker.Reserve(t.Context(), event, []string{"1A", "1B"}, ann)
+		require.NoError(t, err)
+		require.NoError(t, locker.Buy(t.Context(), event, []string{"1A", "1B"}, ann))
+		for _, seat := range []string{"1A", "1B"} {
+			require.Equal(t, "sold:"+ann, replica.Admin(t).Get(t.Context(), "seat:{gala}:"+seat).Val())
+		}
+		require.NoError(t, primary.Admin(t).FlushAll(t.Context()).Err())
+	}
+}
+
+func TestASaleThatTooFewReplicasHaveIsUnknownUntilTheyDo(t *testing.T) {
+	t.Parallel()
+	primary, replica := replicated(t)
+	opt := seatlock.Options{Timeout: 400 * time.Millisecond, SaleReplicas: 1}
+	locker, err := seatlock.New(primary.Client(t), opt)
+	require.NoError(t, err)
+	patient, err := seatlock.New(primary.Client(t), seatlock.Options{Timeout: time.Minute})
+	require.NoError(t, err)
+	_, err = patient.Reserve(t.Context(), event, []string{"1A"}, ann)
+	require.NoError(t, err)
+
+	replica.Signal(t, syscall.SIGSTOP)
+	require.ErrorIs(t, locker.Buy(t.Context(), event, []string{"1A"}, ann), seatlock.ErrOutcomeUnknown)
+	require.ErrorIs(t, locker.Buy(t.Context(), event, []string{"1A"}, ann), seatlock.ErrOutcomeUnknown, "repeated")
+	// On a connection that has written nothing, WAIT has nothing to wait for.
+	another, err := seatlock.New(primary.Client(t), opt)
+	require.NoError(t, err)
+	require.ErrorIs(t, another.Buy(t.Context(), event, []string{"1A"}, ann), seatlock.ErrOutcomeUnknown, "by another process")
+
+	seat, err := patient.Status(t.Context(), event, "1A")
+	require.NoError(t, err)
+	require.Equal(t, seatlock.Sold, seat.Status)
+	require.ErrorIs(t, locker.Buy(t.Context(), event, []string{"1A"}, bob), seatlock.ErrHeldByOther, "a refusal waits for nobody")
+
+	replica.Signal(t, syscall.SIGCONT)
+	require.Eventually(t, func() bool { return locker.Buy(t.Context(), event, []string{"1A"}, ann) == nil },
+		30*time.Second, time.Millisecond, "the repeated call does not settle it")
+	require.Equal(t, "sold:"+ann, replica.Admin(t).Get(t.Context(), "seat:{gala}:1A").Val())
+	changes, err := patient.Changes(t.Context(), event, seatlock.NoChange, 0)
+	require.NoError(t, err)
+	require.Len(t, changes, 2, "held and sold once")
+}
+
+func TestASaleInAClusterWaitsForReplicas(t *testing.T) {
+	t.Parallel()
+	r := redistest.Cluster(t)
+	client := redistest.ClusterClient(t, r)
+	locker, err := seatlock.New(client, seatlock.Options{Timeout: 2 * time.Second, SaleReplicas: 1})
+	require.NoError(t, err)
+	_, err = locker.Reserve(t.Context(), event, []string{"1A"}, ann)
+	require.NoError(t, err)
+	require.ErrorIs(t, locker.Buy(t.Context(), event, []string{"1A"}, ann), seatlock.ErrOutcomeUnknown, "this node has no replica")
+	seat, err := locker.Status(t.Context(), event, "1A")
+	require.NoError(t, err)
+	require.Equal(t, seatlock.Sold, seat.Status)
+}
