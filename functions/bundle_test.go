@@ -36,6 +36,7 @@ func TestMain(m *testing.M) {
 // testBundle is a served table of functions. Every answer that it gives is
 // checked against the OpenAPI document.
 type testBundle struct {
+	needs   functions.Needs
 	handler http.Handler
 	monitor *readiness.Monitor
 	router  routers.Router
@@ -55,8 +56,8 @@ func setupClient(t *testing.T, client *redis.Client, target string, opt seatlock
 	ctx, cancel := context.WithCancel(t.Context())
 	t.Cleanup(cancel)
 	go b.monitor.Run(ctx)
-	b.handler, err = functions.Handler(target, functions.Needs{Locker: locker, Rules: rules, Stop: b.monitor.Stop()}, b.monitor)
-	require.NoError(t, err)
+	b.needs = functions.Needs{Locker: locker, Rules: rules, Stop: b.monitor.Stop()}
+	b.serve(t, target)
 
 	source, err := os.ReadFile("docs/openapi.json")
 	require.NoError(t, err)
@@ -66,6 +67,14 @@ func setupClient(t *testing.T, client *redis.Client, target string, opt seatlock
 	b.router, err = legacy.NewRouter(doc)
 	require.NoError(t, err)
 	return b
+}
+
+// serve serves what b.needs is by now.
+func (b *testBundle) serve(t *testing.T, target string) {
+	t.Helper()
+	handler, err := functions.Handler(target, b.needs, b.monitor)
+	require.NoError(t, err)
+	b.handler = handler
 }
 
 type answer struct {
@@ -88,11 +97,16 @@ func (b *testBundle) do(t *testing.T, req *http.Request) answer {
 	rec := httptest.NewRecorder()
 	b.handler.ServeHTTP(rec, req)
 	got := answer{rec.Code, rec.Header(), rec.Body.String()}
+	require.Equal(t, []string{"nosniff"}, got.header["X-Content-Type-Options"])
+	require.Equal(t, []string{"no-referrer"}, got.header["Referrer-Policy"])
+	require.Len(t, got.header["Content-Security-Policy"], 1)
+	require.Regexp(t, `^default-src 'none'; .*frame-ancestors 'none'$`, got.header.Get("Content-Security-Policy"))
 	for _, secret := range []string{"127.0.0.1", "evalsha", "goroutine", "ERR "} {
 		require.NotContains(t, got.body, secret)
 	}
 	if route, params, err := b.router.FindRoute(req); err == nil {
-		input := &openapi3filter.RequestValidationInput{Request: req, Route: route, PathParams: params}
+		input := &openapi3filter.RequestValidationInput{Request: req, Route: route, PathParams: params,
+			Options: &openapi3filter.Options{AuthenticationFunc: openapi3filter.NoopAuthenticationFunc}}
 		if got.status == http.StatusOK {
 			req.Body = io.NopCloser(bytes.NewReader(sent))
 			require.NoError(t, openapi3filter.ValidateRequest(t.Context(), input))

@@ -35,10 +35,12 @@ type Locker interface {
 
 // Needs is what functions are built from.
 type Needs struct {
-	Locker Locker
-	Rules  api.Rules
-	Rows   []page.Row      // that the page shows
-	Stop   <-chan struct{} // closed when streams must end
+	Locker  Locker
+	Rules   api.Rules
+	Rows    []page.Row                      // that the page shows
+	Stop    <-chan struct{}                 // closed when streams must end
+	Prove   func(http.Handler) http.Handler // who asks for a change; nil where whoever asks is trusted
+	Origins []string                        // whose scripts may call, beside the service's own
 }
 
 // Middleware wraps the handler of a function, by its name.
@@ -46,22 +48,23 @@ type Middleware = func(function string, next http.Handler) http.Handler
 
 // Function is one call of the service.
 type Function struct {
-	Name  string   // what FUNCTION_TARGET calls it
-	Paths []string // where it is served, as patterns of http.ServeMux
-	New   func(Needs) http.Handler
+	Name   string   // what FUNCTION_TARGET calls it
+	Paths  []string // where it is served, as patterns of http.ServeMux
+	Method string   // POST where it changes seats, GET where it tells of them; empty where it does neither
+	New    func(Needs) http.Handler
 }
 
 // Table lists the functions.
 var Table = []Function{
-	{"reserve", []string{"/reserve"}, func(n Needs) http.Handler { return reserve.New(n.Locker, n.Rules) }},
-	{"buy", []string{"/buy"}, func(n Needs) http.Handler { return buy.New(n.Locker, n.Rules) }},
-	{"extend", []string{"/extend"}, func(n Needs) http.Handler { return extend.New(n.Locker, n.Rules) }},
-	{"release", []string{"/release"}, func(n Needs) http.Handler { return release.New(n.Locker, n.Rules) }},
-	{"seat", []string{"/seats/{seat_id}"}, func(n Needs) http.Handler { return seat.New(n.Locker, n.Rules) }},
-	{"seatmap", []string{"/seats"}, func(n Needs) http.Handler { return seatmap.New(n.Locker) }},
-	{"changes", []string{"/changes"}, func(n Needs) http.Handler { return changes.New(n.Locker, n.Stop) }},
-	{"page", []string{"/{$}", "/page/{file}"}, func(n Needs) http.Handler { return page.New(n.Rows) }},
-	{"docs", []string{"/docs", "/docs/{file}", "/openapi.json"}, func(Needs) http.Handler { return docs.New() }},
+	{"reserve", []string{"/reserve"}, http.MethodPost, func(n Needs) http.Handler { return reserve.New(n.Locker, n.Rules) }},
+	{"buy", []string{"/buy"}, http.MethodPost, func(n Needs) http.Handler { return buy.New(n.Locker, n.Rules) }},
+	{"extend", []string{"/extend"}, http.MethodPost, func(n Needs) http.Handler { return extend.New(n.Locker, n.Rules) }},
+	{"release", []string{"/release"}, http.MethodPost, func(n Needs) http.Handler { return release.New(n.Locker, n.Rules) }},
+	{"seat", []string{"/seats/{seat_id}"}, http.MethodGet, func(n Needs) http.Handler { return seat.New(n.Locker, n.Rules) }},
+	{"seatmap", []string{"/seats"}, http.MethodGet, func(n Needs) http.Handler { return seatmap.New(n.Locker) }},
+	{"changes", []string{"/changes"}, http.MethodGet, func(n Needs) http.Handler { return changes.New(n.Locker, n.Stop) }},
+	{"page", []string{"/{$}", "/page/{file}"}, "", func(n Needs) http.Handler { return page.New(n.Rows) }},
+	{"docs", []string{"/docs", "/docs/{file}", "/openapi.json"}, "", func(Needs) http.Handler { return docs.New() }},
 }
 
 // Names lists what FUNCTION_TARGET may be.
@@ -89,6 +92,12 @@ func Handler(target string, needs Needs, monitor *readiness.Monitor, middleware 
 		}
 		found = true
 		handler := f.New(needs)
+		if f.Method == http.MethodPost && needs.Prove != nil {
+			handler = needs.Prove(handler)
+		}
+		if f.Method != "" && len(needs.Origins) > 0 {
+			handler = allowing(needs.Origins, f.Method, handler)
+		}
 		for _, wrap := range slices.Backward(middleware) {
 			handler = wrap(f.Name, handler)
 		}
@@ -102,14 +111,14 @@ func Handler(target string, needs Needs, monitor *readiness.Monitor, middleware 
 	if !found {
 		return nil, fmt.Errorf("no function %q: want one of %v", target, Names())
 	}
-	return recovering(onlyCleanPaths(mux)), nil
+	return securing(recovering(onlyCleanPaths(mux))), nil
 }
 
 // onlyCleanPaths answers a path like //buy as not found, where the mux would
-// redirect to the clean one.
+// redirect to the clean one; and so the targets that are no paths, like OPTIONS' *.
 func onlyCleanPaths(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if p := r.URL.Path; path.Clean(p) != p {
+		if p := r.URL.Path; path.Clean(p) != p || p[0] != '/' {
 			api.NotFound(w, r)
 			return
 		}

@@ -121,7 +121,6 @@ func setHeader(w http.ResponseWriter) {
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Accel-Buffering", "no")
-	h.Set("X-Content-Type-Options", "nosniff")
 }
 
 // resume writes what the client has missed; or, where that is not known, a reset,

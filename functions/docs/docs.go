@@ -31,7 +31,6 @@ func New() http.Handler {
 	files.OnNotFound = api.NotFound
 	assets := http.StripPrefix("/docs/", files)
 	return api.Handler(http.MethodGet, func(w http.ResponseWriter, r *http.Request) error {
-		w.Header().Set("X-Content-Type-Options", "nosniff")
 		switch r.URL.Path {
 		case "/openapi.json":
 			w.Header().Set("Content-Type", "application/json")

@@ -56,9 +56,7 @@ func New(rows []Row) http.Handler {
 		h.Set("Content-Type", types[path.Ext(name)])
 		h.Set("Cache-Control", "no-cache") // a page and scripts of different versions don't fit
 		h.Set("Content-Security-Policy", policy)
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("Referrer-Policy", "no-referrer") // the user may stand in the address
-		_, _ = w.Write(body)                    // a client that is gone needs no answer
+		_, _ = w.Write(body) // a client that is gone needs no answer
 		return nil
 	})
 }

@@ -36,8 +36,6 @@ func TestFiles(t *testing.T) {
 			require.Equal(t, contentType, h.Get("Content-Type"))
 			require.Equal(t, "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "+
 				"base-uri 'none'; form-action 'none'; frame-ancestors 'none'", h.Get("Content-Security-Policy"))
-			require.Equal(t, "nosniff", h.Get("X-Content-Type-Options"))
-			require.Equal(t, "no-referrer", h.Get("Referrer-Policy"))
 		})
 	}
 	for _, path := range []string{"/page/nothing.js", "/page/page.go", "/page/."} {

@@ -45,8 +45,7 @@ func New(locker Locker) http.Handler {
 		h.Set("ETag", s.etag)
 		h.Set("Age-Ms", strconv.FormatInt(time.Since(s.taken).Milliseconds(), 10))
 		h.Set("Cache-Control", "no-cache") // keep it, and ask whether it has changed
-		h.Set("Vary", "Accept-Encoding")
-		h.Set("X-Content-Type-Options", "nosniff")
+		h.Add("Vary", "Accept-Encoding")   // and Origin may stand there
 		if names(r.Header.Values("If-None-Match"), s.etag) {
 			w.WriteHeader(http.StatusNotModified)
 			return nil

@@ -16,6 +16,8 @@ type Code string
 const (
 	CodeHoldExpired          Code = "hold_expired"
 	CodeHeldByOther          Code = "held_by_other"
+	CodeUnauthenticated      Code = "unauthenticated"
+	CodeForbidden            Code = "forbidden"
 	CodeNotFound             Code = "not_found"
 	CodeUnknownSeat          Code = "unknown_seat"
 	CodeMethodNotAllowed     Code = "method_not_allowed"
@@ -34,6 +36,8 @@ const (
 var statuses = map[Code]int{
 	CodeHoldExpired:          http.StatusBadRequest,
 	CodeHeldByOther:          http.StatusBadRequest,
+	CodeUnauthenticated:      http.StatusUnauthorized,
+	CodeForbidden:            http.StatusForbidden,
 	CodeNotFound:             http.StatusNotFound,
 	CodeUnknownSeat:          http.StatusNotFound,
 	CodeMethodNotAllowed:     http.StatusMethodNotAllowed,

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -40,10 +41,10 @@ func (rules Rules) Check(ids ...string) error {
 // IDForm says, after the name of an event_id or a seat_id, what it must be.
 const IDForm = "must be 1 to 64 characters of A-Z a-z 0-9 . _ : -"
 
-const (
-	userForm = "must be 1 to 128 printable ASCII characters without spaces"
-	example  = `send an object like {"seat_id":"1A","user_id":"user_123"}`
-)
+// UserForm says, after the name of a user_id, what it must be.
+const UserForm = "must be 1 to 128 printable ASCII characters without spaces"
+
+const example = `send an object like {"seat_id":"1A","user_id":"user_123"}`
 
 // Seats is the request of every call that changes seats.
 type Seats struct {
@@ -61,8 +62,16 @@ type seatsBody struct {
 	UserID  *string  `json:"user_id"`
 }
 
-// DecodeSeats reads the body of r and checks it against the rules. Its error is a
-// *Problem.
+type userKey struct{}
+
+// WithUser returns a context for a request of which it is proved that user sends it.
+func WithUser(ctx context.Context, user string) context.Context {
+	return context.WithValue(ctx, userKey{}, user)
+}
+
+// DecodeSeats reads the body of r and checks it against the rules. Where it is proved
+// who sends it (WithUser), the body may leave that user out, and can name no other.
+// Its error is a *Problem.
 func DecodeSeats(w http.ResponseWriter, r *http.Request, rules Rules) (Seats, error) {
 	if mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || mediaType != "application/json" {
 		return Seats{}, NewProblem(CodeUnsupportedMediaType, "The body must be JSON: set Content-Type to application/json.")
@@ -75,10 +84,13 @@ func DecodeSeats(w http.ResponseWriter, r *http.Request, rules Rules) (Seats, er
 		}
 		return Seats{}, Invalid("The body did not arrive whole; send it again.")
 	}
-	return parseSeats(body, rules)
+	proved, _ := r.Context().Value(userKey{}).(string)
+	return parseSeats(body, rules, proved)
 }
 
-func parseSeats(body []byte, rules Rules) (Seats, error) {
+// parseSeats makes a request of a body. The proved user is empty where nobody asks
+// who sends it.
+func parseSeats(body []byte, rules Rules, proved string) (Seats, error) {
 	var sent seatsBody
 	if err := json.Unmarshal(body, &sent); err != nil {
 		return Seats{}, notJSON(body, err)
@@ -111,13 +123,18 @@ func parseSeats(body []byte, rules Rules) (Seats, error) {
 			return Seats{}, Invalid("seat_ids[%d] names %s a second time; name each seat once.", i, id)
 		}
 	}
-	if sent.UserID == nil {
+	switch {
+	case sent.UserID == nil && proved == "":
 		return Seats{}, Invalid("user_id is missing; %s.", example)
+	case sent.UserID == nil:
+		seats.UserID = proved
+	case !seatlock.ValidUser(*sent.UserID):
+		return Seats{}, Invalid("user_id %s.", UserForm)
+	case proved != "" && *sent.UserID != proved:
+		return Seats{}, NewProblem(CodeForbidden, "user_id is not the subject of your token; leave it out, or send a token of that user.")
+	default:
+		seats.UserID = *sent.UserID
 	}
-	if !seatlock.ValidUser(*sent.UserID) {
-		return Seats{}, Invalid("user_id %s.", userForm)
-	}
-	seats.UserID = *sent.UserID
 	return seats, rules.Check(seats.SeatIDs...)
 }
 

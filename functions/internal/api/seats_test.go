@@ -20,7 +20,7 @@ func FuzzParseSeats(f *testing.F) {
 	f.Add([]byte(`{"seat_id":"\u0410","user_id":"\ud800"}`))
 	f.Add([]byte(`[[[[`))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		seats, err := parseSeats(body, Rules{MaxSeats: MaxSeats})
+		seats, err := parseSeats(body, Rules{MaxSeats: MaxSeats}, "")
 		if err != nil {
 			var p *Problem
 			require.ErrorAs(t, err, &p)
@@ -45,9 +45,9 @@ func FuzzParseSeats(f *testing.F) {
 func TestMaxSeatsIsAsConfigured(t *testing.T) {
 	t.Parallel()
 	body := []byte(`{"seat_ids":["1","2","3"],"user_id":"ann"}`)
-	_, err := parseSeats(body, Rules{MaxSeats: 3})
+	_, err := parseSeats(body, Rules{MaxSeats: 3}, "")
 	require.NoError(t, err)
-	_, err = parseSeats(body, Rules{MaxSeats: 2})
+	_, err = parseSeats(body, Rules{MaxSeats: 2}, "")
 	require.ErrorContains(t, err, "seat_ids must name 1 to 2 seats, not 3.")
 }
 

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
+	"net/url"
 	"reflect"
 	"slices"
 	"strings"
@@ -36,6 +38,10 @@ type Config struct {
 	MaxSeatsPerRequest int           `env:"MAX_SEATS_PER_REQUEST, default=10" want:"a number from 1 to 10"`
 	MaxSeatsPerUser    int           `env:"MAX_SEATS_PER_USER, default=0" want:"a number up to 1000, or 0 for no limit"`
 	SeatPlan           string        `env:"SEAT_PLAN"`
+	AuthIssuer         string        `env:"AUTH_ISSUER" want:"the issuer's https:// address, word for word as its tokens have it in iss"`
+	AuthAudience       string        `env:"AUTH_AUDIENCE" want:"what the tokens of AUTH_ISSUER name in aud"`
+	CORSOrigins        []string      `env:"CORS_ORIGINS" want:"origins like https://tickets.example.com, joined by commas; * is none"`
+	MaxConnections     int           `env:"MAX_CONNECTIONS, default=10000" want:"a number from 1 to 1000000"`
 	RequestTimeout     time.Duration `env:"REQUEST_TIMEOUT, default=2s" want:"a duration from 10ms to 30s, like 2s"`
 	DrainDelay         time.Duration `env:"DRAIN_DELAY, default=1s" want:"a duration up to 5m, like 10s"`
 	LogLevel           slog.Level    `env:"LOG_LEVEL, default=info" want:"debug, info, warn or error"`
@@ -102,6 +108,17 @@ func (c *Config) check(faults map[string]string, targets []string) {
 	rule("REQUEST_TIMEOUT", within(c.RequestTimeout, 10*time.Millisecond, 30*time.Second), c.RequestTimeout)
 	rule("DRAIN_DELAY", within(c.DrainDelay, 0, 5*time.Minute), c.DrainDelay)
 	rule("REDIS_MODE", slices.Contains(redisclient.Modes, c.RedisMode), fmt.Sprintf("%q", c.RedisMode))
+	rule("MAX_CONNECTIONS", c.MaxConnections >= 1 && c.MaxConnections <= 1_000_000, c.MaxConnections)
+	for _, origin := range c.CORSOrigins {
+		rule("CORS_ORIGINS", isOrigin(origin), fmt.Sprintf("%q", origin))
+	}
+	switch {
+	case c.AuthIssuer != "":
+		rule("AUTH_ISSUER", isIssuer(c.AuthIssuer), fmt.Sprintf("%q", c.AuthIssuer))
+		rule("AUTH_AUDIENCE", c.AuthAudience != "", "not set, but AUTH_ISSUER is")
+	case c.AuthAudience != "":
+		rule("AUTH_ISSUER", false, "not set, but AUTH_AUDIENCE is")
+	}
 	var err error
 	if c.Plan, err = seatplan.Parse(c.SeatPlan); err != nil {
 		faults["SEAT_PLAN"] = "has a fault " + err.Error()
@@ -136,6 +153,26 @@ func (c *Config) checkRedis(faults map[string]string, rule func(name string, ok 
 	case err != nil:
 		faults["REDIS_CA"] = "or REDIS_CERT or REDIS_KEY has a fault: " + err.Error()
 	}
+}
+
+// isOrigin reports whether s is an origin as browsers send it: a scheme, a host and,
+// where it is not the scheme's own, a port.
+func isOrigin(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Hostname() != "" &&
+		!strings.Contains(u.Host, "*") && u.Port() != map[string]string{"https": "443", "http": "80"}[u.Scheme] && s == u.Scheme+"://"+u.Host
+}
+
+// isIssuer reports whether s is where a token's keys can be fetched safely: over
+// TLS, or from the same machine.
+func isIssuer(s string) bool {
+	u, err := url.Parse(s)
+	if err != nil || u.Hostname() == "" || u.User != nil || strings.ContainsAny(s, "?#") {
+		return false
+	}
+	ip := net.ParseIP(u.Hostname())
+	local := u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
+	return u.Scheme == "https" || u.Scheme == "http" && local
 }
 
 func envName(field reflect.StructField) string {

@@ -19,6 +19,7 @@ import (
 
 	"booking/functions"
 	"booking/functions/internal/api"
+	"booking/functions/internal/auth"
 	"booking/functions/internal/config"
 	"booking/functions/internal/logging"
 	"booking/functions/internal/metrics"
@@ -99,7 +100,13 @@ func Open(ctx context.Context, c *config.Config, env envconfig.Lookuper, version
 	}
 	s.Monitor = readiness.New(func(ctx context.Context) error { return check(locker, ctx) })
 
-	needs := functions.Needs{Locker: locker, Rules: api.Rules{MaxSeats: c.MaxSeatsPerRequest, HasSeat: c.Plan.Has}, Rows: rows(c.Plan), Stop: s.Monitor.Stop()}
+	needs := functions.Needs{
+		Locker: locker, Rules: api.Rules{MaxSeats: c.MaxSeatsPerRequest, HasSeat: c.Plan.Has},
+		Rows: rows(c.Plan), Stop: s.Monitor.Stop(), Origins: c.CORSOrigins,
+	}
+	if c.AuthIssuer != "" {
+		needs.Prove = auth.New(auth.Options{Issuer: c.AuthIssuer, Audience: c.AuthAudience, Timeout: c.RequestTimeout}).Middleware
+	}
 	var middleware []functions.Middleware
 	if tracing.Enabled(env) {
 		traces, err := tracing.Start(ctx, env, version)

@@ -1,0 +1,178 @@
+// Package auth verifies who asks, by the OpenID Connect tokens of one issuer
+// (https://openid.net/specs/openid-connect-core-1_0.html), sent as bearer tokens
+// (https://www.rfc-editor.org/rfc/rfc6750).
+package auth
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+	"golang.org/x/time/rate"
+
+	"booking/functions/internal/api"
+	"booking/seatlock"
+)
+
+// maxToken is how long a token may be, bytes. Tokens with dozens of claims have
+// two or three thousand.
+const maxToken = 8 << 10
+
+// algorithms are those in which only the issuer can sign: none, and what is signed
+// with a shared secret, are never among them.
+var algorithms = []string{
+	oidc.RS256, oidc.RS384, oidc.RS512, oidc.PS256, oidc.PS384, oidc.PS512,
+	oidc.ES256, oidc.ES384, oidc.ES512, oidc.EdDSA,
+}
+
+// Options say which tokens are good.
+type Options struct {
+	Issuer   string           // a token's iss, and where its keys are found
+	Audience string           // what a token's aud must name
+	Timeout  time.Duration    // of a request, the wait for the issuer included
+	Now      func() time.Time // the clock; time.Now where it is nil
+}
+
+// Verifier verifies tokens. What it fetches of the issuer it keeps, so an issuer
+// that is lost later is missed only by tokens with a new key.
+type Verifier struct {
+	opt     Options
+	config  *oidc.Config
+	keys    *keys
+	outages rate.Sometimes
+}
+
+// New returns a Verifier, which asks the issuer for its configuration at once, and
+// where that fails, whenever a token comes.
+func New(opt Options) *Verifier {
+	if opt.Now == nil {
+		opt.Now = time.Now
+	}
+	v := &Verifier{
+		opt:     opt,
+		config:  &oidc.Config{ClientID: opt.Audience, SupportedSigningAlgs: algorithms, Now: opt.Now},
+		keys:    newKeys(opt),
+		outages: rate.Sometimes{Interval: time.Second},
+	}
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), opt.Timeout)
+		defer cancel()
+		if _, err := v.keys.remote(ctx); err != nil {
+			v.warn(ctx, err)
+		}
+	}()
+	return v
+}
+
+// Middleware lets requests through to next whose token is good, and next knows
+// whose it is (api.WithUser). All others are answered 401 or 403; or 503 where the
+// issuer would have to be asked and can't be.
+func (v *Verifier) Middleware(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), v.opt.Timeout)
+		defer cancel()
+		user, err := v.user(ctx, r.Header["Authorization"])
+		if err != nil {
+			var c *challenge
+			if errors.As(err, &c) {
+				w.Header().Set("WWW-Authenticate", c.header())
+			}
+			api.WriteError(w, r, err)
+			return
+		}
+		next.ServeHTTP(w, r.WithContext(api.WithUser(ctx, user)))
+	})
+}
+
+// user returns the user that the fields of Authorization prove. Its error is a
+// *challenge or an *api.Problem.
+func (v *Verifier) user(ctx context.Context, fields []string) (string, error) {
+	token, err := bearer(fields)
+	if err != nil {
+		return "", err
+	}
+	asked := &askedKeys{keys: v.keys}
+	verified, err := oidc.NewVerifier(v.opt.Issuer, asked, v.config).Verify(ctx, token)
+	var expired *oidc.TokenExpiredError
+	switch {
+	case asked.fault != nil:
+		v.warn(ctx, asked.fault)
+		return "", api.NewProblem(api.CodeUnavailable, "Your token can't be verified right now, and nothing has changed. Send the same request again.")
+	case errors.As(err, &expired):
+		return "", refuse(invalidToken, "The token has expired; get a new one.")
+	case err != nil:
+		slog.DebugContext(ctx, "a token was refused", "error", err)
+		return "", refuse(invalidToken, "The token is not valid here: send one that your issuer signed for this service, and that is in force.")
+	case !seatlock.ValidUser(verified.Subject):
+		return "", api.NewProblem(api.CodeForbidden, "The subject of your token can't be a user_id: that "+api.UserForm+".")
+	}
+	return verified.Subject, nil
+}
+
+// warn logs, once a second, that tokens can't be verified.
+func (v *Verifier) warn(ctx context.Context, err error) {
+	v.outages.Do(func() {
+		slog.WarnContext(ctx, "tokens can't be verified; start the issuer, let it be reached, or correct AUTH_ISSUER", "issuer", v.opt.Issuer, "error", err)
+	})
+}
+
+// bearer returns the one token in the fields of Authorization.
+func bearer(fields []string) (string, error) {
+	if len(fields) > 1 {
+		return "", refuse(invalidRequest, "There is more than one Authorization header; send one.")
+	}
+	scheme, token, _ := strings.Cut(strings.Join(fields, ""), " ")
+	token = strings.TrimSpace(token)
+	switch {
+	case !strings.EqualFold(scheme, "Bearer"):
+		return "", refuse("", "This call needs a token: send Authorization: Bearer TOKEN.")
+	case token == "":
+		return "", refuse(invalidRequest, "The token is missing: send Authorization: Bearer TOKEN.")
+	case len(token) > maxToken:
+		return "", refuse(invalidToken, "The token is longer than 8 KiB.")
+	case strings.IndexFunc(token, notOfAToken) >= 0:
+		return "", refuse(invalidToken, "The token is not a JWT in its compact form, header.payload.signature.")
+	}
+	return token, nil
+}
+
+// notOfAToken reports whether the compact form, which is base64url and dots, lacks r.
+// The longer forms of a JWT are no bearer tokens.
+func notOfAToken(r rune) bool {
+	switch {
+	case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', '0' <= r && r <= '9', r == '-', r == '_', r == '.':
+		return false
+	}
+	return true
+}
+
+// The error codes of RFC 6750, section 3.1.
+const (
+	invalidRequest = "invalid_request"
+	invalidToken   = "invalid_token"
+)
+
+// A challenge is the problem of a request that proves no user.
+type challenge struct {
+	problem *api.Problem
+	code    string // of RFC 6750; empty where there was no token
+}
+
+func refuse(code, detail string) *challenge {
+	return &challenge{api.NewProblem(api.CodeUnauthenticated, detail), code}
+}
+
+func (c *challenge) Error() string { return c.problem.Error() }
+func (c *challenge) Unwrap() error { return c.problem }
+
+// header is WWW-Authenticate, as RFC 6750 has it.
+func (c *challenge) header() string {
+	if c.code == "" {
+		return `Bearer realm="booking"`
+	}
+	return `Bearer realm="booking", error="` + c.code + `", error_description="` + c.problem.Detail + `"`
+}
