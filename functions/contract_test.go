@@ -207,6 +207,9 @@ func TestRequestsThatCannotBeUnderstood(t *testing.T) {
 		req.Header.Set("Content-Type", "Application/JSON; charset=utf-8")
 		b.do(t, req).success(t)
 	})
+	t.Run("members that mean nothing are let be", func(t *testing.T) {
+		b.post(t, "/reserve", `{"seat_id":"3C","user_id":"ann","note":{"seat_id":["1A"]},"price":null}`).success(t)
+	})
 	t.Run("invalid_request", func(t *testing.T) {
 		for body, names := range map[string]string{
 			``:                                    "empty",
@@ -230,14 +233,21 @@ func TestRequestsThatCannotBeUnderstood(t *testing.T) {
 			`{"seat_ids":["1A","1B","1A"],"user_id":"ann"}`:                                "seat_ids[2]",
 			`{"seat_ids":["1A",""],"user_id":"ann"}`:                                       "seat_ids[1]",
 			`{"seat_ids":["1","2","3","4","5","6","7","8","9","10","11"],"user_id":"ann"}`: "seat_ids",
-			`{"seat_id":"1A"}`:                                  "user_id",
-			`{"seat_id":"1A","user_id":null}`:                   "user_id",
-			`{"seat_id":"1A","user_id":""}`:                     "user_id",
-			`{"seat_id":"1A","user_id":"a b"}`:                  "user_id",
-			`{"seat_id":"1A","user_id":"Zoë"}`:                  "user_id",
-			`{"seat_id":"1A","user_id":{"id":"ann"}}`:           "user_id",
-			`{"event_id":"","seat_id":"1A","user_id":"ann"}`:    "event_id",
-			`{"event_id":"{x}","seat_id":"1A","user_id":"ann"}`: "event_id",
+			`{"seat_id":"1A"}`:                                           "user_id",
+			`{"seat_id":"1A","user_id":null}`:                            "user_id",
+			`{"seat_id":"1A","user_id":""}`:                              "user_id",
+			`{"seat_id":"1A","user_id":"a b"}`:                           "user_id",
+			`{"seat_id":"1A","user_id":"Zoë"}`:                           "user_id",
+			`{"seat_id":"1A","user_id":{"id":"ann"}}`:                    "user_id",
+			`{"seat_id":"1A","SEAT_ID":"2B","user_id":"ann"}`:            `"SEAT_ID" is not a member of the request; write seat_id`,
+			`{"Seat_Id":"1A","user_id":"ann"}`:                           `"Seat_Id"`,
+			`{"seat_ids":["1A"],"\u017feat_ids":["2B"],"user_id":"ann"}`: "write seat_ids", // a long s
+			`{"seat_id":"1A","seat_id":"2B","user_id":"ann"}`:            `"seat_id" is there twice`,
+			`{"seat_id":"1A","user_id":"ann","user_id":"ann"}`:           `"user_id" is there twice`,
+			`{"seat_id":"1A","user_id":"\ud800"}`:                        "JSON",
+			"{\"seat_id\":\"1A\",\"user_id\":\"\xff\"}":                  "JSON",
+			`{"event_id":"","seat_id":"1A","user_id":"ann"}`:             "event_id",
+			`{"event_id":"{x}","seat_id":"1A","user_id":"ann"}`:          "event_id",
 		} {
 			for _, path := range []string{"/reserve", "/buy", "/extend", "/release"} {
 				p := b.post(t, path, body).problem(t, 422, "invalid_request")

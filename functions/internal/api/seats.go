@@ -2,13 +2,16 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
 	"mime"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"booking/seatlock"
 )
@@ -56,10 +59,26 @@ type Seats struct {
 // seatsBody is Seats as it is sent. The pointers tell what is missing, or null,
 // from what is empty.
 type seatsBody struct {
-	EventID *string  `json:"event_id"`
-	SeatID  *string  `json:"seat_id"`
-	SeatIDs []string `json:"seat_ids"`
-	UserID  *string  `json:"user_id"`
+	EventID *string                   `json:"event_id"`
+	SeatID  *string                   `json:"seat_id"`
+	SeatIDs []string                  `json:"seat_ids"`
+	UserID  *string                   `json:"user_id"`
+	Others  map[string]jsontext.Value `json:",embed"`
+}
+
+var members = []string{"event_id", "seat_id", "seat_ids", "user_id"}
+
+// check returns the problem of a member that another reader of the same body could
+// take for one of ours, or nil. Whatever else there is means nothing here.
+func (b *seatsBody) check() error {
+	for other := range b.Others {
+		for _, member := range members {
+			if strings.EqualFold(other, member) {
+				return Invalid("%q is not a member of the request; write %s.", other, member)
+			}
+		}
+	}
+	return nil
 }
 
 type userKey struct{}
@@ -94,6 +113,9 @@ func parseSeats(body []byte, rules Rules, proved string) (Seats, error) {
 	var sent seatsBody
 	if err := json.Unmarshal(body, &sent); err != nil {
 		return Seats{}, notJSON(body, err)
+	}
+	if err := sent.check(); err != nil {
+		return Seats{}, err
 	}
 	seats := Seats{EventID: seatlock.DefaultEvent, SeatIDs: sent.SeatIDs}
 	if sent.EventID != nil {
@@ -140,19 +162,21 @@ func parseSeats(body []byte, rules Rules, proved string) (Seats, error) {
 
 // notJSON says what is wrong with a body that json.Unmarshal refused.
 func notJSON(body []byte, err error) *Problem {
-	var wrongType *json.UnmarshalTypeError
-	var syntax *json.SyntaxError
+	var wrongType *json.SemanticError
+	var syntax *jsontext.SyntacticError
 	switch {
 	case len(body) == 0:
 		return Invalid("The body is empty; %s.", example)
-	case errors.As(err, &wrongType) && wrongType.Field == "seat_ids":
+	case errors.As(err, &wrongType) && strings.HasPrefix(string(wrongType.JSONPointer), "/seat_ids"):
 		return Invalid("seat_ids must be an array of strings.")
-	case errors.As(err, &wrongType) && wrongType.Field != "":
-		return Invalid("%s must be a string.", wrongType.Field)
+	case errors.As(err, &wrongType) && wrongType.JSONPointer != "":
+		return Invalid("%s must be a string.", wrongType.JSONPointer.LastToken())
 	case errors.As(err, &wrongType):
 		return Invalid("The body must be one JSON object; %s.", example)
+	case errors.As(err, &syntax) && syntax.Err == jsontext.ErrDuplicateName:
+		return Invalid("%.64q is there twice; send each member once.", syntax.JSONPointer.LastToken())
 	case errors.As(err, &syntax):
-		return Invalid("The body is not one JSON value (byte %d); %s.", syntax.Offset, example)
+		return Invalid("The body is not one JSON value (byte %d); %s.", syntax.ByteOffset, example)
 	}
 	return Invalid("The body is not JSON; %s.", example)
 }

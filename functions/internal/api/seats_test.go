@@ -1,11 +1,11 @@
 package api
 
 import (
-	"encoding/json"
 	"errors"
 	"testing"
 	"time"
 
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/stretchr/testify/require"
 
 	"booking/seatlock"
@@ -28,7 +28,7 @@ func FuzzParseSeats(f *testing.F) {
 			require.NotEmpty(t, p.Detail)
 			return
 		}
-		require.True(t, json.Valid(body))
+		require.True(t, jsontext.Value(body).IsValid())
 		require.True(t, seatlock.ValidID(seats.EventID))
 		require.True(t, seatlock.ValidUser(seats.UserID))
 		require.NotEmpty(t, seats.SeatIDs)
@@ -67,4 +67,20 @@ func TestTimesAreInUTCWithMilliseconds(t *testing.T) {
 	require.Equal(t, "2023-11-14T22:13:20.120Z", a.ExpiresAt)
 	require.NotNil(t, a.ExpiresInMS, "a hold that ends now is a hold")
 	require.Zero(t, *a.ExpiresInMS)
+}
+
+func BenchmarkParseSeats(b *testing.B) {
+	for name, body := range map[string]string{
+		"OneSeat":  `{"seat_id":"1A","user_id":"user_123"}`,
+		"TenSeats": `{"event_id":"gala","seat_ids":["1A","1B","1C","1D","1E","1F","1G","1H","2A","2B"],"user_id":"user_123"}`,
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := parseSeats([]byte(body), Rules{MaxSeats: MaxSeats}, ""); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
 }
