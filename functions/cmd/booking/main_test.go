@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -21,7 +22,10 @@ import (
 	"booking/seatlock/redistest"
 )
 
-func TestMain(m *testing.M) { processtest.Main(m, main) }
+func TestMain(m *testing.M) {
+	slog.SetDefault(slog.New(slog.DiscardHandler)) // of servers within the tests
+	processtest.Main(m, main)
+}
 
 // post sends a JSON body and returns the status and the body of the answer.
 func post(t testing.TB, url, body string) (int, string) {
@@ -257,20 +261,6 @@ func TestChangesAreStreamedUntilTheDrain(t *testing.T) {
 	for lines.Scan() {
 	}
 	require.Equal(t, 0, p.Wait())
-}
-
-func TestASlowHeaderIsCutOff(t *testing.T) {
-	t.Parallel()
-	p := processtest.Start(t)
-	p.Await(t, "/healthz", http.StatusOK)
-	conn, err := net.Dial("tcp", strings.TrimPrefix(p.URL, "http://"))
-	require.NoError(t, err)
-	defer func() { _ = conn.Close() }()
-	_, err = conn.Write([]byte("POST /reserve HTTP/1.1\r\nHost: x\r\n"))
-	require.NoError(t, err)
-	require.NoError(t, conn.SetReadDeadline(time.Now().Add(4*headerTimeout)))
-	_, err = io.ReadAll(conn)
-	require.NoError(t, err, "the connection is still open")
 }
 
 // From the start of the process to its first answer, with the embedded Redis.

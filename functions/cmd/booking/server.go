@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/felixge/httpsnoop"
+	"golang.org/x/net/netutil"
 
 	"booking/functions/cmd/internal/service"
 	"booking/functions/internal/config"
@@ -30,6 +31,7 @@ const (
 // goes on serving for the drain delay while clients and load balancers take their
 // leave, closes the listener, and lets what is in flight finish.
 func serve(ctx context.Context, listener net.Listener, s *service.Service, c *config.Config) error {
+	listener = netutil.LimitListener(listener, c.MaxConnections)
 	handler, monitor := s.Handler, s.Monitor
 	if slog.Default().Enabled(ctx, slog.LevelDebug) {
 		handler = loggingRequests(handler)
@@ -42,6 +44,8 @@ func serve(ctx context.Context, listener net.Listener, s *service.Service, c *co
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(slog.Default().Handler(), slog.LevelDebug),
+
+		DisableGeneralOptionsHandler: true, // its answer would lack what every answer has
 	}
 	var busy busyConns
 	server.ConnState = busy.track

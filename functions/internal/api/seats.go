@@ -92,6 +92,9 @@ func WithUser(ctx context.Context, user string) context.Context {
 // who sends it (WithUser), the body may leave that user out, and can name no other.
 // Its error is a *Problem.
 func DecodeSeats(w http.ResponseWriter, r *http.Request, rules Rules) (Seats, error) {
+	if len(r.Header["Content-Type"]) > 1 {
+		return Seats{}, NewProblem(CodeUnsupportedMediaType, "There is more than one Content-Type; send application/json alone.")
+	}
 	if mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || mediaType != "application/json" {
 		return Seats{}, NewProblem(CodeUnsupportedMediaType, "The body must be JSON: set Content-Type to application/json.")
 	}

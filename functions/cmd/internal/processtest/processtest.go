@@ -89,6 +89,9 @@ func (p *Process) Signal(t testing.TB, sig syscall.Signal) {
 	require.NoError(t, p.cmd.Process.Signal(sig))
 }
 
+// Pid returns its id.
+func (p *Process) Pid() int { return p.cmd.Process.Pid }
+
 // Wait waits for the end and returns the exit status.
 func (p *Process) Wait() int {
 	_ = p.cmd.Wait()
