@@ -63,8 +63,8 @@ var Table = []Function{
 	{"seat", []string{"/seats/{seat_id}"}, http.MethodGet, func(n Needs) http.Handler { return seat.New(n.Locker, n.Rules) }},
 	{"seatmap", []string{"/seats"}, http.MethodGet, func(n Needs) http.Handler { return seatmap.New(n.Locker) }},
 	{"changes", []string{"/changes"}, http.MethodGet, func(n Needs) http.Handler { return changes.New(n.Locker, n.Stop) }},
-	{"page", []string{"/{$}", "/page/{file}"}, "", func(n Needs) http.Handler { return page.New(n.Rows) }},
-	{"docs", []string{"/docs", "/docs/{file}", "/openapi.json"}, "", func(Needs) http.Handler { return docs.New() }},
+	{Name: "page", Paths: []string{"/{$}", "/page/{file}"}, New: func(n Needs) http.Handler { return page.New(n.Rows) }},
+	{Name: "docs", Paths: []string{"/docs", "/docs/{file}", "/openapi.json"}, New: func(Needs) http.Handler { return docs.New() }},
 }
 
 // Names lists what FUNCTION_TARGET may be.

@@ -17,8 +17,8 @@ import (
 )
 
 // variant is one way to apply the manifests: a kustomization, with one component
-// put in the place of another.
-type variant struct{ dir, component, instead string }
+// put in the place of another, or one taken in that is commented out.
+type variant struct{ dir, component, instead, also string }
 
 var (
 	base       = variant{dir: "base"}
@@ -29,12 +29,13 @@ var (
 	production = variant{dir: "overlays/production"}
 	devIstio   = variant{dir: "overlays/dev", component: "istio", instead: "gateway"}
 	prodIstio  = variant{dir: "overlays/production", component: "istio", instead: "gateway"}
+	identified = variant{dir: "overlays/production", also: "identity"}
 )
 
-var variants = []variant{base, redis, plain, monitoring, dev, production, devIstio, prodIstio}
+var variants = []variant{base, redis, plain, monitoring, dev, production, devIstio, prodIstio, identified}
 
 func (v variant) String() string {
-	return strings.TrimSuffix(v.dir+" with "+v.component, " with ")
+	return strings.TrimSuffix(v.dir+" with "+v.component+v.also, " with ")
 }
 
 // set is what kubectl would apply.
@@ -86,6 +87,9 @@ func render(t testing.TB, v variant) string {
 			if v.component != "" {
 				content = []byte(strings.ReplaceAll(string(content), "  - ../../"+v.instead+" #", "  - ../../"+v.component+" #"))
 			}
+			if v.also != "" {
+				content = []byte(strings.ReplaceAll(string(content), "  # - ../../"+v.also, "  - ../../"+v.also))
+			}
 			if err := disk.WriteFile("knative/"+path, content); err != nil {
 				return "", err
 			}
@@ -131,5 +135,14 @@ func TestVariantsDifferInTheirComponent(t *testing.T) {
 				require.NotContains(t, render(t, v), "kind: "+other, "%s", v)
 			}
 		}
+	}
+}
+
+func TestIdentityNamesTheIssuerAndLetsPodsReachIt(t *testing.T) {
+	t.Parallel()
+	without, with := render(t, production), render(t, identified)
+	for _, want := range []string{"AUTH_ISSUER: https://issuer.example.com", "AUTH_AUDIENCE: booking", "port: 443"} {
+		require.NotContains(t, without, want)
+		require.Contains(t, with, want)
 	}
 }

@@ -105,6 +105,27 @@ func TestRefusalsAreSaidInWords(t *testing.T) {
 	}
 }
 
+// The page has no token to send, where the service asks for one.
+func TestWhoMustSignInIsTold(t *testing.T) {
+	t.Parallel()
+	b := setup(t, seatlock.Options{})
+	ann := b.open(t, "ann")
+	b.intercept(func(w http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path != "/reserve" {
+			return false
+		}
+		w.Header().Set("Content-Type", "application/problem+json")
+		w.WriteHeader(http.StatusUnauthorized)
+		_, _ = w.Write([]byte(`{"code":"unauthenticated","detail":"This call needs a token."}`))
+		return true
+	})
+	ann.hold(t, "1A")
+	ann.says(t, "warned", "Seats can only be looked at here")
+	ann.shows(t, "chosen", "1A")
+	b.rival(t, "1B")
+	ann.shows(t, "taken", "1B")
+}
+
 func TestTenSeatsAreTheMost(t *testing.T) {
 	t.Parallel()
 	b := setup(t, seatlock.Options{})

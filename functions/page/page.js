@@ -211,6 +211,8 @@ function refused (call, ids, problem) {
       named.forEach(id => held.delete(id))
       refresh()
       return warn(`Your hold has ended: ${sentence} ${call === 'buy' ? 'Nothing was bought.' : 'Nothing was extended.'} ${held.size ? 'What you still hold is below.' : 'Choose again.'}`)
+    case 'unauthenticated':
+      return warn('Seats can only be looked at here: to hold or buy them, sign in at the shop.')
     case 'seat_sold':
       own(named)
       return warn(`${are(named, 'bought by you already')} A sale can’t be let go.`)
