@@ -37,7 +37,7 @@ func serve(ctx context.Context, listener net.Listener, s *service.Service, c *co
 		handler = loggingRequests(handler)
 	}
 	server := &http.Server{
-		Handler:           closingWhileDraining(monitor, handler),
+		Handler:           closing(monitor, handler),
 		ReadHeaderTimeout: headerTimeout,
 		ReadTimeout:       bodyTimeout,
 		WriteTimeout:      bodyTimeout + c.RequestTimeout + answerTimeout,
@@ -139,11 +139,14 @@ func (l trackedListener) Accept() (net.Conn, error) {
 	return &trackedConn{Conn: conn}, nil
 }
 
-// closingWhileDraining asks every client that is answered during the drain to
-// open a new connection for its next request, so that none is cut off.
-func closingWhileDraining(monitor *readiness.Monitor, next http.Handler) http.Handler {
+// closing asks every client that is answered during the drain to open a new
+// connection for its next request, so that none is cut off; and so a client that
+// sends its request in chunks. Where a length stood beside them, which net/http does
+// not tell, whatever is in between may have taken the request's end to be elsewhere
+// (https://www.rfc-editor.org/rfc/rfc9112#section-6.3).
+func closing(monitor *readiness.Monitor, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if monitor.Draining() {
+		if monitor.Draining() || len(r.TransferEncoding) > 0 {
 			w.Header().Set("Connection", "close")
 		}
 		next.ServeHTTP(w, r)
