@@ -14,9 +14,9 @@ import (
 	"booking/functions/cmd/internal/processtest"
 )
 
-// Connections that do nothing cost little, and others are served beside them.
+// Connections that do nothing cost little, and others are served beside them. It is
+// not parallel: it would keep a small machine from the tests beside it.
 func TestThousandsOfIdleConnections(t *testing.T) {
-	t.Parallel()
 	p := processtest.Start(t)
 	p.Await(t, "/readyz", http.StatusOK)
 	const n = 5000
