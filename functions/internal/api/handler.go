@@ -3,13 +3,13 @@
 package api
 
 import (
-	"encoding/json"
 	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
 	"time"
 
+	"encoding/json"
 	"golang.org/x/time/rate"
 )
 
@@ -49,7 +49,7 @@ func WriteJSON(w http.ResponseWriter, v any) error {
 	if err != nil {
 		return err
 	}
-	write(w, http.StatusOK, "application/json", append(body, '\n'))
+	write(w, http.StatusOK, isJSON, append(body, '\n'))
 	return nil
 }
 
@@ -77,13 +77,20 @@ func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 	if err != nil {
 		panic(err) // a Problem holds nothing that JSON can't
 	}
-	write(w, p.Status, "application/problem+json", append(body, '\n'))
+	write(w, p.Status, isProblem, append(body, '\n'))
 }
 
-func write(w http.ResponseWriter, status int, contentType string, body []byte) {
+// Values of headers, which answers share: nothing may change them.
+var (
+	isJSON    = []string{"application/json"}
+	isProblem = []string{"application/problem+json"}
+	noStore   = []string{"no-store"}
+)
+
+func write(w http.ResponseWriter, status int, contentType []string, body []byte) {
 	h := w.Header()
-	h.Set("Content-Type", contentType)
-	h.Set("Cache-Control", "no-store")
+	h["Content-Type"] = contentType
+	h["Cache-Control"] = noStore
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // a client that is gone needs no answer
 }

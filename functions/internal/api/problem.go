@@ -110,8 +110,7 @@ var refusals = []struct {
 
 // CodeOf returns the code of any error of a call.
 func CodeOf(err error) Code {
-	var p *Problem
-	if errors.As(err, &p) {
+	if p, ok := errors.AsType[*Problem](err); ok {
 		return p.Code
 	}
 	for _, r := range refusals {
@@ -136,27 +135,23 @@ var advice = map[Code]string{
 
 // problemOf turns any error of a call into what its client may see of it.
 func problemOf(err error) *Problem {
-	var p *Problem
-	if errors.As(err, &p) {
+	if p, ok := errors.AsType[*Problem](err); ok {
 		return p
 	}
 	code := CodeOf(err)
-	p = NewProblem(code, advice[code])
-	var limit *seatlock.LimitError
-	if errors.As(err, &limit) {
+	p := NewProblem(code, advice[code])
+	if limit, ok := errors.AsType[*seatlock.LimitError](err); ok {
 		p.Limit = &Limit{limit.Limit, limit.Held, limit.Sold}
 	}
-	var conflict *seatlock.ConflictError
-	if !errors.As(err, &conflict) {
-		return p
+	if conflict, ok := errors.AsType[*seatlock.ConflictError](err); ok {
+		said := make([]string, len(conflict.Seats))
+		p.Conflicts = make([]Conflict, len(conflict.Seats))
+		for i, seat := range conflict.Seats {
+			p.Conflicts[i] = Conflict{SeatID: seat.ID, Status: seat.Status.String(), ExpiresInMS: ExpiresInMS(seat)}
+			said[i] = seat.ID + " is " + inTheWay(seat)
+		}
+		p.Detail = strings.Join(said, ", ") + ". " + p.Detail
 	}
-	said := make([]string, len(conflict.Seats))
-	p.Conflicts = make([]Conflict, len(conflict.Seats))
-	for i, seat := range conflict.Seats {
-		p.Conflicts[i] = Conflict{SeatID: seat.ID, Status: seat.Status.String(), ExpiresInMS: ExpiresInMS(seat)}
-		said[i] = seat.ID + " is " + inTheWay(seat)
-	}
-	p.Detail = strings.Join(said, ", ") + ". " + p.Detail
 	return p
 }
 
