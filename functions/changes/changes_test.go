@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -189,20 +190,42 @@ func TestHEADEnds(t *testing.T) {
 	require.Equal(t, "text/event-stream", resp.Header.Get("Content-Type"))
 }
 
-func TestReadersShareOneRead(t *testing.T) {
+func TestFiveThousandReadersShareOneRead(t *testing.T) {
 	t.Parallel()
-	b := setup(t, redistest.Mini(t))
-	var streams []*stream
-	for range 200 {
-		streams = append(streams, b.open(t, ""))
+	b := setup(t, redistest.Server(t))
+	stop := make(chan struct{})
+	handler := changes.New(b.locker, stop)
+	readers := make([]*countingWriter, 5000)
+	var all sync.WaitGroup
+	for i := range readers {
+		readers[i] = &countingWriter{header: http.Header{}}
+		all.Go(func() {
+			handler.ServeHTTP(readers[i], httptest.NewRequest(http.MethodGet, "/changes?event_id="+event, nil))
+		})
 	}
+	toldAll := func(events int64) func() bool {
+		return func() bool {
+			return !slices.ContainsFunc(readers, func(r *countingWriter) bool { return r.writes.Load() < events })
+		}
+	}
+	require.Eventually(t, toldAll(1), time.Minute, time.Millisecond, "not all streams begin")
 	b.reserve(t, "1A")
-	for _, s := range streams {
-		_, told := s.next()
-		require.Contains(t, told, "event: held")
-	}
+	require.Eventually(t, toldAll(2), time.Minute, time.Millisecond, "not all readers are told")
 	require.EqualValues(t, 1, b.locker.most.Load())
+	close(stop)
+	all.Wait()
 }
+
+// countingWriter counts what a reader is told.
+type countingWriter struct {
+	header http.Header
+	writes atomic.Int64
+}
+
+func (w *countingWriter) Header() http.Header         { return w.header }
+func (w *countingWriter) WriteHeader(int)             {}
+func (w *countingWriter) Flush()                      {}
+func (w *countingWriter) Write(p []byte) (int, error) { w.writes.Add(1); return len(p), nil }
 
 func TestStreamsEndWhenTheProcessDrains(t *testing.T) {
 	t.Parallel()
