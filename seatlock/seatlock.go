@@ -101,7 +101,9 @@ func (l *Locker) Reserve(ctx context.Context, event string, seats []string, user
 	err = l.try(ctx, ErrOutcomeUnknown, func(deadline time.Time) error {
 		c := &call{reserve: reservation{user: user, keys: keys[3:]}}
 		err := l.rounds.ask(ctx, deadline, queueKey{event: event}, c)
-		reply = c.reserve.reply
+		if err == nil { // else the round may still be writing it
+			reply = c.reserve.reply
+		}
 		return err
 	})
 	return hold(l.outcome("reserve", ErrTaken, seats, reply, err))
