@@ -1,0 +1,209 @@
+package oracle_test
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"booking/seatlock"
+	. "booking/seatlock/oracle"
+)
+
+// modelSeat is what a seat is.
+type modelSeat struct {
+	user     string
+	sold     bool
+	deadline time.Duration
+}
+
+// model is a service that is right, but for its defect.
+type model struct {
+	now    time.Duration
+	seats  map[string]modelSeat
+	defect string
+}
+
+// run gives c its outcome at m.now, by the milliseconds that Redis sees.
+func (m *model) run(c *Call) {
+	now := m.now.Truncate(time.Millisecond)
+	var mine, free []string
+	c.Conflicts, c.Hold = nil, 0
+	earliest := time.Duration(0)
+	for _, id := range c.Seats {
+		s, taken := m.seats[id]
+		if taken && !s.sold && s.deadline < now {
+			delete(m.seats, id)
+			taken = false
+		}
+		status := seatlock.Seat{ID: id}
+		switch {
+		case taken && s.sold:
+			status.Status, status.Yours = seatlock.Sold, c.Op == Reserve && s.user == c.User
+		case taken:
+			status.Status = seatlock.Reserved
+		}
+		own := taken && (s.user == c.User || m.defect == "owner" && c.Op != Reserve)
+		refuse := !own
+		switch c.Op {
+		case Reserve:
+			refuse = taken && (s.sold || !own) && m.defect != "overwrite" || own && m.defect == "retry"
+		case Release:
+			refuse = own && s.sold
+		}
+		if refuse && (c.Op != Release || own) {
+			c.Conflicts = append(c.Conflicts, status)
+			continue
+		}
+		if !taken {
+			free = append(free, id)
+		} else if own && !s.sold {
+			mine = append(mine, id)
+			if earliest == 0 || s.deadline < earliest {
+				earliest = s.deadline
+			}
+		} else if c.Op == Reserve {
+			free = append(free, id) // only with a defect
+		}
+	}
+	if c.Outcome = Done; len(c.Conflicts) > 0 {
+		c.Outcome = Refused
+		if m.defect != "split" || c.Op != Reserve {
+			return
+		}
+	}
+	deadline := now + hold
+	for _, id := range mine {
+		switch c.Op {
+		case Extend:
+			m.seats[id] = modelSeat{c.User, false, deadline}
+			earliest = deadline
+		case Buy:
+			m.seats[id] = modelSeat{c.User, true, 0}
+		case Release:
+			delete(m.seats, id)
+		}
+	}
+	if c.Op == Reserve {
+		for _, id := range free {
+			m.seats[id] = modelSeat{c.User, false, deadline}
+			if earliest == 0 || deadline < earliest {
+				earliest = deadline
+			}
+		}
+	}
+	if c.Outcome == Done && earliest > 0 && (c.Op == Reserve || c.Op == Extend) {
+		c.Hold = earliest - now
+	}
+}
+
+// event is a call and when it runs, which may be long after its caller has gone.
+type event struct {
+	at   time.Duration
+	call *Call
+	lost string // what becomes of it: "", "reply" or "request"
+}
+
+// draw makes a history of what m answers, with the seats as they stand at its end.
+func draw(t *rapid.T, m *model) (History, Final) {
+	users := []string{ann, bob, "eve"}
+	ids := []string{"1A", "1B", "1C"}
+	var calls []*Call
+	var events []event
+	sent := time.Duration(0)
+	delay := rapid.Custom(func(t *rapid.T) time.Duration {
+		limit := rapid.SampledFrom([]int{1, 1_000, 10_000_000, 60_000_000}).Draw(t, "at most, µs")
+		return time.Duration(rapid.IntRange(0, limit).Draw(t, "µs")) * time.Microsecond
+	})
+	for range rapid.IntRange(1, 40).Draw(t, "calls") {
+		sent += delay.Draw(t, "pause")
+		c := &Call{
+			Op:    rapid.SampledFrom([]Op{Reserve, Reserve, Buy, Extend, Release}).Draw(t, "op"),
+			Seats: rapid.SliceOfNDistinct(rapid.SampledFrom(ids), 1, 3, rapid.ID[string]).Draw(t, "seats"),
+			User:  rapid.SampledFrom(users).Draw(t, "user"),
+			Sent:  sent,
+		}
+		at := sent + delay.Draw(t, "way")
+		c.Answered = at + delay.Draw(t, "way back")
+		lost := rapid.SampledFrom([]string{"", "", "", "", "reply", "request", "refused"}).Draw(t, "lost")
+		if lost != "" {
+			c.Answered = sent + delay.Draw(t, "patience")
+		}
+		calls = append(calls, c)
+		if lost == "" || lost == "reply" {
+			events = append(events, event{at, c, lost})
+			continue
+		}
+		if c.Outcome = Unknown; lost == "refused" {
+			c.Outcome = NotRun
+		}
+	}
+	slices.SortStableFunc(events, func(a, b event) int { return cmp.Compare(a.at, b.at) })
+	for _, e := range events {
+		m.now = e.at
+		m.run(e.call)
+		if e.lost == "reply" {
+			e.call.Outcome, e.call.Hold, e.call.Conflicts = Unknown, 0, nil
+		}
+	}
+	m.now = max(m.now, sent)
+	h := History{HoldTime: hold}
+	for _, c := range rapid.Permutation(calls).Draw(t, "order") {
+		h.Calls = append(h.Calls, *c)
+	}
+	final := Final{}
+	for id, s := range m.seats {
+		if s.sold {
+			final[SeatID{Seat: id}] = State{Status: seatlock.Sold, User: s.user, TTL: m.defect == "ttl"}
+		} else if s.deadline >= m.now {
+			final[SeatID{Seat: id}] = State{Status: seatlock.Reserved, User: s.user, TTL: true}
+		}
+	}
+	return h, final
+}
+
+func TestHistoriesOfACorrectModelAreNeverAccused(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		h, end := draw(t, &model{seats: map[string]modelSeat{}})
+		if rapid.Bool().Draw(t, "HoldTime unknown") {
+			h.HoldTime = 0
+		}
+		for _, f := range Check(h, end) {
+			t.Errorf("%v", f)
+		}
+	})
+}
+
+// Among random histories of a service with a defect there are some that prove it.
+func TestDefectsAreProvedByRandomHistories(t *testing.T) {
+	t.Parallel()
+	for defect, want := range map[string][]Promise{
+		"overwrite": {OneBuyer, SalesLast, OneHolder},
+		"owner":     {OneHolder, HoldFirst},
+		"retry":     {OwnerServed},
+		"split":     {GroupsWhole, NothingStuck},
+		"ttl":       {SalesLast},
+	} {
+		t.Run(defect, func(t *testing.T) {
+			t.Parallel()
+			found := map[Promise]int{}
+			histories := rapid.Custom(func(t *rapid.T) []Finding {
+				h, end := draw(t, &model{seats: map[string]modelSeat{}, defect: defect})
+				return Check(h, end)
+			})
+			for seed := range 2_000 {
+				for _, f := range histories.Example(seed) {
+					found[f.Promise]++
+				}
+			}
+			for _, promise := range want {
+				require.Positive(t, found[promise], "%s: %v", promise, fmt.Sprint(found))
+			}
+		})
+	}
+}
