@@ -77,7 +77,7 @@ func newSeat(id SeatID, calls []*Call, end Final, holdTime time.Duration) *seat 
 		}
 		u := user{number: len(s.users), calls: calls[:n], asked: forever, sold: forever}
 		calls = calls[n:]
-		mine, maybe, bought := u.spans(holdTime)
+		mine, maybe, bought := u.spans(id.Seat, holdTime)
 		certain = append(certain, mine...)
 		for _, span := range maybe {
 			span.user = u.number
@@ -103,19 +103,28 @@ func newSeat(id SeatID, calls []*Call, end Final, holdTime time.Duration) *seat 
 
 // spans returns when the seat was certainly the user's, when the user may have held
 // it, and since when it was certainly sold to the user.
-func (u *user) spans(holdTime time.Duration) (certain, held, bought []span) {
+func (u *user) spans(seat string, holdTime time.Duration) (certain, held, bought []span) {
 	// The earliest that a release can have run which may follow a moment, and the
 	// latest that one can which does follow it.
 	var mayFollow, follows [][2]time.Duration
 	for _, c := range u.calls {
-		if c.Op == Release && c.mayHaveRun() {
-			from, to := c.window()
-			mayFollow, follows = append(mayFollow, [2]time.Duration{to, from}), append(follows, [2]time.Duration{from, to})
+		if c.Op != Release {
+			continue
+		}
+		from, to := c.window()
+		if c.mayHaveRun() || c.mayHaveRunBefore() {
+			mayFollow = append(mayFollow, [2]time.Duration{to, from})
+		}
+		if c.mayHaveRun() {
+			follows = append(follows, [2]time.Duration{from, to})
 		}
 	}
 	mayEnd, hasEnded := newStairs(mayFollow), newStairs(follows)
 
 	for i, c := range u.calls {
+		if c.Op != Release && c.mayHaveRunBefore() {
+			held = append(held, span{c.Sent, c.heldUntil(seat, holdTime), i, c})
+		}
 		if !c.mayHaveRun() || c.Op == Release {
 			continue
 		}
@@ -134,11 +143,7 @@ func (u *user) spans(holdTime time.Duration) (certain, held, bought []span) {
 		if to := min(from+c.Hold-slack(c.Hold), mayEnd.from(from)-1); to > ran+1 {
 			certain = append(certain, span{ran + 1, to, u.number, c})
 		}
-		to := hasEnded.from(ran + 1)
-		if holdTime > 0 {
-			to = min(to, ran+holdTime+slack(holdTime))
-		}
-		held = append(held, span{from, to, i, c})
+		held = append(held, span{from, min(hasEnded.from(ran+1), c.heldUntil(seat, holdTime)), i, c})
 	}
 	return append(certain, bought...), held, bought
 }
@@ -277,7 +282,8 @@ func (s *seat) checkEnd() {
 			continue
 		}
 		for _, c := range u.calls {
-			if c.mayHaveRun() && (end.Status == seatlock.Sold && c.Op == Buy || end.Status == seatlock.Reserved && c.Op == Reserve) {
+			if end.Status == seatlock.Sold && c.Op == Buy && c.mayHaveRun() ||
+				end.Status == seatlock.Reserved && c.Op == Reserve && (c.mayHaveRun() || c.mayHaveRunBefore()) {
 				made = append(made, c)
 				whole = whole || s.allSold(c)
 			}

@@ -17,13 +17,13 @@ const (
 	bob  = "bob"
 )
 
-// call is a call of one seat, 1A, that took a second from second sent.
+// call is a call of one seat, 1A, that took a millisecond from second sent.
 func call(sent int, op Op, user string, outcome Outcome, seats ...string) Call {
 	if len(seats) == 0 {
 		seats = []string{"1A"}
 	}
 	c := Call{Op: op, Seats: seats, User: user, Outcome: outcome,
-		Sent: time.Duration(sent) * time.Second, Answered: time.Duration(sent+1) * time.Second}
+		Sent: time.Duration(sent) * time.Second, Answered: time.Duration(sent)*time.Second + time.Millisecond}
 	if outcome == Done && (op == Reserve || op == Extend) {
 		c.Hold = hold
 	}
@@ -119,6 +119,10 @@ func TestWhatACorrectServiceCanDoIsNotAccused(t *testing.T) {
 	t.Parallel()
 	long := call(0, Reserve, ann, Done)
 	long.Answered = 150 * time.Second
+	late := call(0, Reserve, ann, Refused)
+	late.Answered = 150 * time.Second
+	lateGroup := call(90, Reserve, ann, Refused, "1A", "1B")
+	lateGroup.Answered = 150 * time.Second
 	for name, test := range map[string]struct {
 		calls []Call
 		end   Final
@@ -133,6 +137,8 @@ func TestWhatACorrectServiceCanDoIsNotAccused(t *testing.T) {
 		"ACallThatDidNotRun":                  {[]Call{call(0, Reserve, ann, NotRun), call(2, Reserve, bob, Done)}, end(heldBy(bob))},
 		"AnUnknownGroupMayNotHaveRun":         {[]Call{call(0, Reserve, ann, Done, "1A", "1B"), call(2, Buy, ann, Unknown, "1A", "1B"), call(2, Buy, ann, Done, "1A")}, end(soldTo(ann), heldBy(ann))},
 		"TheLimitRefusesSeatsThatAreNotTheir": {[]Call{call(0, Reserve, ann, Done), call(2, Reserve, ann, Refused, "1A", "1B")}, end(heldBy(ann))},
+		"AReserveThatWasSentAgainTooLate":     {[]Call{refused(late, reserved("1A")), refused(call(1, Reserve, bob, Refused), reserved("1A")), call(120, Reserve, "eve", Done)}, end(heldBy("eve"))},
+		"ARestOfAGroupThatWasSentAgain":       {[]Call{call(0, Reserve, ann, Done), refused(lateGroup, reserved("1A")), call(120, Reserve, bob, Done), call(151, Buy, ann, Done, "1B")}, end(heldBy(bob), soldTo(ann))},
 		"UsersThatAreNotKnown":                {[]Call{call(0, Reserve, ann, Done), call(2, Buy, ann, Done)}, end(State{Status: seatlock.Sold})},
 	} {
 		t.Run(name, func(t *testing.T) {

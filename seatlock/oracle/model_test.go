@@ -103,9 +103,10 @@ func (m *model) run(c *Call) {
 
 // event is a call and when it runs, which may be long after its caller has gone.
 type event struct {
-	at   time.Duration
-	call *Call
-	lost string // what becomes of it: "", "reply" or "request"
+	at    time.Duration
+	call  *Call
+	lost  string // what becomes of it: "", "reply" or "request"
+	again bool   // its reply is lost, and it is sent again
 }
 
 // draw makes a history of what m answers, with the seats as they stand at its end.
@@ -135,7 +136,11 @@ func draw(t *rapid.T, m *model) (History, Final) {
 		}
 		calls = append(calls, c)
 		if lost == "" || lost == "reply" {
-			events = append(events, event{at, c, lost})
+			events = append(events, event{at, c, lost, false})
+			if spare := at - sent - 10*time.Millisecond; spare > 0 && rapid.Bool().Draw(t, "sent again") {
+				first := sent + time.Duration(rapid.Int64Range(0, int64(spare)).Draw(t, "first"))
+				events = append(events, event{first, c, "reply", true})
+			}
 			continue
 		}
 		if c.Outcome = Unknown; lost == "refused" {
@@ -146,6 +151,9 @@ func draw(t *rapid.T, m *model) (History, Final) {
 	for _, e := range events {
 		m.now = e.at
 		m.run(e.call)
+		if e.again {
+			continue
+		}
 		if e.lost == "reply" {
 			e.call.Outcome, e.call.Hold, e.call.Conflicts = Unknown, 0, nil
 		}

@@ -3,15 +3,16 @@
 // it names each promise that was broken and the calls that prove it.
 //
 // It never accuses a history that a correct service can have. So it reasons with
-// what is certain alone. A call that was answered ran at some moment between being
-// sent and being answered. One whose outcome is unknown ran at any moment since it
-// was sent, or never. One that is known not to have run never did. A hold is
+// what is certain alone. A call that was answered ran while it was under way, perhaps
+// more than once, because a Locker sends it again when its reply was lost; the last
+// time it came to what was answered. One whose outcome is unknown ran at any moment
+// since it was sent, or never. One that is known not to have run never did. A hold is
 // certain from when its call was answered until its length after that call was sent,
 // and only as long as no release by its user can have ended it.
 //
-// One thing it takes for granted: that a call which a Locker sends a second time is
-// not run once more after it was answered. That holds wherever a connection that
-// fails takes with it what was not yet run; a proxy between must see to that.
+// One thing it takes for granted: that what a Locker sent first doesn't run after what
+// it sent later was answered. That holds wherever a connection that fails takes with it
+// what was not yet run; a proxy between must see to that.
 package oracle
 
 import (

@@ -27,6 +27,27 @@ func (c *Call) window() (from, to time.Duration) {
 	return c.Sent, c.Answered
 }
 
+// resent is how long a call takes at least that a Locker sends a second time.
+const resent = 5 * time.Millisecond
+
+// mayHaveRunBefore reports whether a call that is refused can have been done at first,
+// its reply been lost, and something have come between until it was sent again.
+func (c *Call) mayHaveRunBefore() bool {
+	return c.Outcome == Refused && c.Answered-c.Sent >= resent
+}
+
+// heldUntil is when the hold of a seat, that an answered call may have made or
+// extended, is over.
+func (c *Call) heldUntil(seat string, holdTime time.Duration) time.Duration {
+	if told := c.conflict(seat); told != nil && !told.Yours {
+		return c.Answered
+	}
+	if holdTime == 0 {
+		return forever
+	}
+	return c.Answered + holdTime + slack(holdTime)
+}
+
 // conflict returns what a refusal tells of a seat, nil where it doesn't name it.
 func (c *Call) conflict(seat string) *seatlock.Seat {
 	for i := range c.Conflicts {
