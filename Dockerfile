@@ -1,4 +1,5 @@
-# One image for every function: FUNCTION_TARGET chooses one, or none for all.
+# One image for every function: FUNCTION_TARGET chooses one, or none for all. /rush in it is the
+# on-sale simulation.
 ARG GO_IMAGE=docker.io/library/golang:1.26.8-bookworm
 ARG BASE_IMAGE=gcr.io/distroless/static-debian12:nonroot
 
@@ -11,10 +12,10 @@ COPY seatlock seatlock
 COPY functions functions
 ARG VERSION=unversioned
 RUN --mount=type=cache,target=/root/.cache/go-build \
-    CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=${VERSION}" -o /booking ./functions/cmd/booking
+    CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=${VERSION}" -o /bin/ ./functions/cmd/booking ./functions/cmd/rush
 
 FROM ${BASE_IMAGE}
-COPY --from=build /booking /booking
+COPY --from=build /bin/booking /bin/rush /
 USER 65532:65532
 EXPOSE 8080
 ENTRYPOINT ["/booking"]

@@ -11,6 +11,7 @@ import (
 	istiov1 "istio.io/client-go/pkg/apis/networking/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
@@ -28,6 +29,7 @@ var kinds = map[string]reflect.Type{
 	"v1/Secret":                                        reflect.TypeFor[corev1.Secret](),
 	"v1/Service":                                       reflect.TypeFor[corev1.Service](),
 	"apps/v1/Deployment":                               reflect.TypeFor[appsv1.Deployment](),
+	"batch/v1/Job":                                     reflect.TypeFor[batchv1.Job](),
 	"apps/v1/StatefulSet":                              reflect.TypeFor[appsv1.StatefulSet](),
 	"autoscaling/v2/HorizontalPodAutoscaler":           reflect.TypeFor[autoscalingv2.HorizontalPodAutoscaler](),
 	"networking.k8s.io/v1/NetworkPolicy":               reflect.TypeFor[networkingv1.NetworkPolicy](),

@@ -30,6 +30,7 @@ func checks(t testing.TB) []check {
 		{"selecting", selecting(elsewhere)},
 		{"scraping", scraping(elsewhere)},
 		{"alerting", alerting},
+		{"bounding", bounding},
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/pod-security-admission/api"
@@ -11,10 +12,11 @@ import (
 	servingv1 "knative.dev/serving/pkg/apis/serving/v1"
 )
 
-// pod is what a Knative Service, a Deployment or a StatefulSet runs.
+// pod is what a Knative Service, a Deployment, a StatefulSet or a Job runs.
 type pod struct {
 	owner    string
 	function string // what the Knative Service is of, "" for all else
+	ends     bool   // by itself, so that nobody asks whether it is up
 	meta     metav1.ObjectMeta
 	spec     corev1.PodSpec
 	claims   []corev1.PersistentVolumeClaim
@@ -39,6 +41,9 @@ func pods(s set) []pod {
 	}
 	for _, set := range all[appsv1.StatefulSet](s) {
 		found = append(found, pod{owner: "StatefulSet " + set.Name, meta: set.Spec.Template.ObjectMeta, spec: set.Spec.Template.Spec, claims: set.Spec.VolumeClaimTemplates})
+	}
+	for _, j := range all[batchv1.Job](s) {
+		found = append(found, pod{owner: "Job " + j.Name, ends: true, meta: j.Spec.Template.ObjectMeta, spec: j.Spec.Template.Spec})
 	}
 	return found
 }
@@ -97,7 +102,7 @@ func running(s set) (faults []error) {
 			}
 			for name, probe := range map[string]*corev1.Probe{"readiness": c.ReadinessProbe, "liveness": c.LivenessProbe, "startup": c.StartupProbe} {
 				takenOver := name == "readiness" && p.function != "" // by queue-proxy
-				if probe == nil && name != "startup" && !takenOver {
+				if probe == nil && name != "startup" && !takenOver && !p.ends {
 					fault("%s has no %s probe", c.Name, name)
 				}
 				if probe != nil && probe.HTTPGet != nil && probe.HTTPGet.Port.IntValue() == 0 {

@@ -28,11 +28,12 @@ var (
 	dev        = variant{dir: "overlays/dev"}
 	production = variant{dir: "overlays/production"}
 	devIstio   = variant{dir: "overlays/dev", component: "istio", instead: "gateway"}
+	rush       = variant{dir: "rush"}
 	prodIstio  = variant{dir: "overlays/production", component: "istio", instead: "gateway"}
 	identified = variant{dir: "overlays/production", also: "identity"}
 )
 
-var variants = []variant{base, redis, plain, monitoring, dev, production, devIstio, prodIstio, identified}
+var variants = []variant{base, redis, plain, monitoring, dev, production, devIstio, prodIstio, identified, rush}
 
 func (v variant) String() string {
 	return strings.TrimSuffix(v.dir+" with "+v.component+v.also, " with ")

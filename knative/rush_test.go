@@ -1,0 +1,62 @@
+package knative_test
+
+import (
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+)
+
+// bounding reports a Job that may run for ever, or again and again, or that does not
+// say how much it sends, and where to.
+func bounding(s set) (faults []error) {
+	for _, j := range all[batchv1.Job](s) {
+		fault := func(format string, args ...any) {
+			faults = append(faults, fmt.Errorf("Job "+j.Name+": "+format, args...))
+		}
+		if j.Spec.ActiveDeadlineSeconds == nil {
+			fault("it has no deadline")
+		}
+		if j.Spec.BackoffLimit == nil || *j.Spec.BackoffLimit != 0 || j.Spec.Template.Spec.RestartPolicy != corev1.RestartPolicyNever {
+			fault("it starts again when it has failed")
+		}
+		for _, c := range j.Spec.Template.Spec.Containers {
+			for _, flag := range []string{"-url=", "-users=", "-rate=", "-duration="} {
+				if !slices.ContainsFunc(c.Args, func(arg string) bool { return strings.HasPrefix(arg, flag) }) {
+					fault("%s is not given", flag)
+				}
+			}
+		}
+	}
+	return faults
+}
+
+// The Job's command reads its arguments, and goes as far as asking the service, which
+// is not there.
+func TestRushAcceptsItsArguments(t *testing.T) {
+	t.Parallel()
+	jobs := all[batchv1.Job](rendering(t, rush))
+	require.Len(t, jobs, 1)
+	c := jobs[0].Spec.Template.Spec.Containers[0]
+	require.Equal(t, []string{"/rush"}, c.Command)
+	args := slices.Clone(c.Args)
+	for i, arg := range args {
+		if strings.HasPrefix(arg, "-url=") {
+			args[i] = "-url=http://127.0.0.1:1"
+		}
+	}
+	program := filepath.Join(t.TempDir(), "rush")
+	out, err := exec.Command("go", "build", "-C", "..", "-o", program, "./functions/cmd/rush").CombinedOutput()
+	require.NoError(t, err, string(out))
+	cmd := exec.Command(program, args...)
+	cmd.Env = []string{"KUBERNETES_SERVICE_HOST=10.0.0.1"}
+	out, _ = cmd.CombinedOutput()
+	require.Equal(t, 2, cmd.ProcessState.ExitCode(), string(out))
+	require.Contains(t, string(out), "http://127.0.0.1:1 gives no seat map, so it is not loaded")
+}
