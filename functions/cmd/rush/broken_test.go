@@ -111,8 +111,9 @@ func TestABrokenServiceIsCaught(t *testing.T) {
 			t.Parallel()
 			url := serve(t, c.fault)
 			var stdout, stderr bytes.Buffer
-			args := append([]string{"-url", url, "-cheat", "0.1", "-groups", "0.5"}, small[:6]...)
-			status := realMain(t.Context(), append(args, "-think", "200ms", "-seed", "7"), func(string) string { return "" }, &stdout, &stderr)
+			args := []string{"-url", url, "-users", "200", "-seats", "40", "-duration", "5s", "-think", "200ms", "-seed", "7",
+				"-cheat", "0.1", "-groups", "0.5", "-abandon", "0", "-dawdle", "0", "-hoard", "0"}
+			status := realMain(t.Context(), args, func(string) string { return "" }, &stdout, &stderr)
 			if c.proves == nil {
 				require.Equal(t, statusKept, status, stdout.String())
 				return
@@ -144,7 +145,7 @@ func serve(t *testing.T, b broken) (url string) {
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = client.Close() })
 	b.redis = client
-	b.Locker, err = seatlock.New(client, seatlock.Options{HoldTime: time.Second, Timeout: 30 * time.Second})
+	b.Locker, err = seatlock.New(client, seatlock.Options{HoldTime: 10 * time.Second, Timeout: 30 * time.Second})
 	require.NoError(t, err)
 	monitor := readiness.New(b.Ping)
 	handler, err := functions.Handler("", functions.Needs{Locker: b, Rules: api.Rules{MaxSeats: api.MaxSeats}, Stop: monitor.Stop()}, monitor)

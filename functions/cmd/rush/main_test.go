@@ -95,7 +95,7 @@ func TestJSON(t *testing.T) {
 	var s report.Summary
 	require.NoError(t, json.Unmarshal([]byte(stdout), &s))
 	require.EqualValues(t, 7, s.Seed)
-	require.Equal(t, 150, s.Came)
+	require.Equal(t, 150, s.Users)
 	require.Equal(t, s.Sold, s.Oracle.Sales, "only what was acknowledged is sold")
 	require.NotEmpty(t, s.Latencies)
 	require.Empty(t, s.Oracle.Findings)

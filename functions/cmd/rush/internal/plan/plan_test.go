@@ -76,7 +76,7 @@ func TestAHallHasAsManySeatsAsAskedFor(t *testing.T) {
 func TestChoices(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		hall, err := NewHall(SeatPlan(rapid.IntRange(1, 80).Draw(t, "seats")))
+		hall, err := NewHall(SeatPlan(rapid.IntRange(1, 30).Draw(t, "seats")))
 		require.NoError(t, err)
 		taken := map[string]bool{}
 		free := 0
