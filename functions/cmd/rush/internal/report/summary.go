@@ -140,6 +140,9 @@ func (s *Summary) Fill(r *Run, took time.Duration) {
 			s.SoldOut = &at
 		}
 	}
+	if s.Sold == s.Seats && s.SoldOut == nil { // after the last look
+		s.SoldOut = &s.Seconds
+	}
 	for _, n := range Asked(r.Calls) {
 		s.Contested = max(s.Contested, n)
 	}
