@@ -73,11 +73,7 @@ func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 			slog.WarnContext(r.Context(), "requests are answered 503; one a second is logged", "method", r.Method, "path", r.URL.Path, "error", err)
 		})
 	}
-	body, err := json.Marshal(p)
-	if err != nil {
-		panic(err) // a Problem holds nothing that JSON can't
-	}
-	write(w, p.Status, isProblem, append(body, '\n'))
+	write(w, p.Status, isProblem, append(p.appendJSON(make([]byte, 0, 512)), '\n'))
 }
 
 // Values of headers, which answers share: nothing may change them.
