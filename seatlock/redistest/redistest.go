@@ -100,14 +100,39 @@ func Sentinel(t testing.TB, conf string, args ...string) *Redis {
 // args after its own; see Program for where there is none.
 func Cluster(t testing.TB, args ...string) *Redis {
 	t.Helper()
-	r := Bare(t, append([]string{"--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(freePort(t))}, args...)...)
-	client := r.Admin(t)
-	require.NoError(t, client.ClusterAddSlotsRange(t.Context(), 0, 16383).Err())
-	require.Eventually(t, func() bool {
-		info, err := client.ClusterInfo(t.Context()).Result()
-		return err == nil && strings.Contains(info, "cluster_state:ok")
-	}, 20*time.Second, 5*time.Millisecond, "the cluster does not come up")
-	return r
+	return Nodes(t, 1, args...)[0]
+}
+
+// Nodes starts a real Redis Cluster of n nodes, each with its part of the slots, and
+// args after its own; see Program for where there is none.
+func Nodes(t testing.TB, n int, args ...string) []*Redis {
+	t.Helper()
+	nodes := make([]*Redis, n)
+	for i := range nodes {
+		bus := freePort(t)
+		nodes[i] = Bare(t, append([]string{"--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(bus)}, args...)...)
+		if i > 0 {
+			// Which port the bus has, CLUSTER MEET can't ask.
+			require.NoError(t, nodes[0].Admin(t).Do(t.Context(), "cluster", "meet", "127.0.0.1", nodes[i].port(), bus).Err())
+		}
+	}
+	const slots = 16384
+	for i, node := range nodes {
+		require.NoError(t, node.Admin(t).ClusterAddSlotsRange(t.Context(), i*slots/n, (i+1)*slots/n-1).Err())
+	}
+	for _, node := range nodes {
+		client := node.Admin(t)
+		require.Eventually(t, func() bool {
+			info, err := client.ClusterInfo(t.Context()).Result()
+			return err == nil && strings.Contains(info, "cluster_state:ok") && strings.Contains(info, "cluster_known_nodes:"+strconv.Itoa(n))
+		}, 20*time.Second, 5*time.Millisecond, "the cluster does not come up")
+	}
+	return nodes
+}
+
+func (r *Redis) port() string {
+	_, port, _ := net.SplitHostPort(r.Addr)
+	return port
 }
 
 // init gives r an address and args, and starts it.

@@ -1,0 +1,104 @@
+package faults_test
+
+import (
+	"context"
+	"net"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/stretchr/testify/require"
+
+	"booking/seatlock"
+	"booking/seatlock/redistest"
+)
+
+// node is one of a cluster.
+type node struct {
+	*redis.Client
+	id, host, port string
+}
+
+// The slot of the event that is sold moves from node to node and back meanwhile, with
+// all its keys.
+func TestASlotThatMovesIsNoRefusal(t *testing.T) {
+	var nodes []node
+	var clients []*redis.Client
+	servers := redistest.Nodes(t, 3)
+	for _, r := range servers {
+		client := r.Admin(t)
+		id, err := client.Do(t.Context(), "cluster", "myid").Text()
+		require.NoError(t, err)
+		host, port, err := net.SplitHostPort(r.Addr)
+		require.NoError(t, err)
+		nodes, clients = append(nodes, node{client, id, host, port}), append(clients, client)
+	}
+	var all []*seatlock.Locker
+	for range 2 {
+		client := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{servers[0].Addr}, DialerRetries: 1})
+		t.Cleanup(func() { _ = client.Close() })
+		locker, err := seatlock.New(client, seatlock.Options{HoldTime: holdTime, Timeout: 20 * time.Second})
+		require.NoError(t, err)
+		all = append(all, locker)
+	}
+	var counts tally
+	counts.report(t)
+	rounds(t, 1, func(n int) {
+		c := gather(t, n, buyers, &counts, nil, all...)
+		choice := random(n)
+		for range 10 {
+			c.awaitDone(50)
+			slot, err := nodes[0].ClusterKeySlot(t.Context(), "seats:{"+c.event()+"}").Result()
+			require.NoError(t, err)
+			from := owner(t, slot, nodes)
+			to := (from + 1 + choice.IntN(2)) % len(nodes)
+			move(t, slot, nodes[from], nodes[to], nodes, time.Duration(choice.IntN(100))*time.Millisecond)
+			counts.faults.Add(1)
+		}
+		c.awaitDone(50)
+		// MIGRATE sends how long a key has left, not until when: what it takes is added.
+		c.requireNothingBroken(holdTime+time.Second, clients...)
+	})
+}
+
+// owner returns which of nodes has the slot.
+func owner(t *testing.T, slot int64, nodes []node) int {
+	t.Helper()
+	shards, err := nodes[0].ClusterShards(t.Context()).Result()
+	require.NoError(t, err)
+	for _, shard := range shards {
+		for _, r := range shard.Slots {
+			if r.Start <= slot && slot <= r.End {
+				return slices.IndexFunc(nodes, func(n node) bool { return n.id == shard.Nodes[0].ID })
+			}
+		}
+	}
+	t.Fatalf("no node has slot %d", slot)
+	return 0
+}
+
+// move moves a slot while it is used, as redis-cli --cluster reshard does, and takes
+// at least so long.
+func move(t *testing.T, slot int64, from, to node, all []node, long time.Duration) {
+	t.Helper()
+	require.NoError(t, to.Do(t.Context(), "cluster", "setslot", slot, "importing", from.id).Err())
+	require.NoError(t, from.Do(t.Context(), "cluster", "setslot", slot, "migrating", to.id).Err())
+	<-time.After(long)
+	for {
+		keys, err := from.ClusterGetKeysInSlot(t.Context(), int(slot), 10).Result()
+		require.NoError(t, err)
+		if len(keys) == 0 {
+			break
+		}
+		args := []any{"migrate", to.host, to.port, "", 0, 10_000, "keys"}
+		for _, key := range keys {
+			args = append(args, key)
+		}
+		require.NoError(t, from.Do(t.Context(), args...).Err())
+	}
+	// The new owner first: a slot that nobody owns would be an outage.
+	for _, n := range append([]node{to, from}, all...) {
+		require.NoError(t, n.Do(context.Background(), "cluster", "setslot", slot, "node", to.id).Err())
+	}
+}

@@ -1,0 +1,106 @@
+package faults_test
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/stretchr/testify/require"
+
+	"booking/seatlock"
+	"booking/seatlock/oracle"
+	"booking/seatlock/redistest"
+)
+
+// Sentinel makes a replica the primary after the primary was killed. What the replica
+// had not been sent is lost, and Redis promises no more: the test counts it, and shows
+// that what survived is whole and sold once.
+func TestAFailoverLeavesWholeGroupsSoldOnce(t *testing.T) {
+	for name, opt := range map[string]seatlock.Options{
+		"WithoutSaleReplicas":   {},
+		"WithOneOfSaleReplicas": {SaleReplicas: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var counts tally
+			counts.report(t)
+			opt.HoldTime, opt.Timeout = holdTime, 20*time.Second
+			rounds(t, 1, func(n int) {
+				t.Run(fmt.Sprint("round", n), func(t *testing.T) { failover(t, n, opt, &counts) })
+			})
+		})
+	}
+}
+
+func failover(t *testing.T, n int, opt seatlock.Options, counts *tally) {
+	primary := redistest.Bare(t, "--min-replicas-to-write", "1", "--repl-diskless-sync-delay", "0")
+	host, port, err := net.SplitHostPort(primary.Addr)
+	require.NoError(t, err)
+	replicas := map[string]*redistest.Redis{}
+	for range 2 {
+		r := redistest.Bare(t, "--replicaof", host+" "+port, "--min-replicas-to-write", "0")
+		replicas[r.Addr] = r
+	}
+	admin := primary.Admin(t)
+	awaitInfo(t, admin, "min_slaves_good_slaves:2")
+	var sentinels []string
+	var watch []*redis.SentinelClient
+	for range 3 {
+		conf := filepath.Join(t.TempDir(), "sentinel.conf")
+		require.NoError(t, os.WriteFile(conf, fmt.Appendf(nil,
+			"sentinel monitor seats %s %s 2\nsentinel down-after-milliseconds seats 1000\nsentinel failover-timeout seats 5000\n", host, port), 0o600))
+		sentinels = append(sentinels, redistest.Sentinel(t, conf).Addr)
+	}
+	for _, addr := range sentinels {
+		sentinel := redis.NewSentinelClient(&redis.Options{Addr: addr})
+		t.Cleanup(func() { _ = sentinel.Close() })
+		watch = append(watch, sentinel)
+		require.Eventually(t, func() bool {
+			state, err := sentinel.Master(t.Context(), "seats").Result()
+			return err == nil && state["num-slaves"] == "2" && state["num-other-sentinels"] == "2"
+		}, patience, 10*time.Millisecond, "the Sentinels do not find each other")
+	}
+
+	var all []*seatlock.Locker
+	for range 2 {
+		client := redis.NewFailoverClient(&redis.FailoverOptions{MasterName: "seats", SentinelAddrs: sentinels,
+			MaxRetries: -1, DialerRetries: 1, DialTimeout: time.Second})
+		t.Cleanup(func() { _ = client.Close() })
+		locker, err := seatlock.New(client, opt)
+		require.NoError(t, err)
+		all = append(all, locker)
+	}
+	c := gather(t, n, buyers, counts, nil, all...)
+	c.awaitDone(int64(300 + random(n).IntN(100)))
+	primary.Kill(t)
+	counts.faults.Add(1)
+	c.awaitDone(300)
+
+	address, err := watch[0].GetMasterAddrByName(t.Context(), "seats").Result()
+	require.NoError(t, err)
+	survivor := replicas[net.JoinHostPort(address[0], address[1])]
+	require.NotNil(t, survivor, "%s is no replica", address)
+	findings, _ := c.judge(holdTime, survivor.Admin(t))
+	counts.countLost(findings)
+	for _, f := range findings {
+		if f.Promise == oracle.GroupsWhole || f.Promise == oracle.HoldFirst {
+			t.Errorf("%v", f)
+		}
+	}
+	if t.Failed() {
+		keep(t, c.calls, findings)
+	}
+}
+
+// awaitInfo waits until INFO of a server has a line.
+func awaitInfo(t *testing.T, server *redis.Client, line string) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		info, err := server.Info(t.Context()).Result()
+		return err == nil && strings.Contains(info, line+"\r\n")
+	}, patience, 10*time.Millisecond, "INFO never says %s", line)
+}

@@ -1,0 +1,89 @@
+package faults_test
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9/logging"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"booking/seatlock/oracle"
+)
+
+var (
+	budget = flag.Duration("budget", 0, "how long all tests of the package take together, about; 0: each as short as it can prove something")
+	seed   = flag.Uint64("seed", 0, "of the random choices; 0: another each time")
+)
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if *seed == 0 {
+		*seed = rand.Uint64()
+	}
+	fmt.Printf("seed %d\n", *seed)
+	logging.Disable() // every connection that is cut is a line of the client's
+	goleak.VerifyTestMain(m)
+}
+
+// share is the part of the budget of each test that runs in rounds, of which there
+// are ten; the soak has the rest.
+const share = 1.0 / 15
+
+// rounds runs round, with its number, at least so many times, until the test's share
+// of the budget is spent.
+func rounds(t *testing.T, atLeast int, round func(n int)) {
+	t.Helper()
+	start := time.Now()
+	for n := 0; n < atLeast || time.Since(start) < time.Duration(share*float64(*budget)); n++ {
+		if round(n); t.Failed() {
+			return
+		}
+	}
+}
+
+// random is a source of choices, another for each of ids.
+func random(ids ...int) *rand.Rand {
+	second := uint64(1)
+	for _, id := range ids {
+		second = second*1_000_003 + uint64(id)
+	}
+	return rand.New(rand.NewPCG(*seed, second))
+}
+
+// artifacts is where a test that failed leaves what it saw.
+func artifacts(t *testing.T) string {
+	t.Helper()
+	if flag.Lookup("test.artifacts").Value.String() == "true" {
+		return t.ArtifactDir()
+	}
+	dir, err := os.MkdirTemp("", "faults-")
+	require.NoError(t, err)
+	return dir
+}
+
+// keep writes a history and what was found in it, and says where.
+func keep(t *testing.T, calls []oracle.Call, findings []oracle.Finding) string {
+	t.Helper()
+	dir := artifacts(t)
+	file, err := os.Create(filepath.Join(dir, "history.jsonl"))
+	require.NoError(t, err)
+	defer func() { require.NoError(t, file.Close()) }()
+	encoder := json.NewEncoder(file)
+	for _, c := range calls {
+		require.NoError(t, encoder.Encode(c))
+	}
+	text := fmt.Sprintf("%s\n-seed %d\n\n", t.Name(), *seed)
+	for _, f := range findings {
+		text += f.String() + "\n\n"
+	}
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "findings.txt"), []byte(text), 0o600))
+	t.Logf("-seed %d; the history and what was found in it are in %s", *seed, dir)
+	return dir
+}

@@ -1,0 +1,72 @@
+package faults_test
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"booking/seatlock/redistest"
+)
+
+// contract are the tests of package seatlock that every mutation is shown to, most of
+// them on miniredis alone.
+const contract = "^(TestReserve|TestBuy|TestExtend|TestRelease|TestReservesOfARoundAreDecidedInTurn|TestEveryCallAnswersAsTheModel)$/^miniredis$"
+
+// A mutation is a script that is broken on purpose: old stands in it once.
+type mutation struct{ script, old, new string }
+
+// A suite that passes proves nothing unless it fails where something is wrong.
+func TestTheSuiteFailsWhereAScriptIsBroken(t *testing.T) {
+	redistest.Program(t, "redis-server") // what a round does is shown on one
+	output, err := contractTests(t, nil)
+	require.NoError(t, err, "%s", output)
+	for name, m := range map[string]mutation{
+		"ReserveTakesWhatIsAnothers": {"reserve.lua", "elseif not value then", "elseif not held(value or '', user) then"},
+		"ReserveTakesWhatTheRunGave": {"reserve.lua", "elseif holder[key] then\n      ttl = hold\n", ""},
+		"BuyDoesNotCompareTheOwner":  {"buy.lua", "if held(value, user) then", "if value and string.sub(value, 1, 5) == 'held:' then"},
+		"ExtendDoesNotCompareTheOwner": {"extend.lua", "if held(value, user) then",
+			"if value and string.sub(value, 1, 5) == 'held:' then"},
+		"ReleaseDoesNotCompareTheOwner": {"release.lua", "if held(value, user) then", "if value and string.sub(value, 1, 5) == 'held:' then"},
+		"ASaleKeepsItsTTL":              {"buy.lua", "redis.call('SET', key, sold)", "redis.call('SET', key, sold, 'KEEPTTL')"},
+		"AHoldIsNotInTheIndex":          {"reserve.lua", "score(seats, new, deadline)", ""},
+		"ASaleIsNotInTheIndex":          {"buy.lua", "score(seats, ids, '+inf')", ""},
+		"ARepeatedReserveIsRefused":     {"reserve.lua", "elseif held(value, user) then", "elseif false then"},
+		"AGroupIsHeldInPart":            {"reserve.lua", "  if size > start then\n", "  if size > start and not free then\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			output, err := contractTests(t, &m)
+			require.Error(t, err, "every test passes")
+			require.Contains(t, output, "--- FAIL: ", "the tests did not run")
+		})
+	}
+}
+
+// contractTests runs them with a mutation, or with the scripts as they are.
+func contractTests(t *testing.T, m *mutation) (output string, err error) {
+	t.Helper()
+	replace := map[string]string{}
+	if m != nil {
+		path, err := filepath.Abs(filepath.Join("..", "lua", m.script))
+		require.NoError(t, err)
+		source, err := os.ReadFile(path)
+		require.NoError(t, err)
+		require.Equal(t, 1, strings.Count(string(source), m.old), "%s has changed: it has %q so many times", m.script, m.old)
+		replace[path] = filepath.Join(t.TempDir(), m.script)
+		require.NoError(t, os.WriteFile(replace[path], []byte(strings.Replace(string(source), m.old, m.new, 1)), 0o600))
+	}
+	overlay, err := json.Marshal(map[string]any{"Replace": replace})
+	require.NoError(t, err)
+	file := filepath.Join(t.TempDir(), "overlay.json")
+	require.NoError(t, os.WriteFile(file, overlay, 0o600))
+	command := exec.CommandContext(t.Context(), "go", "test", "-count=1", "-overlay", file, "-run", contract, "-failfast", "booking/seatlock",
+		"-rapid.nofailfile", "-rapid.shrinktime=1ns")
+	command.Env = append(os.Environ(), "GOFLAGS=") // -race proves nothing here, and takes long
+	text, err := command.CombinedOutput()
+	return string(text), err
+}
