@@ -59,7 +59,7 @@ const (
 // by their first word (https://redis.io/docs/latest/develop/reference/protocol-spec/#simple-errors).
 var refusals = map[string]fault{
 	"LOADING": temporary, "READONLY": temporary, "MASTERDOWN": temporary, "CLUSTERDOWN": temporary,
-	"TRYAGAIN": temporary, "NOREPLICAS": temporary, "BUSY": temporary,
+	"TRYAGAIN": temporary, "NOREPLICAS": temporary, "BUSY": temporary, "MOVED": temporary, "ASK": temporary,
 	"OOM": final, "MISCONF": final, "NOAUTH": final, "NOPERM": final, "WRONGPASS": final,
 }
 

@@ -72,6 +72,7 @@ func (l *Locker) sendAll(ctx context.Context, key queueKey, calls []*call) {
 			c.err = c.cmd.Err()
 			if key.sale {
 				c.replicas = replicas.Val()
+				l.follow(ctx, c.err)
 			}
 		}
 		calls = forgotten
@@ -90,6 +91,14 @@ func (l *Locker) pipeline(ctx context.Context, key queueKey) (redis.Pipeliner, e
 		return nil, fmt.Errorf("find the primary: %w", err)
 	}
 	return node.Pipeline(), nil
+}
+
+// follow has a cluster's client look where the slots are, if err says that one moved.
+func (l *Locker) follow(ctx context.Context, err error) {
+	cluster, ok := l.client.(*redis.ClusterClient)
+	if _, moved := redis.IsMovedError(err); ok && moved {
+		cluster.ReloadState(ctx)
+	}
 }
 
 // reservation is what one caller of Reserve asks for, and its part of the reply.

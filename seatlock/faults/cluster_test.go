@@ -20,12 +20,10 @@ type node struct {
 	id, host, port string
 }
 
-// The slot of the event that is sold moves from node to node and back meanwhile, with
-// all its keys.
-func TestASlotThatMovesIsNoRefusal(t *testing.T) {
-	var nodes []node
-	var clients []*redis.Client
-	servers := redistest.Nodes(t, 3)
+// cluster starts one of three nodes.
+func cluster(t *testing.T) (servers []*redistest.Redis, nodes []node, clients []*redis.Client) {
+	t.Helper()
+	servers = redistest.Nodes(t, 3)
 	for _, r := range servers {
 		client := r.Admin(t)
 		id, err := client.Do(t.Context(), "cluster", "myid").Text()
@@ -34,10 +32,16 @@ func TestASlotThatMovesIsNoRefusal(t *testing.T) {
 		require.NoError(t, err)
 		nodes, clients = append(nodes, node{client, id, host, port}), append(clients, client)
 	}
+	return servers, nodes, clients
+}
+
+// The slot of the event that is sold moves from node to node and back meanwhile, with
+// all its keys.
+func TestASlotThatMovesIsNoRefusal(t *testing.T) {
+	servers, nodes, clients := cluster(t)
 	var all []*seatlock.Locker
 	for range 2 {
-		client := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{servers[0].Addr}, DialerRetries: 1})
-		t.Cleanup(func() { _ = client.Close() })
+		client := redistest.ClusterClient(t, servers[0])
 		locker, err := seatlock.New(client, seatlock.Options{HoldTime: holdTime, Timeout: 20 * time.Second})
 		require.NoError(t, err)
 		all = append(all, locker)
@@ -60,6 +64,27 @@ func TestASlotThatMovesIsNoRefusal(t *testing.T) {
 		// MIGRATE sends how long a key has left, not until when: what it takes is added.
 		c.requireNothingBroken(holdTime+time.Second, clients...)
 	})
+}
+
+// A sale that waits for replicas goes to the node of its event by itself, and finds it
+// again. Here no node has a replica, so whether it was made is all there is to see.
+func TestASaleThatWaitsForReplicasFollowsItsSlot(t *testing.T) {
+	servers, nodes, _ := cluster(t)
+	locker, err := seatlock.New(redistest.ClusterClient(t, servers[0]), seatlock.Options{Timeout: 4 * time.Second, SaleReplicas: 1})
+	require.NoError(t, err)
+	another, err := seatlock.New(redistest.ClusterClient(t, servers[0]), seatlock.Options{Timeout: time.Minute})
+	require.NoError(t, err)
+	_, err = locker.Reserve(t.Context(), "gala", []string{"1A"}, "ann")
+	require.NoError(t, err)
+	slot, err := nodes[0].ClusterKeySlot(t.Context(), "seats:{gala}").Result()
+	require.NoError(t, err)
+	from := owner(t, slot, nodes)
+	move(t, slot, nodes[from], nodes[(from+1)%len(nodes)], nodes, 0)
+	require.Eventually(t, func() bool {
+		require.ErrorIs(t, locker.Buy(t.Context(), "gala", []string{"1A"}, "ann"), seatlock.ErrOutcomeUnknown)
+		seat, err := another.Status(t.Context(), "gala", "1A")
+		return err == nil && seat.Status == seatlock.Sold
+	}, patience, time.Millisecond)
 }
 
 // owner returns which of nodes has the slot.
