@@ -14,7 +14,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -126,7 +125,7 @@ func TestInterrupted(t *testing.T) {
 		cmd := exec.Command(os.Args[0], append(small, "-duration", "10m", "-users", "20000", "-report", filepath.Join(t.TempDir(), "report"))...)
 		cmd.Env = []string{"PROCESSTEST_MAIN=1"}
 		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-		var out lockedBuffer
+		var out processtest.Buffer
 		cmd.Stdout, cmd.Stderr = &out, &out
 		require.NoError(t, cmd.Start())
 		t.Cleanup(func() { _ = cmd.Process.Kill() })
@@ -215,22 +214,4 @@ func TestHelp(t *testing.T) {
 	status, stdout, _ := rush(t.Context(), "-help")
 	require.Equal(t, statusKept, status)
 	require.Contains(t, stdout, "-users")
-}
-
-// lockedBuffer is read while a process writes to it.
-type lockedBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
 }

@@ -34,7 +34,7 @@ func Main(m *testing.M, main func()) {
 type Process struct {
 	URL string // of its server
 	cmd *exec.Cmd
-	log *buffer
+	log *Buffer
 }
 
 // Start runs main with env, NAME=value each, and nothing else but a free PORT, no
@@ -42,7 +42,7 @@ type Process struct {
 func Start(t testing.TB, env ...string) *Process {
 	t.Helper()
 	port := FreePort(t)
-	p := &Process{URL: "http://127.0.0.1:" + port, log: &buffer{}}
+	p := &Process{URL: "http://127.0.0.1:" + port, log: &Buffer{}}
 	p.cmd = exec.Command(os.Args[0])
 	p.cmd.Env = append([]string{mainEnv + "=1", "PORT=" + port, "METRICS_PORT=0", "REQUEST_TIMEOUT=30s"}, env...)
 	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
@@ -101,18 +101,21 @@ func (p *Process) Wait() int {
 // Log returns what was written so far.
 func (p *Process) Log() string { return p.log.String() }
 
-type buffer struct {
+// Buffer may be read while a process writes to it.
+type Buffer struct {
 	mu  sync.Mutex
 	buf bytes.Buffer
 }
 
-func (b *buffer) Write(p []byte) (int, error) {
+// Write appends p.
+func (b *Buffer) Write(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.buf.Write(p)
 }
 
-func (b *buffer) String() string {
+// String returns what was written so far.
+func (b *Buffer) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.buf.String()
