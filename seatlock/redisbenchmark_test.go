@@ -1,0 +1,82 @@
+package seatlock_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/csv"
+	"fmt"
+	"os/exec"
+	"strconv"
+	"testing"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/stretchr/testify/require"
+
+	"booking/seatlock"
+	"booking/seatlock/redistest"
+)
+
+// What a Locker makes of a Redis, beside redis-benchmark, which sends it the same
+// script, for one reservation a run, and does nothing else.
+func BenchmarkBesideRedisBenchmark(b *testing.B) {
+	program := redistest.Program(b, "redis-benchmark")
+	bundle := benchSetup(b)
+	for _, op := range []operation{winning, losing} {
+		rate := bundle.redisBenchmark(b, program, op)
+		b.Run(op.name+"/callers=1000", func(b *testing.B) {
+			bundle.run(b, op, 1000)
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds()/rate, "×redis-benchmark")
+		})
+	}
+}
+
+// redisBenchmark returns how many a second of op, a reserve, redis-benchmark does.
+func (bundle *benchBundle) redisBenchmark(b *testing.B, program string, op operation) float64 {
+	b.Helper()
+	command := bundle.reserveCommand(b, "__rand_int__")
+	among := 1_000_000_000 // so that a seat hardly comes twice
+	if op.among > 0 {
+		among = op.among
+	}
+	bundle.prepare(b, op, 0)
+	args := append([]string{"-u", bundle.server.URL(), "-P", "64", "-n", "200000", "-r", strconv.Itoa(among), "--csv"}, command...)
+	output, err := exec.CommandContext(b.Context(), program, args...).CombinedOutput()
+	require.NoError(b, err, string(output))
+	rows, err := csv.NewReader(bytes.NewReader(output)).ReadAll()
+	require.NoError(b, err, string(output))
+	require.Len(b, rows, 2, string(output))
+	require.Equal(b, "rps", rows[0][1])
+	rate, err := strconv.ParseFloat(rows[1][1], 64)
+	require.NoError(b, err)
+	return rate
+}
+
+// reserveCommand returns what a Locker sends Redis to reserve a seat.
+func (bundle *benchBundle) reserveCommand(b *testing.B, seat string) []string {
+	b.Helper()
+	client := bundle.server.Client(b)
+	sent := &sentCommand{}
+	client.AddHook(sent)
+	locker, err := seatlock.New(client, seatlock.Options{})
+	require.NoError(b, err)
+	for range 2 { // the first may have to send the script itself
+		require.NoError(b, reserveForAnn(b.Context(), locker, []string{seat}))
+	}
+	require.Equal(b, "evalsha", sent.args[0])
+	return sent.args
+}
+
+// sentCommand notes the arguments of the command that a client sent last.
+type sentCommand struct{ args []string }
+
+func (*sentCommand) DialHook(next redis.DialHook) redis.DialHook          { return next }
+func (*sentCommand) ProcessHook(next redis.ProcessHook) redis.ProcessHook { return next }
+func (s *sentCommand) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		s.args = nil
+		for _, arg := range cmds[len(cmds)-1].Args() {
+			s.args = append(s.args, fmt.Sprint(arg))
+		}
+		return next(ctx, cmds)
+	}
+}
