@@ -1,0 +1,167 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"booking/seatlock/redistest"
+)
+
+func TestMain(m *testing.M) {
+	if doesNothing() { // what speed starts is this very program
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// speed runs the command.
+func speed(ctx context.Context, args ...string) (status int, stdout, stderr string) {
+	var out, told bytes.Buffer
+	status = realMain(ctx, args, &out, &told)
+	return status, out.String(), told.String()
+}
+
+func TestAShortRun(t *testing.T) {
+	t.Parallel()
+	redistest.Program(t, "redis-server")
+	picture := filepath.Join(t.TempDir(), "cost.svg")
+	args := []string{"-rounds", "2", "-duration", "500ms", "-connections", "4", "-seats", "2000", "-json", "-svg", picture}
+	status, stdout, stderr := speed(t.Context(), args...)
+	require.Equal(t, statusDone, status, stderr)
+	require.Contains(t, stderr, "win: 2 rounds of 2 × 500ms")
+
+	var r Result
+	require.NoError(t, json.Unmarshal([]byte(stdout), &r))
+	require.Equal(t, 4, r.Connections)
+	require.Regexp(t, `^\d+\.\d+\.\d+$`, r.Machine.Redis)
+	for i, name := range []string{"win", "lose", "status"} {
+		c := r.Costs[i]
+		require.Equal(t, name, c.Workload)
+		require.Positive(t, c.ServiceMicros)
+		require.Positive(t, c.NoopMicros)
+		require.Positive(t, c.Ratio)
+		require.GreaterOrEqual(t, c.P99Millis, c.P50Millis)
+		require.Equal(t, name, r.Seats.Few[i].Workload)
+		require.Equal(t, name, r.Seats.Many[i].Workload)
+	}
+	require.Positive(t, r.Alone.RoundTripMicros)
+	require.Positive(t, r.Memory.Idle)
+	require.Positive(t, r.Memory.Last)
+	require.Equal(t, 2000, r.Seats.Held)
+	require.Greater(t, r.Seats.BytesASeat, 50.0, "a key and a member of a sorted set")
+	require.Less(t, r.Seats.BytesASeat, 1000.0)
+
+	svg, err := os.ReadFile(picture)
+	require.NoError(t, err)
+	requireWellFormed(t, svg)
+	require.Contains(t, string(svg), "<title>What a request costs</title>")
+	require.Contains(t, string(svg), "<desc>CPU time a request. win: the service ")
+
+	var text strings.Builder
+	require.NoError(t, r.write(&text))
+	require.Regexp(t, `(?m)^\| lose +\| [\d.]+ µs `, text.String())
+	require.Contains(t, text.String(), "2,000 seats held: ")
+}
+
+func requireWellFormed(t *testing.T, text []byte) {
+	t.Helper()
+	for d := xml.NewDecoder(bytes.NewReader(text)); ; {
+		_, err := d.Token()
+		if errors.Is(err, io.EOF) {
+			return
+		}
+		require.NoError(t, err)
+	}
+}
+
+func TestBadFlagsAreOneSentence(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"-round", "5"}, "flag provided but not defined: -round; speed -help lists the flags"},
+		{[]string{"-rounds", "many"}, `invalid value "many" for flag -rounds`},
+		{[]string{"-rounds", "0"}, "-rounds is 0: want a number from 1 to 1000"},
+		{[]string{"-connections", "0"}, "-connections is 0: want a number from 1 to 10000"},
+		{[]string{"-seats", "10"}, "-seats is 10: want a number from 1000 to 100000000, or 0"},
+		{[]string{"-duration", "1ms"}, "-duration is 1ms: want a time from 100ms to 1h"},
+		{[]string{"-workloads", "win,draw"}, `-workloads has "draw": want win, lose or status, joined by commas`},
+		{[]string{"http://localhost:8080"}, `"http://localhost:8080" is no flag`},
+		{[]string{"-svg", filepath.Join(t.TempDir(), "no", "cost.svg")}, "no such file or directory"},
+	} {
+		t.Run(strings.Join(c.args[:1], " "), func(t *testing.T) {
+			t.Parallel()
+			status, stdout, stderr := speed(t.Context(), c.args...)
+			require.Equal(t, statusUsage, status)
+			require.Empty(t, stdout)
+			require.Contains(t, stderr, c.want)
+			require.Equal(t, 1, strings.Count(stderr, "\n"), stderr)
+		})
+	}
+}
+
+func TestAMissingProgramIsOneSentence(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	status, stdout, stderr := speed(t.Context())
+	require.Equal(t, statusUsage, status)
+	require.Empty(t, stdout)
+	require.Equal(t, "speed: there is no redis-server on the PATH: install it, for the service is measured over a real Redis and built first\n", stderr)
+}
+
+func TestInterrupted(t *testing.T) {
+	t.Parallel()
+	redistest.Program(t, "redis-server")
+	ctx, cancel := context.WithCancel(t.Context())
+	told := writerFunc(func(text string) {
+		if strings.HasPrefix(text, "win: ") {
+			cancel()
+		}
+	})
+	var stdout bytes.Buffer
+	require.Equal(t, statusFailed, realMain(ctx, []string{"-duration", "1h"}, &stdout, told))
+	require.Empty(t, stdout.String())
+}
+
+type writerFunc func(text string)
+
+func (f writerFunc) Write(p []byte) (int, error) {
+	f(string(p))
+	return len(p), nil
+}
+
+func TestHelp(t *testing.T) {
+	t.Parallel()
+	status, stdout, _ := speed(t.Context(), "-help")
+	require.Equal(t, statusDone, status)
+	require.Contains(t, stdout, "-connections")
+}
+
+// An answer that is not the expected one is told, never counted.
+func TestAnUnexpectedAnswerFailsTheRun(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 7\r\n\r\nlater…": "want status 200, not 503: late",
+		"HTTP/1.1 200 OK\r\n\r\n": "does not say how long it is",
+		"SSH-2.0-x\r\n":           "is no answer of HTTP",
+	} {
+		require.ErrorContains(t, readAnswer(reader(text), 200), want)
+	}
+	answers := reader("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+	require.NoError(t, readAnswer(answers, 200))
+	require.NoError(t, readAnswer(answers, 200))
+	require.ErrorIs(t, readAnswer(answers, 200), io.EOF)
+}
+
+func reader(text string) *bufio.Reader { return bufio.NewReader(strings.NewReader(text)) }

@@ -1,0 +1,104 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strconv"
+	"time"
+)
+
+// fewSeats is how many seats are held in a hall, if nothing else is said.
+const fewSeats = 1000
+
+// Seats compares a hall in which many seats are held with one in which few are.
+type Seats struct {
+	Held         int     `json:"held"`
+	BytesASeat   float64 `json:"bytes_a_seat"`  // of Redis, but for the streams
+	StreamsBytes int64   `json:"streams_bytes"` // of transitions, which do not grow with the hall
+	FillSeconds  float64 `json:"fill_seconds"`
+	Few          []Cost  `json:"few"`
+	Many         []Cost  `json:"many"`
+}
+
+// hold is the workload that holds seats H0, H1, … in groups of ten.
+var hold = workload{"hold", 200, func(buf []byte, _ string, n int64) []byte {
+	body := []byte(`{"user_id":"early-bird","seat_ids":[`)
+	for i := range int64(10) {
+		body = fmt.Appendf(body, `"H%d",`, n*10+i)
+	}
+	body[len(body)-1] = ']'
+	return appendReserve(buf, append(body, '}'))
+}}
+
+// hall leaves Redis with as many held seats as are asked for, rounded up to ten, and
+// nothing else.
+func (s *servers) hall(ctx context.Context, seats int) error {
+	if err := s.client.FlushAll(ctx).Err(); err != nil {
+		return err
+	}
+	l := load{workload: hold, addr: s.service.addr, want: hold.want, connections: 64, duration: time.Hour, requests: int64(seats+9) / 10}
+	_, err := l.put(ctx)
+	return err
+}
+
+// compareHalls measures all workloads of o in a hall of few seats and in one of many.
+func (s *servers) compareHalls(ctx context.Context, o *options, progress io.Writer) (*Seats, error) {
+	r := &Seats{Held: o.seats}
+	for _, hall := range []struct {
+		seats int
+		costs *[]Cost
+	}{{fewSeats, &r.Few}, {o.seats, &r.Many}} {
+		fmt.Fprintf(progress, "a hall with %s seats held\n", count(hall.seats))
+		if err := s.client.FlushAll(ctx).Err(); err != nil {
+			return nil, err
+		}
+		empty, err := s.usedMemory(ctx)
+		if err != nil {
+			return nil, err
+		}
+		start := time.Now()
+		if err := s.hall(ctx, hall.seats); err != nil {
+			return nil, err
+		}
+		r.FillSeconds = time.Since(start).Seconds()
+		full, err := s.usedMemory(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if r.StreamsBytes, err = s.streams(ctx); err != nil {
+			return nil, err
+		}
+		r.BytesASeat = float64(full-empty-r.StreamsBytes) / float64(hall.seats)
+		for _, w := range o.workloads {
+			rounds, err := s.rounds(ctx, o, w, func() error { return nil }, &Memory{})
+			if err != nil {
+				return nil, err
+			}
+			*hall.costs = append(*hall.costs, newCost(w.name, rounds))
+		}
+	}
+	return r, nil
+}
+
+// usedMemory is how many bytes of memory Redis has in use.
+func (s *servers) usedMemory(ctx context.Context) (int64, error) {
+	info, err := s.client.InfoMap(ctx, "memory").Result()
+	if err != nil {
+		return 0, err
+	}
+	return strconv.ParseInt(info["Memory"]["used_memory"], 10, 64)
+}
+
+// streams is how many of these bytes all streams take.
+func (s *servers) streams(ctx context.Context) (sum int64, err error) {
+	keys := s.client.ScanType(ctx, 0, "*", 100_000, "stream").Iterator()
+	for keys.Next(ctx) {
+		bytes, err := s.client.MemoryUsage(ctx, keys.Val(), 0).Result()
+		if err != nil {
+			return 0, err
+		}
+		sum += bytes
+	}
+	return sum, keys.Err()
+}
