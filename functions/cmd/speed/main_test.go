@@ -36,10 +36,10 @@ func TestAShortRun(t *testing.T) {
 	t.Parallel()
 	redistest.Program(t, "redis-server")
 	picture := filepath.Join(t.TempDir(), "cost.svg")
-	args := []string{"-rounds", "2", "-duration", "500ms", "-connections", "4", "-seats", "2000", "-json", "-svg", picture}
+	args := []string{"-rounds", "2", "-duration", "300ms", "-connections", "4", "-seats", "2000", "-json", "-svg", picture}
 	status, stdout, stderr := speed(t.Context(), args...)
 	require.Equal(t, statusDone, status, stderr)
-	require.Contains(t, stderr, "win: 2 rounds of 2 × 500ms")
+	require.Contains(t, stderr, "win: 2 rounds of 2 × 300ms")
 
 	var r Result
 	require.NoError(t, json.Unmarshal([]byte(stdout), &r))
