@@ -44,7 +44,7 @@ func TestRushAcceptsItsArguments(t *testing.T) {
 	jobs := all[batchv1.Job](rendering(t, rush))
 	require.Len(t, jobs, 1)
 	c := jobs[0].Spec.Template.Spec.Containers[0]
-	require.Equal(t, []string{"/rush"}, c.Command)
+	require.Empty(t, c.Command, "the image's own is rush")
 	args := slices.Clone(c.Args)
 	for i, arg := range args {
 		if strings.HasPrefix(arg, "-url=") {
