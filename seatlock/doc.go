@@ -27,8 +27,8 @@
 // Every key of an event carries the event as its hash tag, so that a group of
 // seats is one slot of a Redis Cluster and one script.
 //
-//	seat:{event}:seat   string      held:<latest deadline, ms>:<user>, with a TTL
-//	                                sold:<user>, without one
+//	seat:{event}:seat   string      held:<deadline, ms>:<latest deadline, ms>:<user>,
+//	                                with a TTL; sold:<user>, without one
 //	seats:{event}       sorted set  every seat that is not free, by its deadline,
 //	                                ms; +inf where it is sold
 //	user:{event}:user   sorted set  that user's, likewise; only where
@@ -36,8 +36,9 @@
 //	changes:{event}     stream      every transition; the last 10,000 at least
 //
 // The absence of the key is what makes a seat available: when the TTL of a
-// hold ends, Redis removes the key, and no sweeper is needed. The latest
-// deadline in the value is how far a hold may ever be extended. The other keys are
+// hold ends, Redis removes the key, and no sweeper is needed. The value repeats the
+// deadline, so that a refusal reads it along with the user; the latest deadline is how
+// far a hold may ever be extended. The other keys are
 // read by those who look at the whole event, and decide nothing but the limit.
 //
 // # Transitions
@@ -45,7 +46,7 @@
 // Each transition is one Lua script in lua/, run in one round trip. It reads
 // and decides before it writes, because Redis does not roll back what a script
 // wrote before it failed. A refusal writes nothing. Calls made at the same time
-// share round trips through the automatic pipelining of go-redis.
+// share round trips, and those of Reserve one run of its script.
 //
 // # A hold that ends by itself
 //

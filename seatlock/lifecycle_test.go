@@ -1,6 +1,7 @@
 package seatlock_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -28,6 +29,20 @@ func TestExtend(t *testing.T) {
 			require.Equal(t, holdTime, hold.ExpiresIn)
 			require.Greater(t, b.status(t, "e1", seatlock.Reserved).ExpiresIn, holdTime-time.Minute)
 			require.Equal(t, hold.Deadline, b.reserve(t, ann, "e1", "e2").Deadline)
+		})
+		t.Run("KeepsTheDeadlineInTheValueThatOfTheKey", func(t *testing.T) {
+			b := setup(t, r)
+			deadline := b.reserve(t, ann, "e9").Deadline
+			for range 2 {
+				expires, err := b.redis.PExpireTime(t.Context(), "seat:{gala}:e9").Result()
+				require.NoError(t, err)
+				require.Equal(t, deadline.UnixMilli(), expires.Milliseconds())
+				value, err := b.redis.Get(t.Context(), "seat:{gala}:e9").Result()
+				require.NoError(t, err)
+				require.Contains(t, value, fmt.Sprintf("held:%d:", deadline.UnixMilli()))
+				r.Advance(t, 2*time.Minute)
+				deadline = b.extend(t, ann, "e9").Deadline
+			}
 		})
 		t.Run("SentTwiceIsAnsweredTheSame", func(t *testing.T) {
 			b := setup(t, r)

@@ -117,7 +117,7 @@ func (l *Locker) reserveCommand(ctx context.Context, event string, calls []*call
 	if l.opt.MaxSeatsPerUser > 0 {
 		sets = len(calls)
 	}
-	args := make([]any, 0, 8+seats+sets+2*len(calls))
+	args := make([]any, 0, 8+2*seats+sets)
 	args = append(args, "evalsha", reserveScript.digest, 2+seats+sets, seatsKey(event), changesKey(event))
 	for _, c := range calls {
 		for _, key := range c.reserve.keys {
@@ -129,7 +129,10 @@ func (l *Locker) reserveCommand(ctx context.Context, event string, calls []*call
 	}
 	args = append(args, l.opt.MaxSeatsPerUser, l.opt.HoldTime.Milliseconds(), l.opt.MaxHoldTime.Milliseconds())
 	for _, c := range calls {
-		args = append(args, c.reserve.user, len(c.reserve.keys))
+		args = append(args, c.reserve.user)
+		for range c.reserve.keys[1:] {
+			args = append(args, "")
+		}
 	}
 	return redis.NewIntSliceCmd(ctx, args...)
 }

@@ -58,14 +58,11 @@ func ignoreNil(err error) error {
 
 // state reads the value of a seat's key.
 func state(value string, ttl time.Duration) (s oracle.State, there bool) {
-	kind, rest, _ := strings.Cut(value, ":")
-	s = oracle.State{User: rest, TTL: ttl >= 0}
-	switch kind {
-	case "held":
-		_, s.User, _ = strings.Cut(rest, ":")
-		s.Status = seatlock.Reserved
-	case "sold":
-		s.Status = seatlock.Sold
+	s = oracle.State{TTL: ttl >= 0}
+	if user, sold := strings.CutPrefix(value, "sold:"); sold {
+		s.User, s.Status = user, seatlock.Sold
+	} else if hold := strings.SplitN(value, ":", 4); hold[0] == "held" {
+		s.User, s.Status = hold[3], seatlock.Reserved
 	}
 	return s, value != "" && ttl != -2 // it ended while it was read
 }

@@ -26,17 +26,16 @@ func TestTheSuiteFailsWhereAScriptIsBroken(t *testing.T) {
 	output, err := contractTests(t, nil)
 	require.NoError(t, err, "%s", output)
 	for name, m := range map[string]mutation{
-		"ReserveTakesWhatIsAnothers": {"reserve.lua", "elseif not value then", "elseif not held(value or '', user) then"},
-		"ReserveTakesWhatTheRunGave": {"reserve.lua", "elseif holder[key] then\n      ttl = hold\n", ""},
-		"BuyDoesNotCompareTheOwner":  {"buy.lua", "if held(value, user) then", "if value and string.sub(value, 1, 5) == 'held:' then"},
-		"ExtendDoesNotCompareTheOwner": {"extend.lua", "if held(value, user) then",
-			"if value and string.sub(value, 1, 5) == 'held:' then"},
-		"ReleaseDoesNotCompareTheOwner": {"release.lua", "if held(value, user) then", "if value and string.sub(value, 1, 5) == 'held:' then"},
-		"ASaleKeepsItsTTL":              {"buy.lua", "redis.call('SET', key, sold)", "redis.call('SET', key, sold, 'KEEPTTL')"},
-		"AHoldIsNotInTheIndex":          {"reserve.lua", "score(seats, new, deadline)", ""},
+		"ReserveTakesWhatIsAnothers":    {"reserve.lua", "if not has then", "if has ~= user then"},
+		"ReserveTakesWhatTheRunGave":    {"reserve.lua", "if not has and taken[key] then", "if false then"},
+		"BuyDoesNotCompareTheOwner":     {"buy.lua", "if has ~= user then", "if not has then"},
+		"ExtendDoesNotCompareTheOwner":  {"extend.lua", "if has ~= user then", "if not has then"},
+		"ReleaseDoesNotCompareTheOwner": {"release.lua", "if has == user and deadline then", "if deadline then"},
+		"ASaleKeepsItsTTL":              {"buy.lua", "'sold:' .. user)", "'sold:' .. user, 'KEEPTTL')"},
+		"AHoldIsNotInTheIndex":          {"reserve.lua", "score(seats, ids, deadline)", ""},
 		"ASaleIsNotInTheIndex":          {"buy.lua", "score(seats, ids, '+inf')", ""},
-		"ARepeatedReserveIsRefused":     {"reserve.lua", "elseif held(value, user) then", "elseif false then"},
-		"AGroupIsHeldInPart":            {"reserve.lua", "  if size > start then\n", "  if size > start and not free then\n"},
+		"ARepeatedReserveIsRefused":     {"reserve.lua", "elseif has == user and until_ then", "elseif false then"},
+		"AGroupIsHeldInPart":            {"reserve.lua", "  if size > start then\n", "  if size > start and frees == 0 then\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -9,21 +9,22 @@
 --
 -- Returns {1}: all are sold to the user, now or already.
 -- Returns {0, i, ttl, ...}: nothing has changed; a pair for each seat in the
--- way, its place among the seats and its PTTL (ms where another user holds it,
--- -1 where it is sold to another, -2 where nobody has it).
+-- way, its place among the seats and ms where another user holds it, -1 where it is
+-- sold to another, -2 where nobody has it.
 
 local mine, user, again = KEYS[3], ARGV[2], ARGV[3] == '1'
-local sold = 'sold:' .. user
 local ids, keys, refusal = {}, {}, {0}
+local now = milliseconds()
 
 for i, value in ipairs(redis.call('MGET', unpack(KEYS, 4))) do
   local key = KEYS[i + 3]
-  if held(value, user) then
+  local has, deadline = owner(value)
+  if has ~= user then
+    refusal[#refusal + 1] = i
+    refusal[#refusal + 1] = ttl(has, deadline, now)
+  elseif deadline then
     keys[#keys + 1] = key
     ids[#ids + 1] = string.sub(key, #prefix + 1)
-  elseif value ~= sold then
-    refusal[#refusal + 1] = i
-    refusal[#refusal + 1] = redis.call('PTTL', key)
   elseif again then
     keys[#keys + 1] = key
   end
@@ -33,7 +34,7 @@ if #refusal > 1 then
 end
 
 for _, key in ipairs(keys) do
-  redis.call('SET', key, sold) -- which drops the TTL
+  redis.call('SET', key, 'sold:' .. user) -- which drops the TTL
 end
 if #ids > 0 then
   score(seats, ids, '+inf')

@@ -14,10 +14,30 @@ local function milliseconds()
   return time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
--- Whether value is a hold of user. The deadline in it has 13 digits until the year
--- 2286, so the user begins at its 20th character.
-local function held(value, user)
-  return value and string.sub(value, 20) == user and string.sub(value, 1, 5) == 'held:'
+-- The value of a hold: held:<deadline>:<latest deadline>:<user>, both ms since the
+-- epoch, of 13 digits until the year 2286. Where it is sold, a seat has sold:<user>.
+local function hold(deadline, latest, user)
+  return 'held:' .. deadline .. ':' .. latest .. ':' .. user
+end
+
+-- Whose a seat with value is, nil where nobody's; and the hold's deadline, nil where
+-- there is none. To read it here takes a third of what asking for the key's TTL does.
+local function owner(value)
+  if not value then
+    return nil
+  elseif string.byte(value) == 104 then -- h
+    return string.sub(value, 34), tonumber(string.sub(value, 6, 18))
+  end
+  return string.sub(value, 6)
+end
+
+-- What is said of a seat that is in the way, of its owner and deadline: how long it is
+-- held, ms; -1 where it is sold, -2 where it is free.
+local function ttl(user, deadline, now)
+  if deadline then
+    return math.max(0, deadline - now)
+  end
+  return user and -1 or -2
 end
 
 -- Notes a transition of seats, a list of ids; deadline is '' where they have none.

@@ -11,24 +11,22 @@
 -- Returns {0, i, ttl, ...}: as buy.lua.
 
 local mine, user = KEYS[3], ARGV[2]
-local sold = 'sold:' .. user
-local longer, refusal, deadline = {}, {0}, nil
+local longer, refusal, earliest = {}, {0}, nil
 local now = milliseconds()
 
 for i, value in ipairs(redis.call('MGET', unpack(KEYS, 4))) do
-  local key = KEYS[i + 3]
-  if held(value, user) then
-    local expires = redis.call('PEXPIRETIME', key)
-    local latest = tonumber(string.match(value, '^held:(%d+):'))
-    local to = math.min(now + ARGV[3], latest)
-    if to - expires >= tonumber(ARGV[4]) or to == latest and to > expires then
-      longer[#longer + 1] = {key, to}
-      expires = to
-    end
-    deadline = math.min(deadline or expires, expires)
-  elseif value ~= sold then
+  local has, deadline = owner(value)
+  if has ~= user then
     refusal[#refusal + 1] = i
-    refusal[#refusal + 1] = redis.call('PTTL', key)
+    refusal[#refusal + 1] = ttl(has, deadline, now)
+  elseif deadline then
+    local latest = tonumber(string.sub(value, 20, 32))
+    local to = math.min(now + ARGV[3], latest)
+    if to - deadline >= tonumber(ARGV[4]) or to == latest and to > deadline then
+      longer[#longer + 1] = {KEYS[i + 3], to, latest}
+      deadline = to
+    end
+    earliest = math.min(earliest or deadline, deadline)
   end
 end
 if #refusal > 1 then
@@ -36,13 +34,13 @@ if #refusal > 1 then
 end
 
 for _, seat in ipairs(longer) do
-  local key, to = seat[1], seat[2]
+  local key, to, latest = seat[1], string.format('%.0f', seat[2]), string.format('%.0f', seat[3])
   local id = {string.sub(key, #prefix + 1)}
-  redis.call('PEXPIREAT', key, to, 'GT')
+  redis.call('SET', key, hold(to, latest, user), 'PXAT', to)
   score(seats, id, to)
   if limit > 0 then
     score(mine, id, to)
   end
   note('extended', id, to)
 end
-return {1, now, deadline or 0}
+return {1, now, earliest or 0}

@@ -11,9 +11,10 @@ local mine, user = KEYS[3], ARGV[2]
 local ids, refusal = {}, {0}
 
 for i, value in ipairs(redis.call('MGET', unpack(KEYS, 4))) do
-  if held(value, user) then
+  local has, deadline = owner(value)
+  if has == user and deadline then
     ids[#ids + 1] = string.sub(KEYS[i + 3], #prefix + 1)
-  elseif value == 'sold:' .. user then
+  elseif has == user then
     refusal[#refusal + 1] = i
     refusal[#refusal + 1] = -1
   end

@@ -7,26 +7,26 @@
 -- ARGV[1]   -> see event.lua
 -- ARGV[2]   -> how long a hold lasts, ms
 -- ARGV[3]   -> how long it may last with all its extensions, ms
--- ARGV[4…]  -> for each request: its user, and how many seats it asks for
+-- ARGV[4…]  -> for each seat: the user of its request, or '' where it goes on with the
+--              request of the seat before
 --
 -- Returns for each request how many numbers follow, and these:
 -- 1, now, deadline: the user holds them all; ms since the epoch, the deadline being
 -- the earliest of the group. Seats that the user held already keep theirs.
 -- 0, i, ttl, ...: nothing has changed; a pair for each seat in the way, its place among
--- the request's seats and its PTTL (ms where another user holds it, -1 where it is
--- sold), or -3 where it is sold to the user.
+-- the request's seats and ms where another user holds it, -1 where it is sold, or -3
+-- where it is sold to the user.
 -- 2, held, sold: nothing has changed; the user has as many seats, and would pass the
 -- limit.
 
-local hold, longest = tonumber(ARGV[2]), tonumber(ARGV[3])
-local requests = (#ARGV - 3) / 2
-local last = limit > 0 and #KEYS - requests or #KEYS -- the last seat's key
-local values = redis.call('MGET', unpack(KEYS, 3, last))
+local count = #ARGV - 3 -- of seats
+local values = redis.call('MGET', unpack(KEYS, 3, 2 + count))
+local now = milliseconds()
+local deadline, latest = now + ARGV[2], now + ARGV[3] -- of the holds that this run makes
 
-local now, deadline -- of the holds that this run makes
-local holder = {}   -- their users, by key
-local new = {}      -- their seats
-local gained = {}   -- which of these are in a user's set, by its key
+local taken = {}  -- their users, by key
+local ids = {}    -- their seats
+local gained = {} -- which of these are in a user's set, by its key
 local reply, size = {}, 0
 
 local function answer(a, b, c)
@@ -45,47 +45,38 @@ local function past(mine, n)
   return true
 end
 
-local before = 2 -- the keys before those of the request's seats
-for request = 1, requests do
-  local user, count = ARGV[2 + 2 * request], tonumber(ARGV[3 + 2 * request])
-  local free, earliest = nil, nil
+local free = {} -- keys of the request; some of an earlier one may follow them
+local seat, request = 1, 0
+while seat <= count do
+  request = request + 1
+  local user, first, frees, earliest = ARGV[3 + seat], seat, 0, nil
   local start = size + 2 -- of the reply to the request, should it be a refusal
-  for i = 1, count do
-    local key, value = KEYS[before + i], values[before + i - 2]
-    local ttl
-    if holder[key] == user then
-      earliest = math.min(earliest or deadline, deadline)
-    elseif holder[key] then
-      ttl = hold
-    elseif not value then
-      free = free or {}
-      free[#free + 1] = key
-    elseif held(value, user) then
-      local expires = redis.call('PEXPIRETIME', key)
-      earliest = math.min(earliest or expires, expires)
-    elseif value == 'sold:' .. user then
-      ttl = -3
+  repeat
+    local key = KEYS[2 + seat]
+    local has, until_ = owner(values[seat])
+    if not has and taken[key] then
+      has, until_ = taken[key], deadline
+    end
+    if not has then
+      frees = frees + 1
+      free[frees] = key
+    elseif has == user and until_ then
+      earliest = math.min(earliest or until_, until_)
     else
-      ttl = redis.call('PTTL', key)
-    end
-    if ttl then
       size = math.max(size, start) + 2
-      reply[size - 1], reply[size] = i, ttl
+      reply[size - 1], reply[size] = 1 + seat - first, has == user and -3 or ttl(has, until_, now)
     end
-  end
+    seat = seat + 1
+  until ARGV[3 + seat] ~= ''
 
   if size > start then
     reply[start - 1], reply[start] = size - start + 1, 0
   else
-    if not now then
-      now = milliseconds()
-      deadline = now + hold
-    end
-    local mine = limit > 0 and free and KEYS[last + request]
-    if not (mine and past(mine, #free)) then
-      for _, key in ipairs(free or {}) do
-        local id = string.sub(key, #prefix + 1)
-        holder[key], new[#new + 1] = user, id
+    local mine = limit > 0 and frees > 0 and KEYS[2 + count + request]
+    if not (mine and past(mine, frees)) then
+      for i = 1, frees do
+        local id = string.sub(free[i], #prefix + 1)
+        taken[free[i]], ids[#ids + 1] = user, id
         if mine then
           gained[mine] = gained[mine] or {}
           table.insert(gained[mine], id)
@@ -95,28 +86,28 @@ for request = 1, requests do
       answer(1, now, earliest)
     end
   end
-  before = before + count
 end
-if #new == 0 then
+if #ids == 0 then
   return reply
 end
 
-local start = string.format('held:%.0f:', now + longest)
+-- As text, or Redis would format them for each seat.
+deadline, latest = string.format('%.0f', deadline), string.format('%.0f', latest)
 -- SET comes first: where memory is full it is refused, and only the first write of
 -- a script is.
-for key, user in pairs(holder) do
-  redis.call('SET', key, start .. user, 'PXAT', deadline)
+for key, user in pairs(taken) do
+  redis.call('SET', key, hold(deadline, latest, user), 'PXAT', deadline)
 end
 settle(now)
-for i, was in ipairs(redis.call('ZMSCORE', seats, unpack(new))) do
+for i, was in ipairs(redis.call('ZMSCORE', seats, unpack(ids))) do
   if was then
-    expire(new[i])
+    expire(ids[i])
   end
 end
-score(seats, new, deadline)
-note('held', new, deadline)
-for mine, ids in pairs(gained) do
-  score(mine, ids, deadline)
+score(seats, ids, deadline)
+note('held', ids, deadline)
+for mine, theirs in pairs(gained) do
+  score(mine, theirs, deadline)
   redis.call('ZREMRANGEBYSCORE', mine, '-inf', '(' .. now)
 end
 return reply

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -214,8 +215,11 @@ func newClient(t testing.TB, addr string, user *url.Userinfo) *redis.Client {
 	return client
 }
 
-// Advance lets d go by for every key that expires. miniredis moves its clock; a
-// real server can't, so there the expiry of each key comes nearer by d.
+// times are those of a hold, in the value of its key.
+var times = regexp.MustCompile(`\b\d{13}\b`)
+
+// Advance lets d go by for every hold. miniredis moves its clock; a real server
+// can't, so there the times of each hold come nearer by d.
 func (r *Redis) Advance(t testing.TB, d time.Duration) {
 	t.Helper()
 	if r.Mini != nil {
@@ -228,10 +232,17 @@ func (r *Redis) Advance(t testing.TB, d time.Duration) {
 	for keys := client.Scan(t.Context(), 0, "", 0).Iterator(); keys.Next(t.Context()); {
 		expires, err := client.PExpireTime(t.Context(), keys.Val()).Result()
 		require.NoError(t, err)
-		if expires > 0 {
-			at := time.UnixMilli(expires.Milliseconds()).Add(-d)
-			require.NoError(t, client.PExpireAt(t.Context(), keys.Val(), at).Err())
+		if expires <= 0 {
+			continue
 		}
+		value, err := client.Get(t.Context(), keys.Val()).Result()
+		require.NoError(t, err)
+		value = times.ReplaceAllStringFunc(value, func(ms string) string {
+			at, _ := strconv.ParseInt(ms, 10, 64) // 13 digits
+			return strconv.FormatInt(at-d.Milliseconds(), 10)
+		})
+		at := time.UnixMilli(expires.Milliseconds()).Add(-d)
+		require.NoError(t, client.SetArgs(t.Context(), keys.Val(), value, redis.SetArgs{ExpireAt: at}).Err())
 	}
 }
 
