@@ -113,7 +113,7 @@ func (b *busyConns) wait(ctx context.Context) {
 // trackedConn remembers whether busyConns counts it, and whether a request is being
 // answered on it.
 type trackedConn struct {
-	net.Conn
+	patientConn
 	busy, active atomic.Bool
 }
 
@@ -126,7 +126,7 @@ func (c *trackedConn) Read(p []byte) (int, error) {
 	if len(p) == 1 && c.active.Load() {
 		return 0, nil
 	}
-	return c.Conn.Read(p)
+	return c.patientConn.Read(p)
 }
 
 type trackedListener struct{ net.Listener }
@@ -136,7 +136,7 @@ func (l trackedListener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &trackedConn{Conn: conn}, nil
+	return &trackedConn{patientConn: patientConn{Conn: conn}}, nil
 }
 
 // closing asks every client that is answered during the drain to open a new
