@@ -17,7 +17,7 @@ func newExample() (*seatlock.Locker, func()) {
 	if err != nil {
 		panic(err)
 	}
-	client := redis.NewClient(&redis.Options{Addr: server.Addr(), MaxRetries: -1})
+	client := redis.NewClient(&redis.Options{Addr: server.Addr(), MaxRetries: -1, ContextTimeoutEnabled: true})
 	locker, err := seatlock.New(client, seatlock.Options{})
 	if err != nil {
 		panic(err)

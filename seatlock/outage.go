@@ -66,7 +66,7 @@ var refusals = map[string]fault{
 // classify tells what err proves. Where the client itself sends commands again,
 // an error speaks of its last attempt alone and proves nothing.
 func (l *Locker) classify(err error) fault {
-	if errors.Is(err, errQueueFull) || errors.Is(err, errNotSent) || errors.Is(err, redis.ErrClosed) {
+	if errors.Is(err, errQueueFull) || errors.Is(err, errTooLate) || errors.Is(err, redis.ErrClosed) {
 		return final
 	}
 	if errors.Is(err, errTooFewReplicas) {

@@ -3,9 +3,10 @@ package seatlock
 import (
 	"context"
 	"errors"
+	"fmt"
 	"runtime"
+	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -22,7 +23,7 @@ const maxRound = 256
 
 var (
 	errQueueFull = errors.New("too many calls wait for Redis")
-	errNotSent   = errors.New("the caller left before its turn")
+	errTooLate   = errors.New("its turn came too late")
 )
 
 // call is one caller's part in a round.
@@ -31,18 +32,18 @@ type call struct {
 	script  script      // that cmd runs; the zero script where it runs none
 	reserve reservation // which is sent together with those of others
 
+	ctx      context.Context // of the caller; where it has ended, nothing is sent
+	deadline time.Time       // by which there is an answer
 	err      error
 	replicas int64         // that have what a sale wrote
-	done     chan struct{} // closed when there is an answer
-	turn     atomic.Int32
+	done     chan struct{} // gets a value when there is an answer
 }
 
-// Whose turn it is with a call.
-const (
-	inQueue int32 = iota
-	inRound
-	abandoned
-)
+// refuse answers a call that is not sent.
+func (c *call) refuse(err error) {
+	c.err = err
+	c.done <- struct{}{}
+}
 
 // queueKey is what shares rounds: all calls of an event, which is one slot of a
 // cluster; but sales that wait for replicas let nobody else wait.
@@ -59,55 +60,63 @@ const maxLate = 4
 // and shares the next. So the cost of a round trip falls as the load grows, and a
 // call that finds none under way is sent at once; as is one that finds them late, for
 // a packet that is lost on one connection need not hold up everybody.
+//
+// Callers have no timers, which would cost each of them more than its part of the
+// round trip. Queues are in order of deadlines, and a round ends by the first of its
+// calls': by the time that those before it have their answers, each call has its own.
+// Only a call that is sent again, and so has less time than others, may find rounds
+// under way that end too late for it.
 type rounds struct {
-	send   func(queueKey, []*call) // answers calls
-	late   time.Duration           // from when on a round is late
+	send   func(context.Context, queueKey, []*call) // answers calls before the context ends
+	late   time.Duration                            // from when on a round is late
 	mu     sync.Mutex
 	queues map[queueKey]*queue // those with a round under way
 	queued int                 // calls in all of them
-	timers sync.Pool
 }
 
 type queue struct {
-	calls    []*call
+	calls    []*call // by their deadlines
 	underWay int
 	last     time.Time // when the last round began
+	ends     time.Time // by when all rounds have ended
 }
 
-// ask sends c in a round, and waits for its answer until the deadline, or until ctx
-// ends.
-func (r *rounds) ask(ctx context.Context, deadline time.Time, key queueKey, c *call) error {
-	c.done = make(chan struct{})
-	c.turn.Store(inQueue)
-	if !r.enqueue(key, c) {
+// ask sends c in a round, and waits for its answer.
+func (r *rounds) ask(key queueKey, c *call) error {
+	c.done = make(chan struct{}, 1)
+	queued, urgent := r.enqueue(key, c)
+	if !queued {
 		return errQueueFull
 	}
-	timer, _ := r.timers.Get().(*time.Timer) // a context with a deadline costs a microsecond more
-	if timer == nil {
-		timer = time.NewTimer(time.Until(deadline))
-	} else {
-		timer.Reset(time.Until(deadline))
+	if urgent {
+		defer time.AfterFunc(time.Until(c.deadline), func() { r.leave(key, c) }).Stop()
 	}
-	defer func() { timer.Stop(); r.timers.Put(timer) }()
-	err := context.DeadlineExceeded
-	select {
-	case <-c.done:
-		return c.err
-	case <-timer.C:
-	case <-ctx.Done():
-		err = ctx.Err()
-	}
-	if c.turn.CompareAndSwap(inQueue, abandoned) {
-		return errors.Join(errNotSent, err)
-	}
-	return err
+	<-c.done
+	return c.err
 }
 
-func (r *rounds) enqueue(key queueKey, c *call) bool {
+// leave answers c, should its turn not have come.
+func (r *rounds) leave(key queueKey, c *call) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	q := r.queues[key]
+	if q == nil {
+		return
+	}
+	if i := slices.Index(q.calls, c); i >= 0 {
+		q.calls = slices.Delete(q.calls, i, i+1)
+		r.queued--
+		c.refuse(errTooLate)
+	}
+}
+
+// enqueue reports whether there was room for c, and whether rounds are under way that
+// may end after its deadline.
+func (r *rounds) enqueue(key queueKey, c *call) (queued, urgent bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.queued >= MaxQueued {
-		return false
+		return false, false
 	}
 	r.queued++
 	q := r.queues[key]
@@ -115,13 +124,17 @@ func (r *rounds) enqueue(key queueKey, c *call) bool {
 		q = &queue{}
 		r.queues[key] = q
 	}
-	q.calls = append(q.calls, c)
+	place := len(q.calls)
+	for place > 0 && q.calls[place-1].deadline.After(c.deadline) {
+		place--
+	}
+	q.calls = slices.Insert(q.calls, place, c)
 	if q.underWay == 0 || q.underWay < maxLate && time.Since(q.last) > r.late {
 		q.underWay++
 		q.last = time.Now()
 		go r.run(key, q)
 	}
-	return true
+	return true, c.deadline.Before(q.ends)
 }
 
 // run makes rounds until nobody waits.
@@ -132,19 +145,33 @@ func (r *rounds) run(key queueKey, q *queue) {
 		if calls == nil {
 			return
 		}
-		kept := calls[:0]
+		if calls = r.inTime(calls); len(calls) == 0 {
+			continue
+		}
+		ctx, cancel := context.WithDeadline(context.Background(), calls[0].deadline)
+		r.send(ctx, key, calls)
+		cancel()
 		for _, c := range calls {
-			if c.turn.CompareAndSwap(inQueue, inRound) {
-				kept = append(kept, c)
-			}
-		}
-		if len(kept) > 0 {
-			r.send(key, kept)
-		}
-		for _, c := range kept {
-			close(c.done)
+			c.done <- struct{}{}
 		}
 	}
+}
+
+// inTime answers those of calls that there is no use in sending, and returns the rest.
+func (r *rounds) inTime(calls []*call) []*call {
+	now := time.Now()
+	kept := calls[:0]
+	for _, c := range calls {
+		switch {
+		case c.ctx.Err() != nil:
+			c.refuse(fmt.Errorf("%w: %w", errTooLate, c.ctx.Err()))
+		case c.deadline.Sub(now) < r.late: // it would cut off the others
+			c.refuse(errTooLate)
+		default:
+			kept = append(kept, c)
+		}
+	}
+	return kept
 }
 
 // next takes the calls of the next round from their queue, nil where there are none.
@@ -161,6 +188,9 @@ func (r *rounds) next(key queueKey, q *queue) []*call {
 	calls := q.calls[:n:n]
 	q.calls = q.calls[n:]
 	q.last = time.Now()
+	if ends := calls[n-1].deadline; ends.After(q.ends) {
+		q.ends = ends
+	}
 	r.queued -= n
 	return calls
 }

@@ -17,6 +17,8 @@ import (
 // that retries, and with Redis Cluster, whose client always does, but then an
 // outage is always ErrOutcomeUnknown, because a dial error may hide an attempt
 // that came through.
+//
+// Turn its ContextTimeoutEnabled on: a Locker bounds its calls by contexts.
 type Client interface {
 	Pipeline() redis.Pipeliner
 	Info(ctx context.Context, sections ...string) *redis.StringCmd
@@ -48,7 +50,9 @@ type Options struct {
 }
 
 // Locker reserves and sells seats. It is safe for use by any number of
-// goroutines; those that call at the same time share round trips.
+// goroutines; those that call at the same time share round trips. A context that ends
+// keeps a call from being sent; the answer to what is sent is waited for, until
+// Options.Timeout at most.
 type Locker struct {
 	client        Client
 	clientRetries bool
@@ -70,6 +74,9 @@ func New(client Client, opt Options) (*Locker, error) {
 	if opt.HoldTime < time.Millisecond || opt.MaxHoldTime < opt.HoldTime || opt.Timeout < 0 {
 		return nil, fmt.Errorf("%w: %+v: want 1ms <= HoldTime <= MaxHoldTime and 0 < Timeout", ErrInvalid, opt)
 	}
+	if !keepsDeadlines(client) {
+		return nil, fmt.Errorf("%w: a client whose calls may outlast their contexts; set ContextTimeoutEnabled", ErrInvalid)
+	}
 	l := &Locker{client: client, clientRetries: clientRetries(client), opt: opt}
 	l.rounds = rounds{send: l.sendRound, late: opt.Timeout / 20, queues: map[queueKey]*queue{}}
 	return l, nil
@@ -78,6 +85,16 @@ func New(client Client, opt Options) (*Locker, error) {
 func clientRetries(client Client) bool {
 	single, ok := client.(interface{ Options() *redis.Options })
 	return !ok || single.Options().MaxRetries > 0
+}
+
+func keepsDeadlines(client Client) bool {
+	switch c := client.(type) {
+	case *redis.Client:
+		return c.Options().ContextTimeoutEnabled
+	case *redis.ClusterClient:
+		return c.Options().ContextTimeoutEnabled
+	}
+	return true
 }
 
 // Hold is a reservation of one or more seats.
@@ -99,11 +116,9 @@ func (l *Locker) Reserve(ctx context.Context, event string, seats []string, user
 	}
 	var reply []int64
 	err = l.try(ctx, ErrOutcomeUnknown, func(deadline time.Time) error {
-		c := &call{reserve: reservation{user: user, keys: keys[3:]}}
-		err := l.rounds.ask(ctx, deadline, queueKey{event: event}, c)
-		if err == nil { // else the round may still be writing it
-			reply = c.reserve.reply
-		}
+		c := &call{ctx: ctx, deadline: deadline, reserve: reservation{user: user, keys: keys[3:]}}
+		err := l.rounds.ask(queueKey{event: event}, c)
+		reply = c.reserve.reply
 		return err
 	})
 	return hold(l.outcome("reserve", ErrTaken, seats, reply, err))
@@ -161,8 +176,8 @@ func (l *Locker) transition(ctx context.Context, name string, s script, refusal 
 	var reply []int64
 	err = l.try(ctx, ErrOutcomeUnknown, func(deadline time.Time) error {
 		cmd := redis.NewIntSliceCmd(ctx, s.command(keys, args...)...)
-		c := &call{cmd: cmd, script: s}
-		if err := l.rounds.ask(ctx, deadline, key, c); err != nil {
+		c := &call{ctx: ctx, deadline: deadline, cmd: cmd, script: s}
+		if err := l.rounds.ask(key, c); err != nil {
 			return err
 		}
 		reply = cmd.Val()
@@ -208,11 +223,9 @@ func (l *Locker) Status(ctx context.Context, event, seat string) (Seat, error) {
 	var pttl int64
 	err := l.try(ctx, ErrUnavailable, func(deadline time.Time) error {
 		cmd := redis.NewIntCmd(ctx, "pttl", seatKey(event, seat))
-		if err := l.rounds.ask(ctx, deadline, queueKey{event: event}, &call{cmd: cmd}); err != nil {
-			return err
-		}
+		err := l.rounds.ask(queueKey{event: event}, &call{ctx: ctx, deadline: deadline, cmd: cmd})
 		pttl = cmd.Val()
-		return nil
+		return err
 	})
 	if err != nil {
 		return Seat{}, fmt.Errorf("status: %w", err)

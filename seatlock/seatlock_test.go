@@ -241,7 +241,7 @@ func TestStatusOfAnUnknownSeatIsAvailable(t *testing.T) {
 
 func TestInvalidArgumentsReachNoRedis(t *testing.T) {
 	t.Parallel()
-	client := redis.NewClient(&redis.Options{Addr: "127.0.0.1:1"})
+	client := redis.NewClient(&redis.Options{Addr: "127.0.0.1:1", ContextTimeoutEnabled: true})
 	t.Cleanup(func() { _ = client.Close() })
 	locker, err := seatlock.New(client, seatlock.Options{})
 	require.NoError(t, err)
@@ -272,6 +272,23 @@ func TestNewRefusesHoldsThatContradict(t *testing.T) {
 	t.Parallel()
 	_, err := seatlock.New(redistest.Mini(t).Client(t), seatlock.Options{HoldTime: time.Hour, MaxHoldTime: time.Minute})
 	require.ErrorIs(t, err, seatlock.ErrInvalid)
+}
+
+func TestNewRefusesAClientThatOutlastsContexts(t *testing.T) {
+	t.Parallel()
+	for _, client := range []interface {
+		seatlock.Client
+		Close() error
+	}{
+		redis.NewClient(&redis.Options{Addr: "127.0.0.1:1"}),
+		redis.NewFailoverClient(&redis.FailoverOptions{MasterName: "seats", SentinelAddrs: []string{"127.0.0.1:1"}}),
+		redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{"127.0.0.1:1"}}),
+	} {
+		_, err := seatlock.New(client, seatlock.Options{})
+		require.ErrorIs(t, err, seatlock.ErrInvalid)
+		require.ErrorContains(t, err, "ContextTimeoutEnabled")
+		require.NoError(t, client.Close())
+	}
 }
 
 func TestOneWinnerAmongAThousand(t *testing.T) {

@@ -13,9 +13,7 @@ var errTooFewReplicas = errors.New("too few replicas have the sale")
 
 // sendRound sends the calls of a round, all reservations as one script, and gives
 // each its answer.
-func (l *Locker) sendRound(key queueKey, calls []*call) {
-	ctx, cancel := context.WithTimeout(context.Background(), l.opt.Timeout)
-	defer cancel()
+func (l *Locker) sendRound(ctx context.Context, key queueKey, calls []*call) {
 	if l.opt.OnRound != nil {
 		l.opt.OnRound(len(calls))
 	}

@@ -68,7 +68,7 @@ func failover(t *testing.T, n int, opt seatlock.Options, counts *tally) {
 	var all []*seatlock.Locker
 	for range 2 {
 		client := redis.NewFailoverClient(&redis.FailoverOptions{MasterName: "seats", SentinelAddrs: sentinels,
-			MaxRetries: -1, DialerRetries: 1, DialTimeout: time.Second})
+			MaxRetries: -1, DialerRetries: 1, DialTimeout: time.Second, ContextTimeoutEnabled: true})
 		t.Cleanup(func() { _ = client.Close() })
 		locker, err := seatlock.New(client, opt)
 		require.NoError(t, err)
