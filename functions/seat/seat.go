@@ -15,12 +15,6 @@ type Locker interface {
 	Status(ctx context.Context, event, seat string) (seatlock.Seat, error)
 }
 
-type answer struct {
-	SeatID      string `json:"seat_id"`
-	Status      string `json:"status"`
-	ExpiresInMS *int64 `json:"expires_in_ms,omitempty"` // only while Reserved
-}
-
 // New returns the handler of GET /seats/{seat_id}, for a seat that the rules know. Where the path has no seat_id,
 // at the function's own URL, the query names it.
 func New(locker Locker, rules api.Rules) http.Handler {
@@ -51,6 +45,6 @@ func New(locker Locker, rules api.Rules) http.Handler {
 		if err != nil {
 			return err
 		}
-		return api.WriteJSON(w, answer{SeatID: seat.ID, Status: seat.Status.String(), ExpiresInMS: api.ExpiresInMS(seat)})
+		return api.WriteSeat(w, seat)
 	})
 }

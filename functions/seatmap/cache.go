@@ -72,25 +72,19 @@ func (c *cache) get(ctx context.Context, event string) (*snapshot, error) {
 }
 
 type answer struct {
-	EventID     string `json:"event_id"`
-	AsOf        string `json:"as_of"`         // by Redis' clock
-	LastEventID string `json:"last_event_id"` // what /changes goes on from
-	Seats       []seat `json:"seats"`
-}
-
-type seat struct {
-	SeatID      string `json:"seat_id"`
-	Status      string `json:"status"`
-	ExpiresInMS *int64 `json:"expires_in_ms,omitempty"` // from as_of; only while Reserved
+	EventID     string     `json:"event_id"`
+	AsOf        string     `json:"as_of"`         // by Redis' clock
+	LastEventID string     `json:"last_event_id"` // what /changes goes on from
+	Seats       []api.Seat `json:"seats"`         // expires_in_ms is from as_of
 }
 
 // newSnapshot makes the answer. Its ETag is of the seats, their states and their
 // deadlines, whatever the moment.
 func newSnapshot(taken time.Time, event string, found seatlock.SeatMap) (*snapshot, error) {
-	a := answer{EventID: event, AsOf: api.Time(found.At), LastEventID: found.Change, Seats: make([]seat, len(found.Seats))}
+	a := answer{EventID: event, AsOf: api.Time(found.At), LastEventID: found.Change, Seats: make([]api.Seat, len(found.Seats))}
 	hash := fnv.New64a()
 	for i, s := range found.Seats {
-		a.Seats[i] = seat{SeatID: s.ID, Status: s.Status.String(), ExpiresInMS: api.ExpiresInMS(s)}
+		a.Seats[i] = api.NewSeat(s)
 		deadline := int64(0)
 		if s.Status == seatlock.Reserved {
 			deadline = found.At.Add(s.ExpiresIn).UnixMilli()

@@ -1,10 +1,14 @@
 package api
 
 import (
+	"bytes"
 	"net/http"
 	"strconv"
+	"sync"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"booking/seatlock"
 )
 
 // The answers that an on-sale gives most are appended member by member, as
@@ -41,9 +45,7 @@ func (p *Problem) appendJSON(b []byte) []byte {
 		} else {
 			b = append(b, ',')
 		}
-		b = appendString(append(b, `{"seat_id":`...), c.SeatID)
-		b = appendString(append(b, `,"status":`...), c.Status)
-		b = append(appendExpires(b, c.ExpiresInMS), '}')
+		b = c.appendJSON(b)
 	}
 	if len(p.Conflicts) > 0 {
 		b = append(b, ']')
@@ -54,6 +56,13 @@ func (p *Problem) appendJSON(b []byte) []byte {
 		b = strconv.AppendInt(append(b, `,"sold":`...), int64(p.Sold), 10)
 	}
 	return append(b, '}')
+}
+
+// appendJSON appends the seat to b.
+func (s *Seat) appendJSON(b []byte) []byte {
+	b = appendString(append(b, `{"seat_id":`...), s.SeatID)
+	b = appendString(append(b, `,"status":`...), s.Status)
+	return append(appendExpires(b, s.ExpiresInMS), '}')
 }
 
 func appendExpires(b []byte, ms *int64) []byte {
@@ -71,6 +80,28 @@ func appendString(b []byte, s string) []byte {
 
 // WriteSeats answers with status 200 and a.
 func WriteSeats(w http.ResponseWriter, a SeatsAnswer) error {
-	write(w, http.StatusOK, isJSON, append(a.appendJSON(make([]byte, 0, 256)), '\n'))
+	writeAppended(w, http.StatusOK, isJSON, &a)
 	return nil
+}
+
+// WriteSeat answers with status 200 and how a seat stands.
+func WriteSeat(w http.ResponseWriter, seat seatlock.Seat) error {
+	s := NewSeat(seat)
+	writeAppended(w, http.StatusOK, isJSON, &s)
+	return nil
+}
+
+func writeAppended(w http.ResponseWriter, status int, contentType []string, body interface{ appendJSON([]byte) []byte }) {
+	b := buffers.Get().(*bytes.Buffer)
+	defer release(b)
+	b.Write(append(body.appendJSON(b.AvailableBuffer()), '\n'))
+	write(w, status, contentType, b.Bytes())
+}
+
+// buffers are for the bodies of requests and answers.
+var buffers = sync.Pool{New: func() any { return bytes.NewBuffer(make([]byte, 0, 1024)) }}
+
+func release(b *bytes.Buffer) {
+	b.Reset()
+	buffers.Put(b)
 }

@@ -25,8 +25,8 @@ func TestAppendedAnswersAreTheirJSON(t *testing.T) {
 		problem := &Problem{
 			Type: text.Draw(t, "type"), Title: text.Draw(t, "title"), Status: rapid.Int().Draw(t, "code"), Detail: text.Draw(t, "detail"),
 			Code: Code(text.Draw(t, "word")),
-			Conflicts: rapid.SliceOfN(rapid.Custom(func(t *rapid.T) Conflict {
-				return Conflict{SeatID: text.Draw(t, "seat"), Status: text.Draw(t, "state"), ExpiresInMS: ms.Draw(t, "left")}
+			Conflicts: rapid.SliceOfN(rapid.Custom(func(t *rapid.T) Seat {
+				return Seat{SeatID: text.Draw(t, "seat"), Status: text.Draw(t, "state"), ExpiresInMS: ms.Draw(t, "left")}
 			}), 0, 3).Draw(t, "conflicts"),
 			Limit: rapid.Ptr(rapid.Custom(func(t *rapid.T) Limit {
 				return Limit{rapid.Int().Draw(t, "limit"), rapid.Int().Draw(t, "held"), rapid.Int().Draw(t, "sold")}

@@ -73,7 +73,7 @@ func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 			slog.WarnContext(r.Context(), "requests are answered 503; one a second is logged", "method", r.Method, "path", r.URL.Path, "error", err)
 		})
 	}
-	write(w, p.Status, isProblem, append(p.appendJSON(make([]byte, 0, 512)), '\n'))
+	writeAppended(w, p.Status, isProblem, p)
 }
 
 // Values of headers, which answers share: nothing may change them.

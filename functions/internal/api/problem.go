@@ -57,13 +57,13 @@ var statuses = map[Code]int{
 // about:blank, so its title is the name of the status; the code tells problems of
 // one status apart.
 type Problem struct {
-	Type      string     `json:"type"`
-	Title     string     `json:"title"`
-	Status    int        `json:"status"`
-	Detail    string     `json:"detail"`
-	Code      Code       `json:"code"`
-	Conflicts []Conflict `json:"conflicts,omitempty"`
-	*Limit               // only where the code is seat_limit
+	Type      string `json:"type"`
+	Title     string `json:"title"`
+	Status    int    `json:"status"`
+	Detail    string `json:"detail"`
+	Code      Code   `json:"code"`
+	Conflicts []Seat `json:"conflicts,omitempty"`
+	*Limit           // only where the code is seat_limit
 }
 
 // Limit is how many seats a user may have at an event, and has.
@@ -73,11 +73,21 @@ type Limit struct {
 	Sold  int `json:"sold"`
 }
 
-// Conflict is a seat that stood in the way.
-type Conflict struct {
+// Seat is how a seat stands: the answer of seat, or a conflict of a problem.
+type Seat struct {
 	SeatID      string `json:"seat_id"`
 	Status      string `json:"status"`
 	ExpiresInMS *int64 `json:"expires_in_ms,omitempty"` // only while Reserved
+}
+
+// NewSeat returns how seat stands.
+func NewSeat(seat seatlock.Seat) Seat {
+	s := Seat{SeatID: seat.ID, Status: seat.Status.String()}
+	if seat.Status == seatlock.Reserved {
+		ms := seat.ExpiresIn.Milliseconds()
+		s.ExpiresInMS = &ms
+	}
+	return s
 }
 
 // NewProblem returns the problem of code; detail is a sentence for a person.
@@ -144,13 +154,16 @@ func problemOf(err error) *Problem {
 		p.Limit = &Limit{limit.Limit, limit.Held, limit.Sold}
 	}
 	if conflict, ok := errors.AsType[*seatlock.ConflictError](err); ok {
-		said := make([]string, len(conflict.Seats))
-		p.Conflicts = make([]Conflict, len(conflict.Seats))
+		p.Conflicts = make([]Seat, len(conflict.Seats))
+		var said strings.Builder
 		for i, seat := range conflict.Seats {
-			p.Conflicts[i] = Conflict{SeatID: seat.ID, Status: seat.Status.String(), ExpiresInMS: ExpiresInMS(seat)}
-			said[i] = seat.ID + " is " + inTheWay(seat)
+			p.Conflicts[i] = NewSeat(seat)
+			if i > 0 {
+				said.WriteString(", ")
+			}
+			said.WriteString(seat.ID + " is " + inTheWay(seat))
 		}
-		p.Detail = strings.Join(said, ", ") + ". " + p.Detail
+		p.Detail = said.String() + ". " + p.Detail
 	}
 	return p
 }
@@ -166,14 +179,4 @@ func inTheWay(seat seatlock.Seat) string {
 		return "held by someone else"
 	}
 	return "not held"
-}
-
-// ExpiresInMS returns how long the hold on a seat lasts, ms; nil where there is
-// none.
-func ExpiresInMS(seat seatlock.Seat) *int64 {
-	if seat.Status != seatlock.Reserved {
-		return nil
-	}
-	ms := seat.ExpiresIn.Milliseconds()
-	return &ms
 }

@@ -1,9 +1,9 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"errors"
-	"io"
 	"mime"
 	"net/http"
 	"slices"
@@ -98,8 +98,9 @@ func DecodeSeats(w http.ResponseWriter, r *http.Request, rules Rules) (Seats, er
 	if mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || mediaType != "application/json" {
 		return Seats{}, NewProblem(CodeUnsupportedMediaType, "The body must be JSON: set Content-Type to application/json.")
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBody))
-	if err != nil {
+	body := buffers.Get().(*bytes.Buffer)
+	defer release(body)
+	if _, err := body.ReadFrom(http.MaxBytesReader(w, r.Body, MaxBody)); err != nil {
 		var tooLarge *http.MaxBytesError
 		if errors.As(err, &tooLarge) {
 			return Seats{}, NewProblem(CodeTooLarge, "The body is longer than 16 KiB; "+example+".")
@@ -107,7 +108,7 @@ func DecodeSeats(w http.ResponseWriter, r *http.Request, rules Rules) (Seats, er
 		return Seats{}, Invalid("The body did not arrive whole; send it again.")
 	}
 	proved, _ := r.Context().Value(userKey{}).(string)
-	return parseSeats(body, rules, proved)
+	return parseSeats(body.Bytes(), rules, proved)
 }
 
 // parseSeats makes a request of a body. The proved user is empty where nobody asks
