@@ -54,25 +54,35 @@ func userKey(event, user string) string {
 // eventKeys returns the keys of a script that concerns an event and no seat of it.
 func eventKeys(event string) []string { return []string{seatsKey(event), changesKey(event)} }
 
-// transitionKeys checks the ids of a request and returns the keys of its script,
-// as lua/event.lua has them.
-func transitionKeys(event string, seats []string, user string) ([]string, error) {
+// transitionKeys returns the keys of a script that concerns seats of one user, as
+// lua/event.lua has them.
+func transitionKeys(event string, seats []string, user string) []string {
+	return append([]string{seatsKey(event), changesKey(event), userKey(event, user)}, seatKeys(event, seats)...)
+}
+
+func seatKeys(event string, seats []string) []string {
+	keys := make([]string, len(seats))
+	for i, seat := range seats {
+		keys[i] = seatKey(event, seat)
+	}
+	return keys
+}
+
+// check returns the fault of the ids of a request, or nil.
+func check(event string, seats []string, user string) error {
 	if !ValidID(event) {
-		return nil, fmt.Errorf("%w: event %q", ErrInvalid, event)
+		return fmt.Errorf("%w: event %q", ErrInvalid, event)
 	}
 	if !ValidUser(user) {
-		return nil, fmt.Errorf("%w: user %q", ErrInvalid, user)
+		return fmt.Errorf("%w: user %q", ErrInvalid, user)
 	}
 	if len(seats) == 0 {
-		return nil, fmt.Errorf("%w: no seats", ErrInvalid)
+		return fmt.Errorf("%w: no seats", ErrInvalid)
 	}
-	keys := make([]string, 0, 3+len(seats))
-	keys = append(keys, seatsKey(event), changesKey(event), userKey(event, user))
 	for _, seat := range seats {
 		if !ValidID(seat) {
-			return nil, fmt.Errorf("%w: seat %q", ErrInvalid, seat)
+			return fmt.Errorf("%w: seat %q", ErrInvalid, seat)
 		}
-		keys = append(keys, seatKey(event, seat))
 	}
-	return keys, nil
+	return nil
 }

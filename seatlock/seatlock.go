@@ -110,13 +110,13 @@ type Hold struct {
 // others or sold; with a LimitError; or with ErrInvalid, ErrUnavailable or
 // ErrOutcomeUnknown.
 func (l *Locker) Reserve(ctx context.Context, event string, seats []string, user string) (Hold, error) {
-	keys, err := transitionKeys(event, seats, user)
-	if err != nil {
+	if err := check(event, seats, user); err != nil {
 		return Hold{}, err
 	}
+	keys := seatKeys(event, seats)
 	var reply []int64
-	err = l.try(ctx, ErrOutcomeUnknown, func(deadline time.Time) error {
-		c := &call{ctx: ctx, deadline: deadline, reserve: reservation{user: user, keys: keys[3:]}}
+	err := l.try(ctx, ErrOutcomeUnknown, func(deadline time.Time) error {
+		c := &call{ctx: ctx, deadline: deadline, reserve: reservation{user: user, keys: keys}}
 		err := l.rounds.ask(queueKey{event: event}, c)
 		reply = c.reserve.reply
 		return err
@@ -167,14 +167,14 @@ func (l *Locker) Release(ctx context.Context, event string, seats []string, user
 // transition runs a script for the seats of one user and returns what its reply has
 // beyond replyDone; args follow the user.
 func (l *Locker) transition(ctx context.Context, name string, s script, refusal error, event string, seats []string, user string, args ...any) ([]int64, error) {
-	keys, err := transitionKeys(event, seats, user)
-	if err != nil {
+	if err := check(event, seats, user); err != nil {
 		return nil, err
 	}
+	keys := transitionKeys(event, seats, user)
 	args = append([]any{l.opt.MaxSeatsPerUser, user}, args...)
 	key := queueKey{event: event, sale: s == buyScript && l.opt.SaleReplicas > 0}
 	var reply []int64
-	err = l.try(ctx, ErrOutcomeUnknown, func(deadline time.Time) error {
+	err := l.try(ctx, ErrOutcomeUnknown, func(deadline time.Time) error {
 		cmd := redis.NewIntSliceCmd(ctx, s.command(keys, args...)...)
 		c := &call{ctx: ctx, deadline: deadline, cmd: cmd, script: s}
 		if err := l.rounds.ask(key, c); err != nil {
