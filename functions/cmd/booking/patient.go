@@ -8,7 +8,7 @@ import (
 )
 
 // patientConn is a connection of which a deadline that moves on costs nothing.
-// net/http moves them seven times a request, and each time a timer is set: a fortieth
+// net/http moves them seven times a request and sets a timer each time: a twenty-fifth
 // of what a request costs. Here the timer of an earlier deadline stays, and only when
 // it goes off is it set to the one that holds by then.
 type patientConn struct {
