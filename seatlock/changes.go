@@ -122,20 +122,22 @@ func (l *Locker) Kept(ctx context.Context, event, after string) error {
 	if !ValidID(event) || !validChangeID(after) {
 		return fmt.Errorf("%w: event %q, change %q", ErrInvalid, event, after)
 	}
-	var first []redis.XMessage
-	var length int64
+	trimmed := false
 	err := l.try(ctx, ErrUnavailable, func(deadline time.Time) error {
-		oldest := redis.NewXMessageSliceCmd(ctx, "xrange", changesKey(event), "-", "+", "count", 1)
 		count := redis.NewIntCmd(ctx, "xlen", changesKey(event))
-		err := l.do(ctx, deadline, oldest, count)
-		first, length = oldest.Val(), count.Val()
+		// A stream is trimmed only when it is longer than what is kept.
+		if err := l.do(ctx, deadline, count); err != nil || count.Val() < changesKept {
+			return err
+		}
+		oldest := redis.NewXMessageSliceCmd(ctx, "xrange", changesKey(event), "-", "+", "count", 1)
+		err := l.do(ctx, deadline, oldest)
+		trimmed = len(oldest.Val()) > 0 && CompareChanges(after, oldest.Val()[0].ID) < 0
 		return err
 	})
 	if err != nil {
 		return fmt.Errorf("changes: %w", err)
 	}
-	// A stream is trimmed only when it is longer than what is kept.
-	if length >= changesKept && CompareChanges(after, first[0].ID) < 0 {
+	if trimmed {
 		return ErrTrimmed
 	}
 	return nil

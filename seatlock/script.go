@@ -83,13 +83,12 @@ func (l *Locker) eval(ctx context.Context, deadline time.Time, s script, cmd red
 	return err
 }
 
-// do sends commands together, outside of any round, on a connection that no read
-// blocks. It returns the first error.
-func (l *Locker) do(ctx context.Context, deadline time.Time, cmds ...redis.Cmder) error {
+// do sends cmd, outside of any round, on a connection that no read blocks.
+func (l *Locker) do(ctx context.Context, deadline time.Time, cmd redis.Cmder) error {
 	ctx, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
 	pipe := l.client.Pipeline()
-	_ = pipe.BatchProcess(ctx, cmds...) // which queues them
+	_ = pipe.Process(ctx, cmd) // which queues it
 	_, err := pipe.Exec(ctx)
 	return err
 }

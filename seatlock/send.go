@@ -63,25 +63,27 @@ func (l *Locker) sendAll(ctx context.Context, key queueKey, calls []*call) {
 		_, _ = pipe.Exec(ctx) // each command has its own error
 		var forgotten []*call
 		for _, c := range calls {
+			followed := l.follow(ctx, c.cmd)
 			if c.script.forgotten(c.cmd) {
 				forgotten = append(forgotten, c)
 				continue
 			}
 			c.err = c.cmd.Err()
-			if key.sale {
+			if key.sale && !followed { // else the replicas are another node's
 				c.replicas = replicas.Val()
-				l.follow(ctx, c.err)
 			}
 		}
 		calls = forgotten
 	}
 }
 
-// pipeline returns a pipeline for the calls of key. WAIT names no key by which a
-// cluster's client could tell where it belongs, so a sale's goes to the node itself.
+// pipeline returns a pipeline for the calls of key, in a cluster that of the node
+// which has the event. The cluster's own would not do: WAIT names no key to find the
+// node by, and where a slot moves it sends a command to two nodes at the same time,
+// whose replies then race.
 func (l *Locker) pipeline(ctx context.Context, key queueKey) (redis.Pipeliner, error) {
 	cluster, ok := l.client.(*redis.ClusterClient)
-	if !ok || !key.sale {
+	if !ok {
 		return l.client.Pipeline(), nil
 	}
 	node, err := cluster.MasterForKey(ctx, seatsKey(key.event))
@@ -91,12 +93,17 @@ func (l *Locker) pipeline(ctx context.Context, key queueKey) (redis.Pipeliner, e
 	return node.Pipeline(), nil
 }
 
-// follow has a cluster's client look where the slots are, if err says that one moved.
-func (l *Locker) follow(ctx context.Context, err error) {
+// follow sends cmd again by itself if a node of a cluster said that its slot is, or
+// is about to be, another's; and reports whether it did.
+func (l *Locker) follow(ctx context.Context, cmd redis.Cmder) bool {
 	cluster, ok := l.client.(*redis.ClusterClient)
-	if _, moved := redis.IsMovedError(err); ok && moved {
-		cluster.ReloadState(ctx)
+	_, moved := redis.IsMovedError(cmd.Err())
+	_, ask := redis.IsAskError(cmd.Err())
+	if !ok || !moved && !ask {
+		return false
 	}
+	_ = cluster.Process(ctx, cmd) // which cmd says, too
+	return true
 }
 
 // reservation is what one caller of Reserve asks for, and its part of the reply.

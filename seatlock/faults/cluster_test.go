@@ -4,10 +4,12 @@ import (
 	"context"
 	"net"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/redis/go-redis/v9"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"booking/seatlock"
@@ -87,6 +89,53 @@ func TestASaleThatWaitsForReplicasFollowsItsSlot(t *testing.T) {
 	}, patience, time.Millisecond)
 }
 
+// While a slot moves, the node it leaves answers the calls of one round differently:
+// one that has a part of its keys still, one that has none. Each is sent to one node at
+// a time, which -race shows.
+func TestARoundThatAMovingSlotSplits(t *testing.T) {
+	servers, nodes, _ := cluster(t)
+	begun, goOn := make(chan struct{}, 100), make(chan struct{})
+	locker, err := seatlock.New(redistest.ClusterClient(t, servers[0]), seatlock.Options{
+		Timeout: time.Hour, // so that no round is late, and all calls wait for the first
+		OnRound: func(int) { begun <- struct{}{}; <-goOn },
+	})
+	require.NoError(t, err)
+	var calls sync.WaitGroup
+	calls.Go(func() { _, err := locker.Reserve(t.Context(), "gala", []string{"1A"}, "ann"); assert.NoError(t, err) })
+	<-begun
+	goOn <- struct{}{}
+	calls.Wait()
+	slot, err := nodes[0].ClusterKeySlot(t.Context(), "seats:{gala}").Result()
+	require.NoError(t, err)
+	from := owner(t, slot, nodes)
+	to := (from + 1) % len(nodes)
+	beginMove(t, slot, nodes[from], nodes[to])
+	migrate(t, nodes[from], nodes[to], "seat:{gala}:1A")
+
+	buy := func() {
+		err := locker.Buy(t.Context(), "gala", []string{"1A"}, "ann")
+		assert.ErrorIs(t, err, seatlock.ErrOutcomeUnknown)
+	}
+	status := func() {
+		seat, err := locker.Status(t.Context(), "gala", "1A")
+		assert.NoError(t, err)
+		assert.Equal(t, seatlock.Reserved, seat.Status)
+	}
+	calls.Go(status)
+	<-begun
+	calls.Go(buy)
+	require.Eventually(t, func() bool { return locker.Queued() == 1 }, patience, time.Millisecond)
+	for range 20 {
+		calls.Go(status)
+	}
+	require.Eventually(t, func() bool { return locker.Queued() == 21 }, patience, time.Millisecond)
+	close(goOn)
+	calls.Wait()
+
+	move(t, slot, nodes[from], nodes[to], nodes, 0)
+	require.NoError(t, locker.Buy(t.Context(), "gala", []string{"1A"}, "ann"))
+}
+
 // owner returns which of nodes has the slot.
 func owner(t *testing.T, slot int64, nodes []node) int {
 	t.Helper()
@@ -107,8 +156,7 @@ func owner(t *testing.T, slot int64, nodes []node) int {
 // at least so long.
 func move(t *testing.T, slot int64, from, to node, all []node, long time.Duration) {
 	t.Helper()
-	require.NoError(t, to.Do(t.Context(), "cluster", "setslot", slot, "importing", from.id).Err())
-	require.NoError(t, from.Do(t.Context(), "cluster", "setslot", slot, "migrating", to.id).Err())
+	beginMove(t, slot, from, to)
 	<-time.After(long)
 	for {
 		keys, err := from.ClusterGetKeysInSlot(t.Context(), int(slot), 10).Result()
@@ -116,14 +164,25 @@ func move(t *testing.T, slot int64, from, to node, all []node, long time.Duratio
 		if len(keys) == 0 {
 			break
 		}
-		args := []any{"migrate", to.host, to.port, "", 0, 10_000, "keys"}
-		for _, key := range keys {
-			args = append(args, key)
-		}
-		require.NoError(t, from.Do(t.Context(), args...).Err())
+		migrate(t, from, to, keys...)
 	}
 	// The new owner first: a slot that nobody owns would be an outage.
 	for _, n := range append([]node{to, from}, all...) {
 		require.NoError(t, n.Do(context.Background(), "cluster", "setslot", slot, "node", to.id).Err())
 	}
+}
+
+func beginMove(t *testing.T, slot int64, from, to node) {
+	t.Helper()
+	require.NoError(t, to.Do(t.Context(), "cluster", "setslot", slot, "importing", from.id).Err())
+	require.NoError(t, from.Do(t.Context(), "cluster", "setslot", slot, "migrating", to.id).Err())
+}
+
+func migrate(t *testing.T, from, to node, keys ...string) {
+	t.Helper()
+	args := []any{"migrate", to.host, to.port, "", 0, 10_000, "keys"}
+	for _, key := range keys {
+		args = append(args, key)
+	}
+	require.NoError(t, from.Do(t.Context(), args...).Err())
 }
