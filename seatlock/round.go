@@ -21,6 +21,11 @@ const MaxQueued = 10_000
 // within the 8,000 values that Lua unpacks at once, and Redis free for others.
 const maxRound = 256
 
+// minHalf is how many calls share a round trip at least, where as many wait. Of more, a
+// round takes half of those that wait or were in the round before: so one half is
+// answered, and comes back, while the other is under way.
+const minHalf = 32
+
 var (
 	errQueueFull = errors.New("too many calls wait for Redis")
 	errTooLate   = errors.New("its turn came too late")
@@ -78,6 +83,7 @@ type queue struct {
 	calls    []*call // by their deadlines
 	underWay int
 	last     time.Time // when the last round began
+	size     int       // of the last round
 	ends     time.Time // by when all rounds have ended
 }
 
@@ -178,7 +184,7 @@ func (r *rounds) inTime(calls []*call) []*call {
 func (r *rounds) next(key queueKey, q *queue) []*call {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	n := min(len(q.calls), maxRound)
+	n := min(len(q.calls), maxRound, max(minHalf, (len(q.calls)+q.size+1)/2))
 	if n == 0 {
 		if q.underWay--; q.underWay == 0 {
 			delete(r.queues, key)
@@ -187,7 +193,7 @@ func (r *rounds) next(key queueKey, q *queue) []*call {
 	}
 	calls := q.calls[:n:n]
 	q.calls = q.calls[n:]
-	q.last = time.Now()
+	q.last, q.size = time.Now(), n
 	if ends := calls[n-1].deadline; ends.After(q.ends) {
 		q.ends = ends
 	}

@@ -104,6 +104,25 @@ func TestReservesOfARoundAreDecidedInTurn(t *testing.T) {
 	require.Equal(t, []string{"1A", "1B", "1C", "2A"}, changes[0].SeatIDs)
 }
 
+func TestOfManyCallsARoundTakesHalf(t *testing.T) {
+	t.Parallel()
+	s := stall(t, seatlock.Options{})
+	for i := range 1000 {
+		s.call(func() { _, _ = s.locker.Status(context.Background(), event, fmt.Sprint(i)) })
+	}
+	s.queued(t, 1000)
+	s.goOn(t)
+	require.Equal(t, []int{256, 256, 256, 232}, []int{<-s.rounds, <-s.rounds, <-s.rounds, <-s.rounds})
+
+	s = stall(t, seatlock.Options{})
+	for i := range 99 {
+		s.call(func() { _, _ = s.locker.Status(context.Background(), event, fmt.Sprint(i)) })
+	}
+	s.queued(t, 99)
+	s.goOn(t)
+	require.Equal(t, []int{50, 49}, []int{<-s.rounds, <-s.rounds})
+}
+
 func TestACallThatLeavesTheQueueIsNotSent(t *testing.T) {
 	t.Parallel()
 	s := stall(t, seatlock.Options{})
