@@ -97,9 +97,12 @@ func (l *Locker) pipeline(ctx context.Context, key queueKey) (redis.Pipeliner, e
 // is about to be, another's; and reports whether it did.
 func (l *Locker) follow(ctx context.Context, cmd redis.Cmder) bool {
 	cluster, ok := l.client.(*redis.ClusterClient)
+	if !ok {
+		return false
+	}
 	_, moved := redis.IsMovedError(cmd.Err())
 	_, ask := redis.IsAskError(cmd.Err())
-	if !ok || !moved && !ask {
+	if !moved && !ask {
 		return false
 	}
 	_ = cluster.Process(ctx, cmd) // which cmd says, too

@@ -125,14 +125,13 @@ type trackedConn struct {
 // from its next write.
 //
 // For the next request it lets others run first: by then it has come, most often, and
-// is not waited for in vain before. That saves a tenth of the request under load.
+// is not waited for in vain before. That saves a tenth of a status on one busy CPU.
 func (c *trackedConn) Read(p []byte) (int, error) {
-	if c.active.Load() {
-		if len(p) == 1 {
-			return 0, nil
-		}
-	} else {
+	switch active := c.active.Load(); {
+	case !active:
 		runtime.Gosched()
+	case len(p) == 1:
+		return 0, nil
 	}
 	return c.patientConn.Read(p)
 }
