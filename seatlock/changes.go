@@ -51,18 +51,19 @@ func (l *Locker) Settle(ctx context.Context, event string) (time.Duration, error
 	}
 	var reply []int64
 	err := l.try(ctx, ErrOutcomeUnknown, func(deadline time.Time) error {
-		cmd := redis.NewIntSliceCmd(ctx, settleScript.command(eventKeys(event), 0)...)
-		err := l.eval(ctx, deadline, settleScript, cmd)
-		reply = cmd.Val()
-		return err
+		cmd := redis.NewIntSliceCmd(ctx, settleScript.command(eventKeys(event), 0, notAfterUnset)...)
+		if err := l.eval(ctx, deadline, event, settleScript, cmd); err != nil {
+			return err
+		}
+		if reply = cmd.Val(); len(reply) != 3 {
+			return fmt.Errorf("%w: %v", errReply, reply)
+		}
+		return nil
 	})
-	switch {
-	case err != nil:
+	if err != nil {
 		return 0, fmt.Errorf("settle: %w", err)
-	case len(reply) != 1:
-		return 0, fmt.Errorf("settle: unexpected reply %v", reply)
 	}
-	return time.Duration(reply[0]) * time.Millisecond, nil
+	return time.Duration(reply[2]) * time.Millisecond, nil
 }
 
 // Changes returns the changes of an event after the one with the ID after, oldest

@@ -102,7 +102,7 @@ type Seat struct {
 
 // newSeat makes a Seat of what PTTL answered for its key: -2 where there is no
 // key, -1 where it has no expiry, else milliseconds; or of a script's -3.
-func newSeat(id string, pttl int64) Seat {
+func (l *Locker) newSeat(id string, pttl int64) Seat {
 	switch pttl {
 	case -3:
 		return Seat{ID: id, Status: Sold, Yours: true}
@@ -111,5 +111,5 @@ func newSeat(id string, pttl int64) Seat {
 	case -1:
 		return Seat{ID: id, Status: Sold}
 	}
-	return Seat{ID: id, Status: Reserved, ExpiresIn: time.Duration(pttl) * time.Millisecond}
+	return Seat{ID: id, Status: Reserved, ExpiresIn: l.left(pttl)}
 }

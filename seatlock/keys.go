@@ -2,8 +2,12 @@ package seatlock
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
+
+// MaxSeats is how many seats one call may name.
+const MaxSeats = 100
 
 // DefaultEvent is the event of a request that names none.
 const DefaultEvent = "default"
@@ -76,12 +80,15 @@ func check(event string, seats []string, user string) error {
 	if !ValidUser(user) {
 		return fmt.Errorf("%w: user %q", ErrInvalid, user)
 	}
-	if len(seats) == 0 {
-		return fmt.Errorf("%w: no seats", ErrInvalid)
+	if len(seats) == 0 || len(seats) > MaxSeats {
+		return fmt.Errorf("%w: %d seats: name 1 to %d", ErrInvalid, len(seats), MaxSeats)
 	}
-	for _, seat := range seats {
+	for i, seat := range seats {
 		if !ValidID(seat) {
 			return fmt.Errorf("%w: seat %q", ErrInvalid, seat)
+		}
+		if slices.Contains(seats[:i], seat) {
+			return fmt.Errorf("%w: seat %q twice", ErrInvalid, seat)
 		}
 	}
 	return nil

@@ -137,7 +137,7 @@ func (m *model) extend(user string, ids []string) (time.Time, error) {
 			to = s.latest
 		}
 		gain := to.Sub(s.deadline)
-		if !s.sold && (gain >= time.Second || to.Equal(s.latest) && gain > 0) {
+		if !s.sold && gain >= time.Second {
 			s.deadline = to
 			m.seats[id] = s
 			m.note(seatlock.ChangeExtended, id)

@@ -66,11 +66,13 @@ var refusals = map[string]fault{
 // classify tells what err proves. Where the client itself sends commands again,
 // an error speaks of its last attempt alone and proves nothing.
 func (l *Locker) classify(err error) fault {
-	if errors.Is(err, errQueueFull) || errors.Is(err, errTooLate) || errors.Is(err, redis.ErrClosed) {
+	switch {
+	case errors.Is(err, errQueueFull), errors.Is(err, errTooLate), errors.Is(err, redis.ErrClosed), errors.Is(err, ErrUnsafe):
 		return final
-	}
-	if errors.Is(err, errTooFewReplicas) {
+	case errors.Is(err, errTooFewReplicas), errors.Is(err, errReply):
 		return unknown
+	case errors.Is(err, errLate) && !l.clientRetries:
+		return temporary
 	}
 	var reply redis.Error
 	if errors.As(err, &reply) {
@@ -79,6 +81,8 @@ func (l *Locker) classify(err error) fault {
 		switch {
 		case !refused && redis.IsMaxClientsError(err):
 			f = temporary
+		case !refused && errors.Is(err, errSetUp):
+			f = final
 		case !refused:
 			return defect
 		}

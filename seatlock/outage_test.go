@@ -198,32 +198,6 @@ func TestCheckNamesTheUnsafeSetting(t *testing.T) {
 	require.ErrorContains(t, err, `role is "slave", give the address of the primary`)
 }
 
-func TestCheckOfADurableRedisNamesTheSetting(t *testing.T) {
-	t.Parallel()
-	r := redistest.Server(t)
-	admin := r.Admin(t)
-	locker, err := seatlock.New(r.Client(t), seatlock.Options{Timeout: time.Minute, Durable: true})
-	require.NoError(t, err)
-	for _, step := range []struct{ set, value, want string }{
-		{"appendonly", "no", `aof_enabled is "0", set appendonly to yes`},
-		{"appendonly", "yes", `appendfsync is "everysec", set it to always`},
-		{"appendfsync", "always", ""},
-	} {
-		require.NoError(t, admin.ConfigSet(t.Context(), step.set, step.value).Err())
-		err := locker.Check(t.Context())
-		if step.want == "" {
-			require.NoError(t, err)
-			continue
-		}
-		require.ErrorIs(t, err, seatlock.ErrUnsafe)
-		require.ErrorContains(t, err, step.want)
-	}
-	require.NoError(t, admin.Do(t.Context(), "acl", "setuser", "booking", "-config|get").Err())
-	err = locker.Check(t.Context())
-	require.ErrorIs(t, err, seatlock.ErrUnsafe)
-	require.ErrorContains(t, err, "appendfsync can't be read, allow its user +config|get")
-}
-
 // The user that knative/redis/users.acl makes can do what the service does, as all
 // other tests show, and no more.
 func TestTheServiceMayDoNothingElse(t *testing.T) {

@@ -1,6 +1,7 @@
 package seatlock_test
 
 import (
+	"errors"
 	"net"
 	"syscall"
 	"testing"
@@ -73,16 +74,42 @@ func TestASaleThatTooFewReplicasHaveIsUnknownUntilTheyDo(t *testing.T) {
 	require.Len(t, changes, 2, "held and sold once")
 }
 
-func TestASaleInAClusterWaitsForReplicas(t *testing.T) {
+// A sale that too few replicas can have is refused before anything is written.
+func TestBuy_RefusesWithoutReplicas(t *testing.T) {
 	t.Parallel()
-	r := redistest.Cluster(t)
-	client := redistest.ClusterClient(t, r)
-	locker, err := seatlock.New(client, seatlock.Options{Timeout: 2 * time.Second, SaleReplicas: 1})
+	for name, client := range map[string]func(*testing.T) seatlock.Client{
+		"Single":  func(t *testing.T) seatlock.Client { return redistest.Server(t).Client(t) },
+		"Cluster": func(t *testing.T) seatlock.Client { return redistest.ClusterClient(t, redistest.Cluster(t)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			locker, err := seatlock.New(client(t), seatlock.Options{Timeout: time.Minute, SaleReplicas: 1})
+			require.NoError(t, err)
+			_, err = locker.Reserve(t.Context(), event, []string{"1A"}, ann)
+			require.NoError(t, err)
+			err = locker.Buy(t.Context(), event, []string{"1A"}, ann)
+			require.ErrorIs(t, err, seatlock.ErrUnavailable)
+			require.ErrorIs(t, err, seatlock.ErrUnsafe)
+			require.ErrorContains(t, err, "a sale waits for 1 replicas and 0 are online, start more")
+			require.ErrorIs(t, locker.Check(t.Context()), seatlock.ErrUnsafe)
+			seat, err := locker.Status(t.Context(), event, "1A")
+			require.NoError(t, err)
+			require.Equal(t, seatlock.Reserved, seat.Status)
+		})
+	}
+}
+
+func TestBuy_SellsAgainOnceAReplicaIsBack(t *testing.T) {
+	t.Parallel()
+	primary, replica := replicated(t)
+	locker, err := seatlock.New(primary.Client(t), seatlock.Options{Timeout: time.Minute, SaleReplicas: 1})
 	require.NoError(t, err)
 	_, err = locker.Reserve(t.Context(), event, []string{"1A"}, ann)
 	require.NoError(t, err)
-	require.ErrorIs(t, locker.Buy(t.Context(), event, []string{"1A"}, ann), seatlock.ErrOutcomeUnknown, "this node has no replica")
-	seat, err := locker.Status(t.Context(), event, "1A")
-	require.NoError(t, err)
-	require.Equal(t, seatlock.Sold, seat.Status)
+	require.NoError(t, locker.Check(t.Context()))
+	replica.Kill(t)
+	require.Eventually(t, func() bool { return errors.Is(locker.Check(t.Context()), seatlock.ErrUnsafe) }, 30*time.Second, time.Millisecond)
+	require.ErrorIs(t, locker.Buy(t.Context(), event, []string{"1A"}, ann), seatlock.ErrUnavailable)
+	replica.Start(t)
+	require.Eventually(t, func() bool { return locker.Buy(t.Context(), event, []string{"1A"}, ann) == nil }, 30*time.Second, time.Millisecond)
 }

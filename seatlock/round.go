@@ -17,9 +17,13 @@ import (
 // callers wait only turns late answers into lost ones.
 const MaxQueued = 10_000
 
-// maxRound is how many calls share a round trip at most. It keeps a round's script
-// within the 8,000 values that Lua unpacks at once, and Redis free for others.
-const maxRound = 256
+// maxRound is how many calls share a round trip at most, and maxRoundSeats how many
+// seats they reserve. That keeps Redis free for others, and a round's script within
+// the 8,000 values that Lua unpacks at once: it needs two for each seat.
+const (
+	maxRound      = 256
+	maxRoundSeats = 2560
+)
 
 // minHalf is how many calls share a round trip at least, where as many wait. Of more, a
 // round takes half of those that wait or were in the round before: so one half is
@@ -190,6 +194,13 @@ func (r *rounds) next(key queueKey, q *queue) []*call {
 			delete(r.queues, key)
 		}
 		return nil
+	}
+	seats := 0
+	for i, c := range q.calls[:n] {
+		if seats += len(c.reserve.keys); seats > maxRoundSeats {
+			n = i // not 0, as a call has MaxSeats at most
+			break
+		}
 	}
 	calls := q.calls[:n:n]
 	q.calls = q.calls[n:]

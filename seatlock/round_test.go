@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -151,4 +152,40 @@ func TestAQueueThatIsFullRefusesAtOnce(t *testing.T) {
 	require.ErrorIs(t, err, seatlock.ErrUnavailable, "the queues of all events share the bound")
 	s.goOn(t)
 	s.status(t, "0", seatlock.Reserved)
+}
+
+// A round takes no more seats than one run of the script can, however many calls wait.
+func TestReserve_BoundsARoundByItsSeats(t *testing.T) {
+	t.Parallel()
+	s := stall(t, seatlock.Options{})
+	const callers, group = 256, 40
+	for i := range callers {
+		s.call(func() {
+			seats := make([]string, group)
+			for k := range seats {
+				seats[k] = fmt.Sprint(i, "-", k)
+			}
+			if _, err := s.locker.Reserve(context.Background(), event, seats, ann); err != nil {
+				t.Errorf("reserve: %v", err)
+			}
+		})
+	}
+	s.queued(t, callers)
+	s.goOn(t)
+	found, err := s.locker.Map(t.Context(), event)
+	require.NoError(t, err)
+	require.Len(t, found.Seats, callers*group)
+}
+
+// Redis refuses when memory is full, and would again: the call is not repeated.
+func TestReserve_DoesNotRepeatWhatFullMemoryRefused(t *testing.T) {
+	t.Parallel()
+	r := redistest.Server(t, "--maxmemory-policy", "noeviction")
+	var rounds atomic.Int64
+	locker, err := seatlock.New(r.Client(t), seatlock.Options{Timeout: time.Minute, OnRound: func(int) { rounds.Add(1) }})
+	require.NoError(t, err)
+	require.NoError(t, r.Admin(t).ConfigSet(t.Context(), "maxmemory", "1").Err())
+	_, err = locker.Reserve(t.Context(), event, []string{"1A"}, ann)
+	require.ErrorIs(t, err, seatlock.ErrUnavailable)
+	require.EqualValues(t, 1, rounds.Load())
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -21,8 +22,6 @@ import (
 // Turn its ContextTimeoutEnabled on: a Locker bounds its calls by contexts.
 type Client interface {
 	Pipeline() redis.Pipeliner
-	Info(ctx context.Context, sections ...string) *redis.StringCmd
-	ConfigGet(ctx context.Context, parameter string) *redis.MapStringStringCmd
 	XRead(ctx context.Context, a *redis.XReadArgs) *redis.XStreamSliceCmd
 }
 
@@ -36,18 +35,31 @@ type Options struct {
 	// event; any number where 0. Seats taken while it was 0 are not counted.
 	MaxSeatsPerUser int
 
-	// Durable makes Check demand a Redis that has a sale on disk before it says so.
+	// Durable demands a Redis that has a sale on disk before it answers: appendonly
+	// with a complete file, appendfsync always, no-appendfsync-on-rewrite no, and a
+	// user default that may run what the file holds. Otherwise Check fails with
+	// ErrUnsafe, and Buy with ErrUnavailable before it has sold anything. Both look
+	// at most a second later.
 	Durable bool
 
-	// SaleReplicas is how many replicas must have a sale before Buy succeeds; none
-	// where 0. Where they do not within Timeout, Buy fails with ErrOutcomeUnknown,
-	// and repeating it waits for them again.
+	// SaleReplicas is how many replicas must have a sale before Buy succeeds; 0 is
+	// none. If fewer are online, Check fails with ErrUnsafe, and Buy with
+	// ErrUnavailable before it has sold anything. If they do not have the sale within
+	// Timeout, Buy fails with ErrOutcomeUnknown, and repeating it waits for them again.
 	SaleReplicas int
 
 	// OnRound is told before each round trip how many calls share it; nobody is where
 	// nil. It must not block.
 	OnRound func(calls int)
+
+	// OnClockJump is called with each jump of a Redis server's clock of a second or more,
+	// negative if it went back: a failover to a server with another clock, for instance,
+	// which ends holds early or late. May be nil. It must not block.
+	OnClockJump func(by time.Duration)
 }
+
+// maxJump is how far a clock may move without being reported.
+const maxJump = time.Second
 
 // Locker reserves and sells seats. It is safe for use by any number of
 // goroutines; those that call at the same time share round trips. A context that ends
@@ -58,6 +70,8 @@ type Locker struct {
 	clientRetries bool
 	opt           Options
 	rounds        rounds
+	single        *node    // unless client is a cluster's
+	nodes         sync.Map // of a cluster: address → *node
 }
 
 // New returns a Locker over client, which stays the caller's to close.
@@ -77,7 +91,7 @@ func New(client Client, opt Options) (*Locker, error) {
 	if !keepsDeadlines(client) {
 		return nil, fmt.Errorf("%w: a client whose calls may outlast their contexts; set ContextTimeoutEnabled", ErrInvalid)
 	}
-	l := &Locker{client: client, clientRetries: clientRetries(client), opt: opt}
+	l := &Locker{client: client, clientRetries: clientRetries(client), opt: opt, single: &node{client: client}}
 	l.rounds = rounds{send: l.sendRound, late: opt.Timeout / 20, queues: map[queueKey]*queue{}}
 	return l, nil
 }
@@ -114,14 +128,20 @@ func (l *Locker) Reserve(ctx context.Context, event string, seats []string, user
 		return Hold{}, err
 	}
 	keys := seatKeys(event, seats)
-	var reply []int64
+	var got reservation
 	err := l.try(ctx, ErrOutcomeUnknown, func(deadline time.Time) error {
 		c := &call{ctx: ctx, deadline: deadline, reserve: reservation{user: user, keys: keys}}
-		err := l.rounds.ask(queueKey{event: event}, c)
-		reply = c.reserve.reply
-		return err
+		if err := l.rounds.ask(queueKey{event: event}, c); err != nil {
+			return err
+		}
+		got = c.reserve
+		return checkReply(got.reply, len(seats))
 	})
-	return hold(l.outcome("reserve", ErrTaken, seats, reply, err))
+	reply, err := l.outcome("reserve", ErrTaken, seats, got.reply, err)
+	if err != nil || len(reply) != 1 {
+		return Hold{}, err
+	}
+	return l.hold(got.now, reply[0]), nil
 }
 
 // Extend moves the deadline of all of the seats to HoldTime from now, but never to
@@ -129,13 +149,18 @@ func (l *Locker) Reserve(ctx context.Context, event string, seats []string, user
 // none. Each must be held by the user. A seat that is sold to the user stays as it
 // is; where all are, the Hold is zero.
 //
-// An extension that would gain less than a second, or than a tenth of HoldTime,
-// gains nothing, so that one that is sent twice is answered the same.
+// An extension that would gain less than a second, or than a tenth of HoldTime if that
+// is less, gains nothing: sent twice within that time, it is answered the same. Later
+// than that, a repeated Extend is another extension.
 //
 // It fails as Buy does.
 func (l *Locker) Extend(ctx context.Context, event string, seats []string, user string) (Hold, error) {
 	gain := min(time.Second, l.opt.HoldTime/10)
-	return hold(l.transition(ctx, "extend", extendScript, ErrHeldByOther, event, seats, user, l.opt.HoldTime.Milliseconds(), gain.Milliseconds()))
+	reply, err := l.transition(ctx, "extend", extendScript, ErrHeldByOther, event, seats, user, l.opt.HoldTime.Milliseconds(), gain.Milliseconds())
+	if err != nil || len(reply) != 2 || reply[1] == 0 {
+		return Hold{}, err
+	}
+	return l.hold(reply[0], reply[1]), nil
 }
 
 // Buy sells all of the seats to the user, or none. Each must be held by the
@@ -171,8 +196,8 @@ func (l *Locker) transition(ctx context.Context, name string, s script, refusal 
 		return nil, err
 	}
 	keys := transitionKeys(event, seats, user)
-	args = append([]any{l.opt.MaxSeatsPerUser, user}, args...)
-	key := queueKey{event: event, sale: s == buyScript && l.opt.SaleReplicas > 0}
+	args = append([]any{l.opt.MaxSeatsPerUser, notAfterUnset, user}, args...)
+	key := queueKey{event: event, sale: s == buyScript && (l.opt.Durable || l.opt.SaleReplicas > 0)}
 	var reply []int64
 	err := l.try(ctx, ErrOutcomeUnknown, func(deadline time.Time) error {
 		cmd := redis.NewIntSliceCmd(ctx, s.command(keys, args...)...)
@@ -181,6 +206,9 @@ func (l *Locker) transition(ctx context.Context, name string, s script, refusal 
 			return err
 		}
 		reply = cmd.Val()
+		if err := checkReply(reply, len(seats)); err != nil {
+			return err
+		}
 		if key.sale && reply[0] == replyDone && c.replicas < int64(l.opt.SaleReplicas) {
 			return fmt.Errorf("%w: %d of %d", errTooFewReplicas, c.replicas, l.opt.SaleReplicas)
 		}
@@ -195,23 +223,44 @@ func (l *Locker) outcome(name string, refusal error, seats []string, reply []int
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("%s: %w", name, err)
-	case len(reply) > 0 && reply[0] == replyDone:
-		return reply[1:], nil
-	case len(reply) > 2 && reply[0] == replyRefused:
-		return nil, conflict(refusal, refused(seats, reply))
-	case len(reply) == 3 && reply[0] == replyLimit:
+	case reply[0] == replyRefused:
+		return nil, conflict(refusal, l.refused(seats, reply))
+	case reply[0] == replyLimit:
 		return nil, &LimitError{Limit: l.opt.MaxSeatsPerUser, Held: int(reply[1]), Sold: int(reply[2])}
 	}
-	return nil, fmt.Errorf("%s: unexpected reply %v", name, reply)
+	return reply[1:], nil
 }
 
-// hold reads the {now, deadline} of a reply.
-func hold(reply []int64, err error) (Hold, error) {
-	if err != nil || len(reply) != 2 || reply[1] == 0 {
-		return Hold{}, err
+// checkReply returns errReply unless reply is one that a script gives for n seats.
+func checkReply(reply []int64, n int) error {
+	ok := false
+	switch {
+	case len(reply) < 2:
+	case reply[0] == replyDone:
+		ok = len(reply) <= 3
+	case reply[0] == replyRefused:
+		ok = len(reply)%2 == 1
+		for i := 1; i < len(reply); i += 2 {
+			ok = ok && 1 <= reply[i] && reply[i] <= int64(n)
+		}
+	case reply[0] == replyLimit:
+		ok = len(reply) == 3
 	}
-	now, deadline := time.UnixMilli(reply[0]), time.UnixMilli(reply[1]).UTC()
-	return Hold{Deadline: deadline, ExpiresIn: max(0, deadline.Sub(now))}, nil
+	if !ok {
+		return fmt.Errorf("%w: %v for %d seats", errReply, reply, n)
+	}
+	return nil
+}
+
+// hold reads now and the deadline of a reply, ms since the epoch.
+func (l *Locker) hold(now, deadline int64) Hold {
+	return Hold{Deadline: time.UnixMilli(deadline).UTC(), ExpiresIn: l.left(deadline - now)}
+}
+
+// left is how long a hold lasts, of ms by the clock of Redis. It is no longer than a hold
+// may, even if that clock went back after the hold was made.
+func (l *Locker) left(ms int64) time.Duration {
+	return min(max(0, time.Duration(ms)*time.Millisecond), l.opt.HoldTime)
 }
 
 // Status returns the state of a seat; it never fails because nobody has heard
@@ -230,18 +279,31 @@ func (l *Locker) Status(ctx context.Context, event, seat string) (Seat, error) {
 	if err != nil {
 		return Seat{}, fmt.Errorf("status: %w", err)
 	}
-	return newSeat(seat, pttl), nil
+	return l.newSeat(seat, pttl), nil
 }
 
 // Queued returns how many calls wait in this process for their round trip; MaxQueued
 // at most.
 func (l *Locker) Queued() int { return l.rounds.len() }
 
+// ClockOffset returns the time of Redis minus that of this process, as last seen; of a
+// cluster's nodes the one that differs most. It is 0 before Redis has answered.
+func (l *Locker) ClockOffset() time.Duration {
+	most := l.single.clock.offset()
+	l.nodes.Range(func(_, n any) bool {
+		if offset := n.(*node).clock.offset(); offset.Abs() > most.Abs() {
+			most = offset
+		}
+		return true
+	})
+	return most
+}
+
 // refused lists the seats that a script's reply {0, i, ttl, ...} names.
-func refused(seats []string, reply []int64) []Seat {
+func (l *Locker) refused(seats []string, reply []int64) []Seat {
 	found := make([]Seat, 0, len(reply)/2)
 	for i := 1; i+1 < len(reply); i += 2 {
-		found = append(found, newSeat(seats[reply[i]-1], reply[i+1]))
+		found = append(found, l.newSeat(seats[reply[i]-1], reply[i+1]))
 	}
 	return found
 }

@@ -239,6 +239,25 @@ func TestStatusOfAnUnknownSeatIsAvailable(t *testing.T) {
 	})
 }
 
+func seatNames(n int) []string {
+	names := make([]string, n)
+	for i := range names {
+		names[i] = fmt.Sprint(i)
+	}
+	return names
+}
+
+func TestEveryCall_TakesMaxSeats(t *testing.T) {
+	t.Parallel()
+	redistest.Each(t, func(t *testing.T, r *redistest.Redis) {
+		b := setup(t, r)
+		all := seatNames(seatlock.MaxSeats)
+		b.reserve(t, ann, all...)
+		b.extend(t, ann, all...)
+		b.buy(t, ann, all...)
+	})
+}
+
 func TestInvalidArgumentsReachNoRedis(t *testing.T) {
 	t.Parallel()
 	client := redis.NewClient(&redis.Options{Addr: "127.0.0.1:1", ContextTimeoutEnabled: true})
@@ -254,6 +273,8 @@ func TestInvalidArgumentsReachNoRedis(t *testing.T) {
 		"EventBraces":  {"a}b", []string{"1A"}, ann},
 		"NoSeats":      {event, nil, ann},
 		"CyrillicSeat": {event, []string{"1A", "1А"}, ann},
+		"SeatTwice":    {event, []string{"1A", "1B", "1A"}, ann},
+		"TooManySeats": {event, seatNames(seatlock.MaxSeats + 1), ann},
 		"NoUser":       {event, []string{"1A"}, ""},
 		"UserSpace":    {event, []string{"1A"}, "a b"},
 	} {

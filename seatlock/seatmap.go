@@ -3,6 +3,7 @@ package seatlock
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,17 +26,16 @@ func (l *Locker) Map(ctx context.Context, event string) (SeatMap, error) {
 	if !ValidID(event) {
 		return SeatMap{}, fmt.Errorf("%w: event %q", ErrInvalid, event)
 	}
-	var reply []any
+	var found SeatMap
 	err := l.try(ctx, ErrUnavailable, func(deadline time.Time) error {
-		cmd := redis.NewSliceCmd(ctx, mapScript.command(eventKeys(event), 0)...)
-		err := l.eval(ctx, deadline, mapScript, cmd)
-		reply = cmd.Val()
+		cmd := redis.NewSliceCmd(ctx, mapScript.command(eventKeys(event), 0, notAfterUnset, rand.Int32())...)
+		if err := l.eval(ctx, deadline, event, mapScript, cmd); err != nil {
+			return err
+		}
+		var err error
+		found, err = l.parseMap(cmd.Val())
 		return err
 	})
-	if err != nil {
-		return SeatMap{}, fmt.Errorf("map: %w", err)
-	}
-	found, err := parseMap(reply)
 	if err != nil {
 		return SeatMap{}, fmt.Errorf("map: %w", err)
 	}
@@ -43,15 +43,15 @@ func (l *Locker) Map(ctx context.Context, event string) (SeatMap, error) {
 }
 
 // parseMap reads the reply of lua/map.lua.
-func parseMap(reply []any) (SeatMap, error) {
+func (l *Locker) parseMap(reply []any) (SeatMap, error) {
 	if len(reply) != 3 {
-		return SeatMap{}, fmt.Errorf("unexpected reply of %d", len(reply))
+		return SeatMap{}, fmt.Errorf("%w of %d", errReply, len(reply))
 	}
 	now, isTime := reply[0].(int64)
 	change, isID := reply[1].(string)
 	scored, isList := reply[2].([]any)
 	if !isTime || !isID || !isList || len(scored)%2 != 0 {
-		return SeatMap{}, fmt.Errorf("unexpected reply of %T, %T, %T", reply[0], reply[1], reply[2])
+		return SeatMap{}, fmt.Errorf("%w of %T, %T, %T", errReply, reply[0], reply[1], reply[2])
 	}
 	found := SeatMap{At: time.UnixMilli(now).UTC(), Change: change, Seats: make([]Seat, 0, len(scored)/2)}
 	for pair := range slices.Chunk(scored, 2) {
@@ -63,9 +63,9 @@ func parseMap(reply []any) (SeatMap, error) {
 		}
 		deadline, err := strconv.ParseInt(score, 10, 64)
 		if err != nil {
-			return SeatMap{}, fmt.Errorf("deadline of %s: %w", id, err)
+			return SeatMap{}, fmt.Errorf("%w: deadline of %s: %w", errReply, id, err)
 		}
-		found.Seats = append(found.Seats, Seat{ID: id, Status: Reserved, ExpiresIn: time.Duration(deadline-now) * time.Millisecond})
+		found.Seats = append(found.Seats, Seat{ID: id, Status: Reserved, ExpiresIn: l.left(deadline - now)})
 	}
 	slices.SortFunc(found.Seats, func(a, b Seat) int { return strings.Compare(a.ID, b.ID) })
 	return found, nil

@@ -1,27 +1,26 @@
 -- Sells every seat to the user who holds it, or none.
 --
--- KEYS[1…2], ARGV[1] -> see event.lua
+-- KEYS[1…2], ARGV[1…2] -> see event.lua
 -- KEYS[3]  -> user:{event}:user
 -- KEYS[4…] -> seat:{event}:seat, one for each seat
--- ARGV[2]  -> user
--- ARGV[3]  -> 1: write once more what is sold to the user already, so that a WAIT on
+-- ARGV[3]  -> user
+-- ARGV[4]  -> 1: write again what is sold to the user already, so that a WAIT on
 --             this connection waits for it (WAIT looks at the connection's own writes)
 --
--- Returns {1}: all are sold to the user, now or already.
+-- Returns {1, now}: all are sold to the user, now or already.
 -- Returns {0, i, ttl, ...}: nothing has changed; a pair for each seat in the
--- way, its place among the seats and ms where another user holds it, -1 where it is
--- sold to another, -2 where nobody has it.
+-- way, its place among the seats and ms if another user holds it, -1 if it is
+-- sold to another, -2 if it is free.
 
-local mine, user, again = KEYS[3], ARGV[2], ARGV[3] == '1'
+local mine, user, again = KEYS[3], ARGV[3], ARGV[4] == '1'
 local ids, keys, refusal = {}, {}, {0}
-local now = milliseconds()
 
 for i, value in ipairs(redis.call('MGET', unpack(KEYS, 4))) do
   local key = KEYS[i + 3]
   local has, deadline = owner(value)
   if has ~= user then
     refusal[#refusal + 1] = i
-    refusal[#refusal + 1] = ttl(has, deadline, now)
+    refusal[#refusal + 1] = ttl(has, deadline)
   elseif deadline then
     keys[#keys + 1] = key
     ids[#ids + 1] = string.sub(key, #prefix + 1)
@@ -38,9 +37,12 @@ for _, key in ipairs(keys) do
 end
 if #ids > 0 then
   score(seats, ids, '+inf')
+  redis.call('PERSIST', seats)
   if limit > 0 then
     score(mine, ids, '+inf')
+    redis.call('PERSIST', mine)
   end
   note('sold', ids, '')
+  redis.call('PERSIST', changes)
 end
-return {1}
+return {1, now}

@@ -2,25 +2,30 @@
 --
 -- KEYS[1] -> seats:{event}, every seat that is not free, scored by its deadline (ms; +inf: sold)
 -- KEYS[2] -> changes:{event}, the stream of transitions
--- ARGV[1] -> how many seats a user may have at the event; 0: no limit. Only where there
---            is one are a user's seats kept in user:{event}:user, scored alike
+-- ARGV[1] -> how many seats a user may have at the event; 0: no limit. Only with a limit
+--            are a user's seats kept in user:{event}:user, scored alike
+-- ARGV[2] -> not after: ms since the epoch. The caller has its answer by then, so that a
+--            script which arrives later must change nothing
+--
+-- Returns {-1, now}: it arrived after ARGV[2]; nothing has changed.
 
 local seats, changes = KEYS[1], KEYS[2]
 local limit = tonumber(ARGV[1])
 local prefix = 'seat:' .. string.sub(seats, 7) .. ':'
 
-local function milliseconds()
-  local time = redis.call('TIME')
-  return time[1] * 1000 + math.floor(time[2] / 1000)
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000) -- ms since the epoch
+if now > tonumber(ARGV[2]) then
+  return {-1, now}
 end
 
 -- The value of a hold: held:<deadline>:<latest deadline>:<user>, both ms since the
--- epoch, of 13 digits until the year 2286. Where it is sold, a seat has sold:<user>.
+-- epoch, of 13 digits until the year 2286. The value of a sale: sold:<user>.
 local function hold(deadline, latest, user)
   return 'held:' .. deadline .. ':' .. latest .. ':' .. user
 end
 
--- Whose a seat with value is, nil where nobody's; and the hold's deadline, nil where
+-- The user of a seat's value, nil if it is free; and the hold's deadline, nil if
 -- there is none. To read it here takes a third of what asking for the key's TTL does.
 local function owner(value)
   if not value then
@@ -31,16 +36,16 @@ local function owner(value)
   return string.sub(value, 6)
 end
 
--- What is said of a seat that is in the way, of its owner and deadline: how long it is
--- held, ms; -1 where it is sold, -2 where it is free.
-local function ttl(user, deadline, now)
+-- What a refusal says of a seat with this user and deadline: how long it is held, ms;
+-- -1 if it is sold, -2 if it is free.
+local function ttl(user, deadline)
   if deadline then
     return math.max(0, deadline - now)
   end
   return user and -1 or -2
 end
 
--- Notes a transition of seats, a list of ids; deadline is '' where they have none.
+-- Appends a transition of seats, a list of ids; deadline is '' if they have none.
 local function note(kind, ids, deadline)
   redis.call('XADD', changes, 'MAXLEN', '~', 10000, '*', 'type', kind, 'seats', table.concat(ids, ' '), 'deadline', deadline)
 end
@@ -55,19 +60,22 @@ local function score(set, ids, deadline)
   redis.call('ZADD', set, unpack(scored))
 end
 
--- Notes a hold that ended by itself: once, by whoever comes first.
+-- Appends the end of a hold whose TTL has passed, once.
 local function expire(id)
   if redis.call('ZREM', seats, id) == 1 then
     note('expired', {id}, '')
   end
 end
 
--- Does so for the holds that ended before now, in their order, 500 of them at most.
--- The key has the last word, because Redis may still see it when TIME is past it.
-local function settle(now)
+-- Returns the seats whose deadline has passed and whose key is gone, in order of
+-- deadlines, of the first 500. The key decides, because Redis may still see it when
+-- TIME is past its deadline.
+local function lapsed()
+  local ids = {}
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', seats, '-inf', now, 'LIMIT', 0, 500)) do
     if redis.call('EXISTS', prefix .. id) == 0 then
-      expire(id)
+      ids[#ids + 1] = id
     end
   end
+  return ids
 end

@@ -1,13 +1,13 @@
 -- Ends the user's holds among the seats, or none.
 --
--- KEYS[1…2], ARGV[1] -> see event.lua
--- KEYS[3…], ARGV[2]  -> see buy.lua
+-- KEYS[1…2], ARGV[1…2] -> see event.lua
+-- KEYS[3…], ARGV[3]    -> see buy.lua
 --
--- Returns {1}: the user holds none of them; what is free or another's is as it was.
+-- Returns {1, now}: the user holds none of them; what is free or another's is unchanged.
 -- Returns {0, i, -1, ...}: nothing has changed; a pair for each seat that is sold
 -- to the user, its place among the seats and -1.
 
-local mine, user = KEYS[3], ARGV[2]
+local mine, user = KEYS[3], ARGV[3]
 local ids, refusal = {}, {0}
 
 for i, value in ipairs(redis.call('MGET', unpack(KEYS, 4))) do
@@ -33,4 +33,4 @@ if #ids > 0 then
   end
   note('released', ids, '')
 end
-return {1}
+return {1, now}

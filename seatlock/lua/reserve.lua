@@ -1,38 +1,35 @@
--- Holds seats for many requests, one after the other: for each, all of its seats or
+-- Holds seats for many calls, one after the other: for each, all of its seats or
 -- none. One run so pays once for what they share.
 --
--- KEYS[1…2] -> see event.lua
--- KEYS[3…]  -> seat:{event}:seat, those of the first request, those of the second, …;
---              then, where there is a limit, user:{event}:user, one for each request
--- ARGV[1]   -> see event.lua
--- ARGV[2]   -> how long a hold lasts, ms
--- ARGV[3]   -> how long it may last with all its extensions, ms
--- ARGV[4…]  -> for each seat: the user of its request, or '' where it goes on with the
---              request of the seat before
+-- KEYS[1…2], ARGV[1…2] -> see event.lua
+-- KEYS[3…]  -> seat:{event}:seat, those of the first call, those of the second, …;
+--              then, with a limit, user:{event}:user, one for each call
+-- ARGV[3]   -> how long a hold lasts, ms
+-- ARGV[4]   -> how long it may last with all its extensions, ms
+-- ARGV[5…]  -> for each seat: the user of its call, or '' if it goes on with the
+--              call of the seat before
 --
--- Returns for each request how many numbers follow, and these:
--- 1, now, deadline: the user holds them all; ms since the epoch, the deadline being
--- the earliest of the group. Seats that the user held already keep theirs.
+-- Returns now, ms since the epoch; and for each call how many numbers follow, and these:
+-- 1, deadline: the user holds them all; ms since the epoch, the earliest of the group.
+-- Seats that the user held already keep theirs.
 -- 0, i, ttl, ...: nothing has changed; a pair for each seat in the way, its place among
--- the request's seats and ms where another user holds it, -1 where it is sold, or -3
--- where it is sold to the user.
+-- the call's seats and ms if another user holds it, -1 if it is sold, or -3
+-- if it is sold to the user.
 -- 2, held, sold: nothing has changed; the user has as many seats, and would pass the
 -- limit.
 
-local count = #ARGV - 3 -- of seats
+-- The index and the stream of an event without a sale end this long, ms, after the last
+-- hold can have ended.
+local grace = 600000
+
+local count = #ARGV - 4 -- of seats
 local values = redis.call('MGET', unpack(KEYS, 3, 2 + count))
-local now = milliseconds()
-local deadline, latest = now + ARGV[2], now + ARGV[3] -- of the holds that this run makes
+local deadline, latest = now + ARGV[3], now + ARGV[4] -- of the holds that this run makes
 
 local taken = {}  -- their users, by key
 local ids = {}    -- their seats
 local gained = {} -- which of these are in a user's set, by its key
-local reply, size = {}, 0
-
-local function answer(a, b, c)
-  reply[size + 1], reply[size + 2], reply[size + 3], reply[size + 4] = 3, a, b, c
-  size = size + 4
-end
+local reply, size = {now}, 1
 
 -- Whether n seats more would pass the limit of the user whose set is mine; says so.
 local function past(mine, n)
@@ -41,16 +38,17 @@ local function past(mine, n)
     return false
   end
   local sold = redis.call('ZCOUNT', mine, '+inf', '+inf')
-  answer(2, all - sold, sold)
+  reply[size + 1], reply[size + 2], reply[size + 3], reply[size + 4] = 3, 2, all - sold, sold
+  size = size + 4
   return true
 end
 
-local free = {} -- keys of the request; some of an earlier one may follow them
-local seat, request = 1, 0
+local free = {} -- keys of the call; some of an earlier one may follow them
+local seat, call = 1, 0
 while seat <= count do
-  request = request + 1
-  local user, first, frees, earliest = ARGV[3 + seat], seat, 0, nil
-  local start = size + 2 -- of the reply to the request, should it be a refusal
+  call = call + 1
+  local user, first, frees, earliest = ARGV[4 + seat], seat, 0, nil
+  local start = size + 2 -- of the reply to the call, should it be a refusal
   repeat
     local key = KEYS[2 + seat]
     local has, until_ = owner(values[seat])
@@ -64,15 +62,15 @@ while seat <= count do
       earliest = math.min(earliest or until_, until_)
     else
       size = math.max(size, start) + 2
-      reply[size - 1], reply[size] = 1 + seat - first, has == user and -3 or ttl(has, until_, now)
+      reply[size - 1], reply[size] = 1 + seat - first, has == user and -3 or ttl(has, until_)
     end
     seat = seat + 1
-  until ARGV[3 + seat] ~= ''
+  until ARGV[4 + seat] ~= ''
 
   if size > start then
     reply[start - 1], reply[start] = size - start + 1, 0
   else
-    local mine = limit > 0 and frees > 0 and KEYS[2 + count + request]
+    local mine = limit > 0 and frees > 0 and KEYS[2 + count + call]
     if not (mine and past(mine, frees)) then
       for i = 1, frees do
         local id = string.sub(free[i], #prefix + 1)
@@ -83,7 +81,8 @@ while seat <= count do
         end
         earliest = math.min(earliest or deadline, deadline)
       end
-      answer(1, now, earliest)
+      reply[size + 1], reply[size + 2], reply[size + 3] = 2, 1, earliest
+      size = size + 3
     end
   end
 end
@@ -91,23 +90,47 @@ if #ids == 0 then
   return reply
 end
 
+-- What is left to read comes before the first write: Redis does not roll back, should a
+-- read fail.
+local ended = lapsed()
+for i, was in ipairs(redis.call('ZMSCORE', seats, unpack(ids))) do
+  if was then
+    ended[#ended + 1] = ids[i]
+  end
+end
+
 -- As text, or Redis would format them for each seat.
 deadline, latest = string.format('%.0f', deadline), string.format('%.0f', latest)
--- SET comes first: where memory is full it is refused, and only the first write of
+-- SET comes first: when memory is full it is refused, and only the first write of
 -- a script is.
 for key, user in pairs(taken) do
   redis.call('SET', key, hold(deadline, latest, user), 'PXAT', deadline)
 end
-settle(now)
-for i, was in ipairs(redis.call('ZMSCORE', seats, unpack(ids))) do
-  if was then
-    expire(ids[i])
-  end
+for _, id in ipairs(ended) do
+  expire(id)
 end
 score(seats, ids, deadline)
 note('held', ids, deadline)
+
+-- Gives key a TTL, unless a sale has taken it off. isNew: this run made the key.
+local ends = string.format('%.0f', latest + 2 * grace)
+local function endLater(key, isNew)
+  if isNew then
+    redis.call('PEXPIREAT', key, ends)
+  else
+    redis.call('PEXPIREAT', key, ends, 'GT') -- no TTL is the longest
+  end
+end
+
+local left = redis.call('PTTL', seats)
+local isNew = left == -1 and redis.call('ZCARD', seats) == #ids
+if isNew or left >= 0 and left < latest + grace - now then
+  endLater(seats, isNew)
+  endLater(changes, redis.call('XLEN', changes) == 1)
+end
 for mine, theirs in pairs(gained) do
   score(mine, theirs, deadline)
   redis.call('ZREMRANGEBYSCORE', mine, '-inf', '(' .. now)
+  endLater(mine, redis.call('ZCARD', mine) == #theirs)
 end
 return reply

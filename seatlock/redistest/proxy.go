@@ -15,6 +15,7 @@ import (
 type Fault struct {
 	Lose  bool          // swallow it and cut the connection
 	Stall time.Duration // keep it for so long
+	Until chan struct{} // keep it until this is closed
 }
 
 // Proxy stands between a client and a Redis and can lose requests and replies, and
@@ -76,6 +77,9 @@ func (p *Proxy) loses(reply bool) bool {
 	p.mu.Unlock()
 	if f.Stall > 0 {
 		<-time.After(f.Stall)
+	}
+	if f.Until != nil {
+		<-f.Until
 	}
 	if f.Lose || reply && (p.lose.Load() || p.once.CompareAndSwap(true, false)) {
 		p.Lost.Add(1)

@@ -235,13 +235,19 @@ func (r *Redis) Advance(t testing.TB, d time.Duration) {
 		if expires <= 0 {
 			continue
 		}
+		at := time.UnixMilli(expires.Milliseconds()).Add(-d)
+		kind, err := client.Type(t.Context(), keys.Val()).Result()
+		require.NoError(t, err)
+		if kind != "string" {
+			require.NoError(t, client.PExpireAt(t.Context(), keys.Val(), at).Err())
+			continue
+		}
 		value, err := client.Get(t.Context(), keys.Val()).Result()
 		require.NoError(t, err)
 		value = times.ReplaceAllStringFunc(value, func(ms string) string {
 			at, _ := strconv.ParseInt(ms, 10, 64) // 13 digits
 			return strconv.FormatInt(at-d.Milliseconds(), 10)
 		})
-		at := time.UnixMilli(expires.Milliseconds()).Add(-d)
 		require.NoError(t, client.SetArgs(t.Context(), keys.Val(), value, redis.SetArgs{ExpireAt: at}).Err())
 	}
 }

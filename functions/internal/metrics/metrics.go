@@ -29,6 +29,7 @@ type Metrics struct {
 	seats    *prometheus.CounterVec
 	trips    *prometheus.HistogramVec
 	calls    prometheus.Histogram
+	jumps    prometheus.Counter
 }
 
 // New returns the metrics of a process of the version; ready tells whether it can
@@ -52,11 +53,14 @@ func New(version string, ready func() bool) *Metrics {
 			Name: "booking_redis_round_calls", Help: "Calls that shared a round trip.", Buckets: prometheus.ExponentialBuckets(1, 2, 9),
 		}),
 	}
+	m.jumps = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "booking_redis_clock_jumps_total", Help: "Jumps of Redis's clock by a second or more, which end holds early or late.",
+	})
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "booking_build_info", Help: "Always 1; the version is the label.", ConstLabels: prometheus.Labels{"version": version},
 	})
 	build.Set(1)
-	m.registry.MustRegister(m.requests, m.inFlight, m.seats, m.trips, m.calls, build,
+	m.registry.MustRegister(m.requests, m.inFlight, m.seats, m.trips, m.calls, m.jumps, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.gauge("booking_ready", "Whether Redis answers and is set up safely.", func() float64 {
 		if ready() {
@@ -84,6 +88,14 @@ func (m *Metrics) Middleware(function string, next http.Handler) http.Handler {
 
 // Round notes that calls share a round trip.
 func (m *Metrics) Round(calls int) { m.calls.Observe(float64(calls)) }
+
+// ClockJump counts a jump of Redis's clock.
+func (m *Metrics) ClockJump() { m.jumps.Inc() }
+
+// Clock reports how far the clock of Redis differs from this process's.
+func (m *Metrics) Clock(offset func() time.Duration) {
+	m.gauge("booking_redis_clock_offset_seconds", "Redis's clock minus this process's; of a cluster's nodes the largest.", func() float64 { return offset().Seconds() })
+}
 
 // Redis measures a client of which queued calls, limit at most, wait in this
 // process.

@@ -94,6 +94,12 @@ func Open(ctx context.Context, c *config.Config, env envconfig.Lookuper, version
 		m = metrics.New(version, func() bool { return s.Monitor.Ready() })
 		opt.OnRound = m.Round
 	}
+	opt.OnClockJump = func(by time.Duration) {
+		slog.Warn("the clock of Redis jumped: holds end early or late by as much; synchronize the clocks of all servers that Redis may run on", "by", by.String())
+		if m != nil {
+			m.ClockJump()
+		}
+	}
 	locker, err := seatlock.New(client, opt)
 	if err != nil {
 		return nil, err
@@ -121,6 +127,7 @@ func Open(ctx context.Context, c *config.Config, env envconfig.Lookuper, version
 	}
 	if m != nil {
 		m.Redis(client, locker.Queued, seatlock.MaxQueued)
+		m.Clock(locker.ClockOffset)
 		needs.Locker = m.Seats(locker)
 		middleware = append(middleware, m.Middleware)
 		s.serveMetrics(c.MetricsPort, m)
