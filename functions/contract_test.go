@@ -297,6 +297,27 @@ func TestFaults(t *testing.T) {
 		require.Eventually(t, func() bool { return b.get(t, "/readyz").status == 503 }, 10*time.Second, time.Millisecond)
 		b.get(t, "/readyz").problem(t, 503, "unavailable")
 	})
+	t.Run("unavailable, because Redis refuses the connection", func(t *testing.T) {
+		t.Parallel()
+		r := redistest.Mini(t)
+		r.Mini.RequireAuth("secret")
+		b := setupClient(t, r.Client(t), "", seatlock.Options{Timeout: time.Minute})
+		for _, call := range []string{"/reserve", "/buy", "/extend", "/release"} {
+			b.post(t, call, body).problem(t, 503, "unavailable")
+		}
+		b.get(t, "/seats/1A").problem(t, 503, "unavailable")
+		b.get(t, "/seats").problem(t, 503, "unavailable")
+		b.get(t, "/changes").problem(t, 503, "unavailable")
+		b.get(t, "/readyz").problem(t, 503, "unavailable")
+	})
+	t.Run("unavailable, because a sale would not be durable", func(t *testing.T) {
+		t.Parallel()
+		r := redistest.Server(t)
+		b := setupClient(t, r.Client(t), "", seatlock.Options{Timeout: time.Minute, Durable: true})
+		b.post(t, "/reserve", body).success(t)
+		b.post(t, "/buy", body).problem(t, 503, "unavailable")
+		require.Equal(t, "Reserved", b.get(t, "/seats/1A").success(t)["status"])
+	})
 	t.Run("outcome_unknown", func(t *testing.T) {
 		t.Parallel()
 		r := redistest.Mini(t)

@@ -20,7 +20,11 @@
 //   - A call that is repeated, by a caller or on the way, leaves the state and
 //     gives the answer of one call: the same user reserving again is told the
 //     same deadline, and buying again is told that the seats are sold.
-//   - All times come from the clock of Redis.
+//   - A call that was answered with an error has no effect after that: each script
+//     carries the time until which its caller waits, and changes nothing later. (If a
+//     call succeeds in a second attempt, the first may still run until that time.)
+//   - All times come from the clock of Redis. If that clock jumps, as after a failover
+//     to a server with another one, holds end earlier or later by as much.
 //
 // # Keys
 //
@@ -39,7 +43,10 @@
 // hold ends, Redis removes the key, and no sweeper is needed. The value repeats the
 // deadline, so that a refusal reads it along with the user; the latest deadline is how
 // far a hold may ever be extended. The other keys are
-// read by those who look at the whole event, and decide nothing but the limit.
+// read by those who look at the whole event, and decide nothing but the limit. They have
+// a TTL, of 20 minutes after the last hold can have ended, until the first sale of the
+// event or of the user. If a seat's key is deleted by hand, the seat is available, and
+// Map takes it out of the sorted set.
 //
 // # Transitions
 //

@@ -78,6 +78,20 @@ func TestSeatMap(t *testing.T) {
 			synctest.Wait()
 		})
 	})
+	t.Run("ServesOthersWhenTheFirstReaderLeaves", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			handler := seatmap.New(newLocker(held))
+			ctx, leave := context.WithCancel(t.Context())
+			go handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(ctx, http.MethodGet, "/seats?event_id=gala", nil))
+			synctest.Wait()
+			second := make(chan int)
+			go func() { second <- get(handler).Code }()
+			synctest.Wait()
+			leave()
+			require.Equal(t, http.StatusOK, <-second)
+		})
+	})
 	t.Run("IsNotSentAgainWhereNothingChanged", func(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {

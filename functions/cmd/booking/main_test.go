@@ -162,6 +162,26 @@ func TestAnUnsafeRedisIsNotReady(t *testing.T) {
 	p.Await(t, "/readyz", http.StatusOK)
 }
 
+// The password changes while the process runs, and every connection is closed.
+func TestBooking_IsUnreadyOnceItsPasswordIsRefused(t *testing.T) {
+	t.Parallel()
+	r := redistest.Server(t)
+	p := processtest.Start(t, "REDIS_URL="+r.URL())
+	p.Await(t, "/readyz", http.StatusOK)
+	admin := r.Admin(t)
+	require.NoError(t, admin.Do(t.Context(), "acl", "setuser", "booking", "resetpass", ">new").Err())
+	require.NoError(t, admin.Do(t.Context(), "client", "kill", "user", "booking").Err())
+	p.Await(t, "/readyz", http.StatusServiceUnavailable)
+	p.Await(t, "/seats/NOBODY", http.StatusServiceUnavailable)
+	for _, call := range []string{"/reserve", "/buy", "/extend", "/release"} {
+		status, body := post(t, p.URL+call, ann1A)
+		require.Equal(t, http.StatusServiceUnavailable, status, body)
+	}
+	p.AwaitLog(t, "not ready: Redis refuses; correct REDIS_URL")
+	require.NoError(t, admin.Do(t.Context(), "acl", "setuser", "booking", ">booking-dev").Err())
+	p.Await(t, "/readyz", http.StatusOK)
+}
+
 // Clients reserve seats without pause while the process is told to stop, until
 // their load balancer has seen that it is unready. Every request is answered.
 func TestSIGTERMUnderLoadLosesNoAcceptedRequest(t *testing.T) {
