@@ -2,12 +2,14 @@
 -- index with the seats' keys, because the keys decide: an operator may have deleted one.
 --
 -- KEYS, ARGV[1…2] -> see event.lua
--- ARGV[3] -> which 200 seats of the index to compare, as any number from 0
+-- ARGV[3] -> which page of the index to compare, of 200 seats each; any number from 0,
+--            which is taken modulo the number of pages
 --
 -- Returns {now, id, {seat, deadline, ...}}: ms since the epoch, the id of the last
 -- transition that this includes, and the seats with their deadlines (ms; inf: sold).
 
-local first = ARGV[3] % math.max(1, redis.call('ZCARD', seats) - 199)
+local pages = math.ceil(redis.call('ZCARD', seats) / 200)
+local first = 200 * (ARGV[3] % math.max(1, pages))
 local page = redis.call('ZRANGE', seats, first, first + 199, 'WITHSCORES')
 local keys = {}
 for i = 1, #page, 2 do
