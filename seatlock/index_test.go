@@ -149,6 +149,36 @@ func TestSettle_WaitsForTheKey(t *testing.T) {
 	})
 }
 
+// A script that can't write all of a transition writes nothing of it.
+func TestEveryCall_ChangesNothingIfAKeyIsOfAnotherType(t *testing.T) {
+	t.Parallel()
+	redistest.Each(t, func(t *testing.T, r *redistest.Redis) {
+		for _, c := range []struct {
+			b   *testBundle
+			key string
+		}{
+			{setup(t, r), "seats:{gala}"}, {setup(t, r), "changes:{gala}"},
+			{limited(t, r), "seats:{gala}"}, {limited(t, r), "changes:{gala}"}, {limited(t, r), "user:{gala}:" + ann},
+		} {
+			b, key := c.b, c.key
+			require.NoError(t, b.redis.FlushAll(t.Context()).Err())
+			b.reserve(t, ann, "1A")
+			r.Advance(t, time.Minute)
+			before, err := b.redis.Get(t.Context(), "seat:{gala}:1A").Result()
+			require.NoError(t, err)
+			require.NoError(t, b.redis.Set(t.Context(), key, "a string", 0).Err())
+			_, err = b.locker.Reserve(t.Context(), event, []string{"1B"}, ann)
+			require.ErrorContains(t, err, "WRONGTYPE", key)
+			_, err = b.locker.Extend(t.Context(), event, []string{"1A"}, ann)
+			require.ErrorContains(t, err, "WRONGTYPE", key)
+			require.ErrorContains(t, b.locker.Buy(t.Context(), event, []string{"1A"}, ann), "WRONGTYPE", key)
+			require.ErrorContains(t, b.locker.Release(t.Context(), event, []string{"1A"}, ann), "WRONGTYPE", key)
+			b.status(t, "1B", seatlock.Available)
+			require.Equal(t, before, b.redis.Get(t.Context(), "seat:{gala}:1A").Val(), key)
+		}
+	})
+}
+
 func TestMaxSeatsPerUser_CountsExtendedHolds(t *testing.T) {
 	t.Parallel()
 	r := redistest.Mini(t)

@@ -182,6 +182,22 @@ func TestFullMemoryKeepsGroupsWholeAndSales(t *testing.T) {
 	}
 }
 
+// A flood of holds fills Redis. Who holds a seat can still buy it, or let it go.
+func TestBuy_SellsWhenMemoryIsFull(t *testing.T) {
+	t.Parallel()
+	r := redistest.Server(t, "--maxmemory-policy", "noeviction")
+	b := setup(t, r)
+	b.reserve(t, ann, "1A", "1B", "1C")
+	require.NoError(t, b.redis.ConfigSet(t.Context(), "maxmemory", "1").Err())
+	_, err := b.locker.Reserve(t.Context(), event, []string{"2A"}, bob)
+	require.ErrorIs(t, err, seatlock.ErrUnavailable)
+	b.buy(t, ann, "1A", "1B")
+	require.NoError(t, b.locker.Release(t.Context(), event, []string{"1C"}, ann))
+	b.status(t, "1A", seatlock.Sold)
+	b.status(t, "1C", seatlock.Available)
+	require.Equal(t, []string{"held[1A 1B 1C]", "sold[1A 1B]", "released[1C]"}, b.changes(t, seatlock.NoChange))
+}
+
 func TestCheckNamesTheUnsafeSetting(t *testing.T) {
 	t.Parallel()
 	b := setup(t, redistest.Server(t))

@@ -15,7 +15,10 @@ import (
 
 // contract are the tests of package seatlock that every mutation is shown to, most of
 // them on miniredis alone.
-const contract = "^(TestReserve|TestBuy|TestExtend|TestRelease|TestReservesOfARoundAreDecidedInTurn|TestEveryCallAnswersAsTheModel)$/^miniredis$"
+const contract = "^(TestReserve|TestBuy|TestExtend|TestRelease|TestReservesOfARoundAreDecidedInTurn|TestEveryCallAnswersAsTheModel|" +
+	"TestLocker_ChangesNothingAfterItsCallerWasAnswered|TestReserve_LeavesNothingOfAnAbandonedEvent|TestReserve_KeepsTheIndexWhileThereAreHolds|" +
+	"TestBuy_KeepsTheEventForGood|TestMap_FollowsTheKeysOfASmallHallAtOnce|TestSettle_WaitsForTheKey|TestMaxSeatsPerUser_CountsExtendedHolds|" +
+	"TestChanges_KeepsTheLastTenThousand|TestEveryCall_ChangesNothingIfAKeyIsOfAnotherType)$/^miniredis$"
 
 // A mutation is a script that is broken on purpose: old stands in it once.
 type mutation struct{ script, old, new string }
@@ -35,6 +38,20 @@ func TestTheSuiteFailsWhereAScriptIsBroken(t *testing.T) {
 		"AHoldIsNotInTheIndex":          {"reserve.lua", "score(seats, ids, deadline)", ""},
 		"ASaleIsNotInTheIndex":          {"buy.lua", "score(seats, ids, '+inf')", ""},
 		"ARepeatedReserveIsRefused":     {"reserve.lua", "elseif has == user and until_ then", "elseif false then"},
+		"ALateScriptActs":               {"event.lua", "if now > tonumber(ARGV[2]) then", "if false then"},
+		"AKeyThatIsThereHasEnded":       {"event.lua", "if redis.call('EXISTS', prefix .. id) == 0 then", "if true then"},
+		"ChangesAreTrimmedEarly":        {"event.lua", "'~', 10000", "'~', 1000"},
+		"TypesAreNotChecked":            {"event.lua", "redis.call('ZCARD', seats)", ""},
+		"StreamTypeIsNotChecked":        {"reserve.lua", "redis.call('XLEN', changes)\nlocal", "local"},
+		"AnExtendedHoldIsNotCounted":    {"extend.lua", "score(mine, id, to)", ""},
+		"EndedHoldsStayInAUsersSet":     {"reserve.lua", "redis.call('ZREMRANGEBYSCORE', mine, '-inf', '(' .. now)", ""},
+		"AnAbandonedIndexStays":         {"reserve.lua", "endLater(seats, isNew)", ""},
+		"AnAbandonedUserStays":          {"reserve.lua", "endLater(mine, redis.call('ZCARD', mine) == #theirs)", ""},
+		"TheIndexEndsBeforeItsHolds":    {"reserve.lua", "left >= 0 and", "false and"},
+		"ChangesOfASaleEnd":             {"buy.lua", "redis.call('PERSIST', changes)", ""},
+		"AUsersSalesEnd":                {"buy.lua", "redis.call('PERSIST', mine)", ""},
+		"TheIndexOfASaleEnds":           {"buy.lua", "redis.call('PERSIST', seats)\n", "redis.call('ZCARD', seats)\n"},
+		"TheMapIgnoresTheKeys":          {"map.lua", "< #keys", "< 0"},
 		"AGroupIsHeldInPart":            {"reserve.lua", "  if size > start then\n", "  if size > start and frees == 0 then\n"},
 	} {
 		t.Run(name, func(t *testing.T) {

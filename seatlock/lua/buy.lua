@@ -32,12 +32,16 @@ if #refusal > 1 then
   return refusal
 end
 
+checkTypes(mine)
+if #keys > 0 then
+  -- PERSIST comes first: Redis runs it when memory is full, and then all that follows.
+  redis.call('PERSIST', seats)
+end
 for _, key in ipairs(keys) do
   redis.call('SET', key, 'sold:' .. user) -- which drops the TTL
 end
 if #ids > 0 then
   score(seats, ids, '+inf')
-  redis.call('PERSIST', seats)
   if limit > 0 then
     score(mine, ids, '+inf')
     redis.call('PERSIST', mine)

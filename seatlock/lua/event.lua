@@ -45,6 +45,16 @@ local function ttl(user, deadline)
   return user and -1 or -2
 end
 
+-- Fails if a key that is about to be written, mine only with a limit, is of another type:
+-- after the first write nothing may fail, because Redis does not roll back.
+local function checkTypes(mine)
+  redis.call('ZCARD', seats)
+  redis.call('XLEN', changes)
+  if limit > 0 then
+    redis.call('ZCARD', mine)
+  end
+end
+
 -- Appends a transition of seats, a list of ids; deadline is '' if they have none.
 local function note(kind, ids, deadline)
   redis.call('XADD', changes, 'MAXLEN', '~', 10000, '*', 'type', kind, 'seats', table.concat(ids, ' '), 'deadline', deadline)

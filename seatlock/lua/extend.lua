@@ -32,6 +32,7 @@ if #refusal > 1 then
   return refusal
 end
 
+checkTypes(mine)
 for _, seat in ipairs(longer) do
   local key, to, latest = seat[1], string.format('%.0f', seat[2]), string.format('%.0f', seat[3])
   local id = {string.sub(key, #prefix + 1)}

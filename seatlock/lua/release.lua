@@ -23,6 +23,7 @@ if #refusal > 1 then
   return refusal
 end
 
+checkTypes(mine)
 if #ids > 0 then
   for _, id in ipairs(ids) do
     redis.call('DEL', prefix .. id)

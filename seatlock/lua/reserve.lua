@@ -90,8 +90,11 @@ if #ids == 0 then
   return reply
 end
 
--- What is left to read comes before the first write: Redis does not roll back, should a
--- read fail.
+-- What is left to read comes before the first write, because it may fail.
+for mine in pairs(gained) do
+  checkTypes(mine)
+end
+redis.call('XLEN', changes)
 local ended = lapsed()
 for i, was in ipairs(redis.call('ZMSCORE', seats, unpack(ids))) do
   if was then
