@@ -88,10 +88,10 @@ func TestConfigurationFaultsAreReportedTogether(t *testing.T) {
 	p := processtest.Start(t, "HOLD_TTL=tomorrow", "MAX_SEATS_PER_REQUEST=11", "FUNCTION_TARGET=refund", "REDIS_URL=http://me:secret@host")
 	require.Equal(t, 2, p.Wait())
 	for _, want := range []string{
-		`HOLD_TTL is \"tomorrow\": want a duration from 1s to MAX_HOLD, like 5m`,
-		`MAX_SEATS_PER_REQUEST is 11: want a number from 1 to 10`,
+		`HOLD_TTL is \"tomorrow\": want a duration from 1s to 15m (MAX_HOLD)`,
+		`MAX_SEATS_PER_REQUEST is \"11\": want a number from 1 to 10`,
 		`FUNCTION_TARGET is \"refund\": want one of reserve, buy, extend, release, seat, seatmap, changes, page, docs`,
-		`REDIS_URL is not readable`,
+		`REDIS_URL does not begin with redis:// or rediss://`,
 	} {
 		require.Contains(t, p.Log(), want)
 	}

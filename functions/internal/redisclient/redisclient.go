@@ -3,8 +3,8 @@
 package redisclient
 
 import (
-	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
@@ -14,16 +14,20 @@ import (
 
 // The modes of a Redis, which decide how its URL is read.
 const (
-	Single   = "single"   // redis://user:password@host:6379/0, or rediss://
-	Sentinel = "sentinel" // redis://host:26379/0?master_name=…&addr=host2:26379
-	Cluster  = "cluster"  // redis://host:6379?addr=host2:6379
+	Single   = "single"
+	Sentinel = "sentinel"
+	Cluster  = "cluster"
 )
-
-// ErrURL means that a URL can't be read, or lacks a part that its mode needs.
-var ErrURL = errors.New("not readable (and not shown here)")
 
 // Modes lists them all.
 var Modes = []string{Single, Sentinel, Cluster}
+
+// Forms are what a URL looks like, by mode. With rediss:// it is for TLS.
+var Forms = map[string]string{
+	Single:   "redis://user:password@host:6379/0",
+	Sentinel: "redis://host:26379/0?master_name=seats&addr=host2:26379",
+	Cluster:  "redis://host:6379?addr=host2:6379",
+}
 
 // poolSize is how many connections there may be beside the pipelines': one for
 // each event whose changes are followed, and a few for the readiness checks.
@@ -50,12 +54,15 @@ func (o Options) Check() error {
 // there yet. Its own retries are off: seatlock does them, see [seatlock.Client].
 func Open(o Options) (redis.UniversalClient, error) {
 	dialTimeout := min(o.Timeout, time.Second)
+	if strings.Contains(o.URL, "#") { // what follows it would be ignored
+		return nil, &URLError{"has a #; in a password, write it as %23"}
+	}
 	noNotifications := &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	switch o.Mode {
 	case Single:
 		opt, err := redis.ParseURL(o.URL)
 		if err != nil {
-			return nil, ErrURL
+			return nil, o.urlError()
 		}
 		if err := o.TLS.apply(opt.TLSConfig); err != nil {
 			return nil, err
@@ -70,7 +77,7 @@ func Open(o Options) (redis.UniversalClient, error) {
 	case Sentinel:
 		opt, err := redis.ParseFailoverURL(o.URL)
 		if err != nil || opt.MasterName == "" {
-			return nil, ErrURL
+			return nil, o.urlError()
 		}
 		if err := o.TLS.apply(opt.TLSConfig); err != nil {
 			return nil, err
@@ -84,7 +91,7 @@ func Open(o Options) (redis.UniversalClient, error) {
 	case Cluster:
 		opt, err := redis.ParseClusterURL(o.URL)
 		if err != nil {
-			return nil, ErrURL
+			return nil, o.urlError()
 		}
 		if err := o.TLS.apply(opt.TLSConfig); err != nil {
 			return nil, err

@@ -118,7 +118,6 @@ func TestWhatCanNotBeOpenedIsRefused(t *testing.T) {
 	tls := redistest.NewTLS(t)
 	require.Error(t, redisclient.Options{Mode: "ring", URL: "redis://host"}.Check())
 	for _, mode := range redisclient.Modes {
-		require.ErrorIs(t, redisclient.Options{Mode: mode, URL: "http://host"}.Check(), redisclient.ErrURL, mode)
 		plain, secure := "redis://host?master_name=seats", "rediss://host?master_name=seats"
 		if mode != redisclient.Sentinel {
 			plain, secure = "redis://host", "rediss://host"
@@ -127,5 +126,36 @@ func TestWhatCanNotBeOpenedIsRefused(t *testing.T) {
 		require.ErrorIs(t, redisclient.Options{Mode: mode, URL: plain, TLS: redisclient.TLS{CA: tls.CA}}.Check(), redisclient.ErrNoTLS, mode)
 		require.ErrorContains(t, redisclient.Options{Mode: mode, URL: secure, TLS: redisclient.TLS{CA: tls.Key}}.Check(), "holds no certificate in PEM", mode)
 		require.ErrorIs(t, redisclient.Options{Mode: mode, URL: secure, TLS: redisclient.TLS{Cert: tls.Cert}}.Check(), os.ErrNotExist, mode)
+	}
+}
+
+func TestURL_FaultIsNamedWithoutTheURL(t *testing.T) {
+	t.Parallel()
+	for _, mode := range redisclient.Modes {
+		require.NoError(t, redisclient.Options{Mode: mode, URL: redisclient.Forms[mode]}.Check(), mode)
+		for url, want := range map[string]string{
+			"http://me:secret@host":               "does not begin with redis:// or rediss://",
+			"secret@host":                         "does not begin with redis:// or rediss://",
+			"redis://me:secret@host:port":         "is not a URL",
+			"redis://me:%secret@host":             "is not a URL",
+			"redis://me:123#secret@host":          "has a #",
+			"redis://host?master_name=x&secret=1": map[string]string{redisclient.Sentinel: "has a path or a parameter"}[mode],
+		} {
+			err := redisclient.Options{Mode: mode, URL: url}.Check()
+			var fault *redisclient.URLError
+			require.ErrorAs(t, err, &fault, url)
+			require.Contains(t, fault.Text, want, mode)
+			require.NotContains(t, err.Error(), "secret")
+		}
+	}
+	for _, test := range []struct{ mode, url, want string }{
+		{redisclient.Sentinel, "redis://host:26379/0", "has no master_name"},
+		{redisclient.Single, redisclient.Forms[redisclient.Sentinel], "has a master_name, which only a Sentinel knows"},
+		{redisclient.Cluster, redisclient.Forms[redisclient.Sentinel], "has a master_name, which only a Sentinel knows"},
+		{redisclient.Single, redisclient.Forms[redisclient.Cluster], "has an addr, which only Sentinels and clusters have"},
+		{redisclient.Single, "redis://host/first", "has a path or a parameter that go-redis can't read"},
+		{redisclient.Cluster, "redis://host?addr=host2", "has a path or a parameter that go-redis can't read"},
+	} {
+		require.ErrorContains(t, redisclient.Options{Mode: test.mode, URL: test.url}.Check(), test.want, test.mode)
 	}
 }

@@ -8,8 +8,14 @@ import (
 	"os"
 )
 
-// ErrNoTLS means that there are files for TLS, but a URL that does without.
-var ErrNoTLS = errors.New("without TLS, for which there are files: want rediss://")
+// ErrNoTLS means that there are files for TLS, but a URL without it.
+var ErrNoTLS = errors.New("redisclient: files for TLS, but no rediss://")
+
+// A CAError says why the file CA can't be used.
+type CAError struct{ Err error }
+
+func (e *CAError) Error() string { return "redisclient: CA: " + e.Err.Error() }
+func (e *CAError) Unwrap() error { return e.Err }
 
 // TLS names the files of a connection by rediss://, PEM each; none is needed where
 // the system trusts who signed the server's certificate, and it asks for none.
@@ -26,11 +32,11 @@ func (f TLS) apply(config *tls.Config) error {
 	if f.CA != "" {
 		pem, err := os.ReadFile(f.CA)
 		if err != nil {
-			return err
+			return &CAError{err}
 		}
 		config.RootCAs = x509.NewCertPool()
 		if !config.RootCAs.AppendCertsFromPEM(pem) {
-			return fmt.Errorf("%s holds no certificate in PEM", f.CA)
+			return &CAError{fmt.Errorf("%s holds no certificate in PEM", f.CA)}
 		}
 	}
 	if f.Cert != "" || f.Key != "" {
