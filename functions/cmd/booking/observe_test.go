@@ -69,7 +69,7 @@ func TestSeatsAreSoldWithoutMetrics(t *testing.T) {
 	require.NoError(t, err)
 	p := processtest.Start(t, "METRICS_PORT="+port)
 	p.Await(t, "/readyz", http.StatusOK)
-	p.AwaitLog(t, "no metrics: set METRICS_PORT")
+	p.AwaitLog(t, "metrics disabled: port "+port+" is in use; set METRICS_PORT to a free port, or to 0 to turn metrics off")
 	status, _ := post(t, p.URL+"/reserve", ann1A)
 	require.Equal(t, http.StatusOK, status)
 }

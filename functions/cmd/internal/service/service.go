@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -173,7 +174,11 @@ func (s *Service) connect(c *config.Config) (redis.UniversalClient, func(*seatlo
 func (s *Service) serveMetrics(port int, m *metrics.Metrics) {
 	listener, err := net.Listen("tcp", net.JoinHostPort("", strconv.Itoa(port)))
 	if err != nil {
-		slog.Error(fmt.Sprintf("no metrics: set METRICS_PORT to a port that is free, or to 0; %d is not", port), "error", err)
+		cause := err.Error()
+		if errors.Is(err, syscall.EADDRINUSE) {
+			cause = fmt.Sprintf("port %d is in use", port)
+		}
+		slog.Error("metrics disabled: " + cause + "; set METRICS_PORT to a free port, or to 0 to turn metrics off")
 		return
 	}
 	mux := http.NewServeMux()
@@ -182,7 +187,7 @@ func (s *Service) serveMetrics(port int, m *metrics.Metrics) {
 	s.close = append(s.close, func() { _ = server.Close() })
 	go func() {
 		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			slog.Error("no metrics", "error", err)
+			slog.Error("metrics disabled", "error", err)
 		}
 	}()
 }
