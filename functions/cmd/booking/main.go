@@ -1,5 +1,5 @@
 // Command booking serves the functions from a server of its own: all of them, or
-// the one that FUNCTION_TARGET names. The environment configures it; README.md
+// the one that FUNCTION_TARGET names. The environment configures it; its --help
 // lists the variables.
 package main
 
@@ -22,9 +22,14 @@ import (
 )
 
 // version is what the image was built as; the Dockerfile sets it.
-var version = "unversioned"
+var version string
 
 func main() {
+	version = service.Version(version)
+	if text, asked := service.Answer(os.Args, version); asked {
+		fmt.Print(text)
+		return
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	status := service.ExitStatus(realMain(ctx, envconfig.OsLookuper(), os.Stderr))
@@ -41,6 +46,7 @@ func realMain(ctx context.Context, env envconfig.Lookuper, output io.Writer) err
 		debug.SetGCPercent(gcPercent)
 	}
 	c, err := service.Configure(ctx, os.Args, env, output)
+	service.WarnOfMisspelled(os.Environ())
 	if err != nil {
 		return err
 	}

@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"os/exec"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -98,11 +97,45 @@ func TestConfigurationFaultsAreReportedTogether(t *testing.T) {
 	require.NotContains(t, p.Log(), "secret")
 }
 
-func TestArgumentsAreRefused(t *testing.T) {
+func TestArguments_AskForHelpOrVersion(t *testing.T) {
 	t.Parallel()
-	output, err := exec.Command("go", "run", ".", "--help").CombinedOutput()
-	require.Error(t, err)
-	require.Contains(t, string(output), "booking takes no arguments")
+	for _, arg := range []string{"--help", "-help", "-h"} {
+		status, stdout, stderr := processtest.Run(t, arg)
+		require.Zero(t, status, arg)
+		require.Empty(t, stderr, arg)
+		require.Contains(t, stdout, "usage: booking", arg)
+		require.Regexp(t, `HOLD_TTL +5m +how long a hold lasts: a duration from 1s to MAX_HOLD`, stdout, arg)
+	}
+	for _, arg := range []string{"--version", "-version"} {
+		status, stdout, stderr := processtest.Run(t, arg)
+		require.Zero(t, status, arg)
+		require.Empty(t, stderr, arg)
+		require.Regexp(t, `^booking \S+ go1\.\S+\n$`, stdout, arg)
+	}
+}
+
+func TestArguments_OthersAreRefused(t *testing.T) {
+	t.Parallel()
+	for _, arg := range []string{"serve", "-port=8081", ""} {
+		status, stdout, stderr := processtest.Run(t, arg)
+		require.Equal(t, 2, status, arg)
+		require.Empty(t, stdout, arg)
+		require.Contains(t, stderr, "unknown argument", arg)
+		require.Contains(t, stderr, "booking --help lists them", arg)
+	}
+}
+
+func TestStart_WarnsOfMisspelledVariables(t *testing.T) {
+	t.Parallel()
+	p := processtest.Start(t, "HOLD_TTTL=secret", "HOSTNAME=pod", "BOOKING_SERVICE_HOST=10.0.0.1")
+	p.Await(t, "/healthz", http.StatusOK)
+	p.AwaitLog(t, "HOLD_TTTL has no effect: booking knows no such variable; did you mean HOLD_TTL?")
+	require.Equal(t, 1, strings.Count(p.Log(), "did you mean"))
+	require.NotContains(t, p.Log(), "secret")
+
+	p = processtest.Start(t, "REDIS_ULR=redis://host", "K_SERVICE=buy")
+	require.Equal(t, 2, p.Wait())
+	require.Contains(t, p.Log(), "did you mean REDIS_URL?")
 }
 
 func TestAPortInUseIsAFault(t *testing.T) {

@@ -7,6 +7,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"strconv"
@@ -20,12 +21,17 @@ import (
 const version = "framework"
 
 func main() {
+	if text, asked := service.Answer(os.Args, service.Version("")); asked {
+		fmt.Print(text)
+		return
+	}
 	os.Exit(service.ExitStatus(realMain(context.Background(), envconfig.OsLookuper())))
 }
 
 // realMain serves until the framework's server fails: nothing else ends it.
 func realMain(ctx context.Context, env envconfig.Lookuper) error {
 	c, err := service.Configure(ctx, os.Args, env, os.Stderr)
+	service.WarnOfMisspelled(os.Environ())
 	if err != nil {
 		return err
 	}

@@ -71,3 +71,13 @@ func TestAConfigurationFaultEndsTheProcess(t *testing.T) {
 	require.Equal(t, 2, p.Wait())
 	require.Contains(t, p.Log(), "LOG_LEVEL")
 }
+
+func TestArguments_AskForHelpOrVersion(t *testing.T) {
+	t.Parallel()
+	for arg, want := range map[string]string{"--help": "HOLD_TTL", "--version": "booking "} {
+		status, stdout, stderr := processtest.Run(t, arg)
+		require.Zero(t, status, arg)
+		require.Empty(t, stderr, arg)
+		require.Contains(t, stdout, want)
+	}
+}

@@ -37,12 +37,12 @@ import (
 var ErrConfiguration = errors.New("the configuration is wrong")
 
 // Configure sets up the log, to output, and reads the configuration. args are the
-// command's, which takes none.
+// command's, which takes none but those that Answer knows.
 func Configure(ctx context.Context, args []string, env envconfig.Lookuper, output io.Writer) (*config.Config, error) {
 	logging.Setup(output, slog.LevelInfo)
 	c, err := config.Load(ctx, env, functions.Names())
 	if len(args) > 1 {
-		err = errors.Join(errors.New("booking takes no arguments: set environment variables, which README.md lists"), err)
+		err = errors.Join(fmt.Errorf("unknown argument %q: environment variables configure booking; booking --help lists them", args[1]), err)
 	}
 	if err != nil {
 		for fault := range strings.Lines(err.Error()) {
