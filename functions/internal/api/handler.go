@@ -60,7 +60,7 @@ var outages = rate.Sometimes{Interval: time.Second}
 // WriteError answers with the problem that err is, or that it stands for. It logs
 // the faults among the latter: each defect, and one outage a second.
 func WriteError(w http.ResponseWriter, r *http.Request, err error) {
-	p := problemOf(err)
+	p := problemOf(r.Method, err)
 	if p.Status == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", retryAfter)
 	}

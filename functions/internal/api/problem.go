@@ -136,32 +136,45 @@ var advice = map[Code]string{
 	CodeSeatUnavailable: "Nothing was reserved; choose other seats.",
 	CodeHoldExpired:     "Nothing has changed; reserve again.",
 	CodeHeldByOther:     "Nothing has changed; choose other seats.",
-	CodeSeatSold:        "A sale can't be released, and nothing was.",
-	CodeSeatLimit:       "These would be more seats than one user may have at this event. Nothing was reserved.",
-	CodeOutcomeUnknown:  "It is not known whether this took effect. Send the same request again: it can't take effect twice.",
+	CodeSeatSold:        "Sold seats can't be released. Nothing was released.",
+	CodeSeatLimit:       "These would be more seats than one user may have at this event. Nothing was reserved; choose fewer, or release some.",
+	CodeOutcomeUnknown:  "It is not known whether this took effect. Send the same request again: repeating it is safe.",
 	CodeUnavailable:     "The seats can't be reached right now, and nothing has changed. Send the same request again.",
 	CodeInternal:        "Something is wrong on our side, and it has been logged.",
 }
 
-// problemOf turns any error of a call into what its client may see of it.
-func problemOf(err error) *Problem {
+// adviceToRead is what differs for a call that reads.
+var adviceToRead = map[Code]string{
+	CodeUnavailable: "The seats can't be read right now. Send the same request again.",
+}
+
+// problemOf turns any error of a call of the method into what its client may see of it.
+func problemOf(method string, err error) *Problem {
 	if p, ok := errors.AsType[*Problem](err); ok {
 		return p
 	}
 	code := CodeOf(err)
 	p := NewProblem(code, advice[code])
+	if text, ok := adviceToRead[code]; ok && (method == http.MethodGet || method == http.MethodHead) {
+		p.Detail = text
+	}
 	if limit, ok := errors.AsType[*seatlock.LimitError](err); ok {
 		p.Limit = &Limit{limit.Limit, limit.Held, limit.Sold}
 	}
 	if conflict, ok := errors.AsType[*seatlock.ConflictError](err); ok {
 		p.Conflicts = make([]Seat, len(conflict.Seats))
 		var said strings.Builder
+		allYours := true
 		for i, seat := range conflict.Seats {
 			p.Conflicts[i] = NewSeat(seat)
 			if i > 0 {
 				said.WriteString(", ")
 			}
 			said.WriteString(seat.ID + " is " + inTheWay(seat))
+			allYours = allYours && seat.Yours
+		}
+		if allYours {
+			p.Detail = "Nothing was reserved."
 		}
 		p.Detail = said.String() + ". " + p.Detail
 	}

@@ -58,7 +58,7 @@ func TestEveryCodeHasAStatus(t *testing.T) {
 		require.Equal(t, status, p.Status)
 		require.NotEmpty(t, p.Title)
 	}
-	require.Equal(t, CodeInternal, problemOf(errors.New("anything")).Code)
+	require.Equal(t, CodeInternal, problemOf("POST", errors.New("anything")).Code)
 }
 
 func TestTimesAreInUTCWithMilliseconds(t *testing.T) {
