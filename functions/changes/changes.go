@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"time"
 
 	"booking/functions/internal/api"
@@ -38,17 +37,11 @@ type Locker interface {
 func New(locker Locker, stop <-chan struct{}) http.Handler {
 	h := &hub{locker: locker, events: map[string]*follower{}}
 	return api.Handler(http.MethodGet, func(w http.ResponseWriter, r *http.Request) error {
-		query, err := url.ParseQuery(r.URL.RawQuery)
+		event, query, err := api.DecodeQuery(r)
 		if err != nil {
-			return api.Invalid("The query can't be read: escape what is not a letter or a digit as %%XX.")
+			return err
 		}
-		event, after := seatlock.DefaultEvent, r.Header.Get("Last-Event-ID")
-		if query.Has("event_id") {
-			event = query.Get("event_id")
-		}
-		if !seatlock.ValidID(event) {
-			return api.Invalid("event_id %s.", api.IDForm)
-		}
+		after := r.Header.Get("Last-Event-ID")
 		if after == "" {
 			after = query.Get("last_event_id")
 		}

@@ -4,7 +4,6 @@ package seat
 import (
 	"context"
 	"net/http"
-	"net/url"
 
 	"booking/functions/internal/api"
 	"booking/seatlock"
@@ -19,26 +18,17 @@ type Locker interface {
 // at the function's own URL, the query names it.
 func New(locker Locker, rules api.Rules) http.Handler {
 	return api.Handler(http.MethodGet, func(w http.ResponseWriter, r *http.Request) error {
-		query, err := url.ParseQuery(r.URL.RawQuery)
+		event, query, err := api.DecodeQuery(r)
 		if err != nil {
-			return api.Invalid("The query can't be read: escape what is not a letter or a digit as %%XX.")
+			return err
 		}
-		event, id := seatlock.DefaultEvent, r.PathValue("seat_id")
-		if query.Has("event_id") {
-			event = query.Get("event_id")
-		}
+		id := r.PathValue("seat_id")
 		if id == "" {
 			if id = query.Get("seat_id"); id == "" {
 				return api.Invalid("seat_id is missing; ask like /?seat_id=1A.")
 			}
 		}
-		if !seatlock.ValidID(event) {
-			return api.Invalid("event_id %s.", api.IDForm)
-		}
-		if !seatlock.ValidID(id) {
-			return api.Invalid("seat_id %s.", api.IDForm)
-		}
-		if err := rules.Check(id); err != nil {
+		if err := rules.CheckSeat(r, id); err != nil {
 			return err
 		}
 		seat, err := locker.Status(r.Context(), event, id)

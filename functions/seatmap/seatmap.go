@@ -4,7 +4,6 @@ package seatmap
 import (
 	"context"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -26,16 +25,9 @@ type Locker interface {
 func New(locker Locker) http.Handler {
 	snapshots := newCache(locker)
 	return api.Handler(http.MethodGet, func(w http.ResponseWriter, r *http.Request) error {
-		query, err := url.ParseQuery(r.URL.RawQuery)
+		event, _, err := api.DecodeQuery(r)
 		if err != nil {
-			return api.Invalid("The query can't be read: escape what is not a letter or a digit as %%XX.")
-		}
-		event := seatlock.DefaultEvent
-		if query.Has("event_id") {
-			event = query.Get("event_id")
-		}
-		if !seatlock.ValidID(event) {
-			return api.Invalid("event_id %s.", api.IDForm)
+			return err
 		}
 		s, err := snapshots.get(r.Context(), event)
 		if err != nil {

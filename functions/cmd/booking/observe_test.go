@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -72,6 +73,18 @@ func TestSeatsAreSoldWithoutMetrics(t *testing.T) {
 	p.AwaitLog(t, "metrics disabled: port "+port+" is in use; set METRICS_PORT to a free port, or to 0 to turn metrics off")
 	status, _ := post(t, p.URL+"/reserve", ann1A)
 	require.Equal(t, http.StatusOK, status)
+}
+
+func TestLog_HasALineForEachCallAtDebug(t *testing.T) {
+	t.Parallel()
+	for level, lines := range map[string]int{"debug": 1, "info": 0} {
+		p := processtest.Start(t, "LOG_LEVEL="+level)
+		p.Await(t, "/readyz", http.StatusOK)
+		post(t, p.URL+"/buy", ann1A)
+		p.Signal(t, syscall.SIGTERM)
+		require.Zero(t, p.Wait())
+		require.Equal(t, lines, strings.Count(p.Log(), `"event":"default","user":"ann","code":"hold_expired","seats":["1A"]`), p.Log())
+	}
 }
 
 // otlp is a collector of traces.

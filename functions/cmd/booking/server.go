@@ -10,10 +10,10 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/felixge/httpsnoop"
 	"golang.org/x/net/netutil"
 
 	"booking/functions/cmd/internal/service"
+	"booking/functions/internal/api"
 	"booking/functions/internal/config"
 	"booking/functions/internal/readiness"
 )
@@ -33,10 +33,7 @@ const (
 // leave, closes the listener, and lets what is in flight finish.
 func serve(ctx context.Context, listener net.Listener, s *service.Service, c *config.Config) error {
 	listener = netutil.LimitListener(listener, c.MaxConnections)
-	handler, monitor := s.Handler, s.Monitor
-	if slog.Default().Enabled(ctx, slog.LevelDebug) {
-		handler = loggingRequests(handler)
-	}
+	handler, monitor := api.LogCalls(slog.Default(), s.Handler), s.Monitor
 	server := &http.Server{
 		Handler:           closing(monitor, handler),
 		ReadHeaderTimeout: headerTimeout,
@@ -157,12 +154,5 @@ func closing(monitor *readiness.Monitor, next http.Handler) http.Handler {
 			w.Header().Set("Connection", "close")
 		}
 		next.ServeHTTP(w, r)
-	})
-}
-
-func loggingRequests(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		m := httpsnoop.CaptureMetrics(next, w, r)
-		slog.DebugContext(r.Context(), "request", "method", r.Method, "path", r.URL.Path, "status", m.Code, "duration", m.Duration.String())
 	})
 }

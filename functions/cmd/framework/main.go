@@ -16,6 +16,7 @@ import (
 	"github.com/sethvargo/go-envconfig"
 
 	"booking/functions/cmd/internal/service"
+	"booking/functions/internal/api"
 )
 
 const version = "framework"
@@ -42,7 +43,7 @@ func realMain(ctx context.Context, env envconfig.Lookuper) error {
 	defer s.Close()
 	// The framework serves what has no name at its path where no target is set,
 	// and at every path where the target is no name it knows.
-	if err := funcframework.RegisterHTTPFunctionContext(ctx, "/", s.Handler.ServeHTTP); err != nil {
+	if err := funcframework.RegisterHTTPFunctionContext(ctx, "/", api.LogCalls(slog.Default(), s.Handler).ServeHTTP); err != nil {
 		return err
 	}
 	go s.Monitor.Run(ctx)

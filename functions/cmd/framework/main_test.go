@@ -81,3 +81,11 @@ func TestArguments_AskForHelpOrVersion(t *testing.T) {
 		require.Contains(t, stdout, want)
 	}
 }
+
+func TestLog_HasALineForEachCallAtDebug(t *testing.T) {
+	t.Parallel()
+	p := processtest.Start(t, "LOG_LEVEL=debug")
+	p.Await(t, "/readyz", http.StatusOK)
+	call(t, "POST", p.URL+"/buy", `{"seat_id":"1A","user_id":"ann"}`)
+	p.AwaitLog(t, `"event":"default","user":"ann","code":"hold_expired","seats":["1A"]`)
+}

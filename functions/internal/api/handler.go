@@ -61,6 +61,9 @@ var outages = rate.Sometimes{Interval: time.Second}
 // the faults among the latter: each defect, and one outage a second.
 func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 	p := problemOf(r.Method, err)
+	if c := noted(r.Context()); c != nil {
+		c.code = p.Code
+	}
 	if p.Status == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", retryAfter)
 	}

@@ -108,7 +108,11 @@ func DecodeSeats(w http.ResponseWriter, r *http.Request, rules Rules) (Seats, er
 		return Seats{}, Invalid("The body did not arrive whole; send it again.")
 	}
 	proved, _ := r.Context().Value(userKey{}).(string)
-	return parseSeats(body.Bytes(), rules, proved)
+	seats, err := parseSeats(body.Bytes(), rules, proved)
+	if c := noted(r.Context()); c != nil {
+		c.Seats = seats
+	}
+	return seats, err
 }
 
 // parseSeats makes a request of a body. The proved user is empty where nobody asks

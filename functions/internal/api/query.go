@@ -1,0 +1,40 @@
+package api
+
+import (
+	"net/http"
+	"net/url"
+
+	"booking/seatlock"
+)
+
+// DecodeQuery reads the query of a call that reads, and the event that it names; the
+// log has that, too. Its error is a *Problem.
+func DecodeQuery(r *http.Request) (event string, query url.Values, err error) {
+	query, err = url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return "", nil, Invalid("The query can't be read: escape what is not a letter or a digit as %%XX.")
+	}
+	event = seatlock.DefaultEvent
+	if query.Has("event_id") {
+		event = query.Get("event_id")
+	}
+	if !seatlock.ValidID(event) {
+		return "", nil, Invalid("event_id %s.", IDForm)
+	}
+	if c := noted(r.Context()); c != nil {
+		c.EventID = event
+	}
+	return event, query, nil
+}
+
+// CheckSeat returns the problem of the seat that a call that reads names, or nil. The
+// log has the seat, too.
+func (rules Rules) CheckSeat(r *http.Request, id string) error {
+	if !seatlock.ValidID(id) {
+		return Invalid("seat_id %s.", IDForm)
+	}
+	if c := noted(r.Context()); c != nil {
+		c.SeatIDs = []string{id}
+	}
+	return rules.Check(id)
+}

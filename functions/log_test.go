@@ -1,0 +1,101 @@
+package functions_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"booking/functions"
+	"booking/functions/internal/api"
+	"booking/seatlock/redistest"
+)
+
+// logged returns a handler that logs the calls of b at a level, and its log.
+func logged(b *testBundle, level slog.Level) (http.Handler, *bytes.Buffer) {
+	var log bytes.Buffer
+	return api.LogCalls(slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: level})), b.handler), &log
+}
+
+func TestLogCalls_SaysWhatACallNamesAndItsCode(t *testing.T) {
+	t.Parallel()
+	b := setup(t, redistest.Mini(t), "")
+	issuer := identify(t, b)
+	ann := issuer.Token(t, "ann")
+	handler, log := logged(b, slog.LevelDebug)
+	for _, test := range []struct {
+		method, target, token, body string
+		want                        string // the line, without time, level, method, path and duration
+	}{
+		{"POST", "/reserve", ann, `{"event_id":"gala","seat_ids":["1A","1B"]}`, `{"msg":"call","status":200,"event":"gala","user":"ann","seats":["1A","1B"]}`},
+		{"POST", "/extend", ann, `{"seat_id":"1A"}`, `{"msg":"call","status":400,"event":"default","user":"ann","code":"hold_expired","seats":["1A"]}`},
+		{"POST", "/buy", ann, `{"event_id":"gala","seat_id":"1A","user_id":"ann"}`, `{"msg":"call","status":200,"event":"gala","user":"ann","seats":["1A"]}`},
+		{"POST", "/release", ann, `{"event_id":"gala","seat_id":"1A"}`, `{"msg":"call","status":409,"event":"gala","user":"ann","code":"seat_sold","seats":["1A"]}`},
+		{"POST", "/release", ann, `{"seat_id":"13A"}`, `{"msg":"call","status":404,"event":"default","user":"ann","code":"unknown_seat","seats":["13A"]}`},
+		{"POST", "/reserve", ann, `{"seat_id":"1 A"}`, `{"msg":"call","status":422,"code":"invalid_request"}`},
+		{"POST", "/reserve", ann + "x", `{"seat_id":"1A"}`, `{"msg":"call","status":401,"code":"unauthenticated"}`},
+		{"GET", "/seats/1A?event_id=gala&access_token=" + ann, "", "", `{"msg":"call","status":200,"event":"gala","seats":["1A"]}`},
+		{"GET", "/seats/13A", "", "", `{"msg":"call","status":404,"event":"default","code":"unknown_seat","seats":["13A"]}`},
+		{"GET", "/seats?event_id=gala", "", "", `{"msg":"call","status":200,"event":"gala"}`},
+		{"GET", "/seats?event_id=%20", "", "", `{"msg":"call","status":422,"code":"invalid_request"}`},
+		{"HEAD", "/changes?event_id=gala", "", "", `{"msg":"call","status":200,"event":"gala"}`},
+		{"GET", "/", "", "", `{"msg":"call","status":200}`},
+		{"GET", "/docs", "", "", `{"msg":"call","status":200}`},
+		{"GET", "/healthz", "", "", `{"msg":"call","status":200}`},
+		{"GET", "/nothing", "", "", `{"msg":"call","status":404,"code":"not_found"}`},
+		{"PUT", "/buy", ann, "", `{"msg":"call","status":405,"code":"method_not_allowed"}`},
+	} {
+		log.Reset()
+		req := httptest.NewRequest(test.method, test.target, strings.NewReader(test.body))
+		req.Header.Set("Content-Type", "application/json")
+		if test.token != "" {
+			req.Header.Set("Authorization", "Bearer "+test.token)
+		}
+		handler.ServeHTTP(httptest.NewRecorder(), req)
+		require.NotContains(t, log.String(), ann, "a token is in the log")
+		var line map[string]any
+		require.NoError(t, json.Unmarshal(log.Bytes(), &line), log)
+		require.Equal(t, test.method, line["method"])
+		require.Equal(t, req.URL.Path, line["path"])
+		require.NotEmpty(t, line["duration"])
+		for _, name := range []string{"time", "level", "method", "path", "duration"} {
+			delete(line, name)
+		}
+		got, err := json.Marshal(line)
+		require.NoError(t, err)
+		require.JSONEq(t, test.want, string(got), test.target)
+	}
+}
+
+// The log has the event of each function that names one, and the code of a panic.
+func TestLogCalls_KnowsEveryFunction(t *testing.T) {
+	t.Parallel()
+	b := setup(t, redistest.Mini(t), "")
+	for _, f := range functions.Table {
+		if f.Method == "" { // it names no event
+			continue
+		}
+		handler, err := functions.Handler(f.Name, functions.Needs{Rules: api.Rules{MaxSeats: 10}, Stop: b.monitor.Stop()}, b.monitor) // no Locker
+		require.NoError(t, err)
+		b.handler = handler
+		logging, log := logged(b, slog.LevelDebug)
+		req := httptest.NewRequest(f.Method, "/?event_id=gala&seat_id=1A", strings.NewReader(`{"event_id":"gala","seat_id":"1A","user_id":"ann"}`))
+		req.Header.Set("Content-Type", "application/json")
+		logging.ServeHTTP(httptest.NewRecorder(), req)
+		require.Contains(t, log.String(), `"event":"gala"`, f.Name)
+		require.Contains(t, log.String(), `"code":"internal"`, f.Name)
+	}
+}
+
+func TestLogCalls_IsSilentAboveDebug(t *testing.T) {
+	t.Parallel()
+	b := setup(t, redistest.Mini(t), "")
+	handler, log := logged(b, slog.LevelInfo)
+	handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/seats/1A", nil))
+	require.Empty(t, log.String())
+}
