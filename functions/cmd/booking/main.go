@@ -57,7 +57,7 @@ func realMain(ctx context.Context, env envconfig.Lookuper, output io.Writer) err
 	defer s.Close()
 	listener, err := net.Listen("tcp", net.JoinHostPort("", strconv.Itoa(c.Port)))
 	if err != nil {
-		return fmt.Errorf("PORT %d can't be used: %w; set PORT to a free port", c.Port, err)
+		return fmt.Errorf("PORT is %d: %w; set PORT to a port that is free", c.Port, err)
 	}
 	logStart(listener.Addr(), c.FunctionTarget, logging.Terminal(output))
 	return serve(ctx, listener, s, c)

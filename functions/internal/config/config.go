@@ -133,7 +133,7 @@ func (c *Config) checkRedis(f *faults) {
 		f.missing("REDIS_CERT", "REDIS_KEY")
 	}
 	if c.Durable && !f.has("REDIS_MODE") && c.RedisMode != redisclient.Single {
-		f.addWanting("DURABLE", "is true, but REDIS_MODE is "+c.RedisMode+", where a failover can lose a sale", "REDIS_MODE=single, or SALE_REPLICAS in place of DURABLE")
+		f.addWanting("DURABLE", "is true, but with REDIS_MODE="+c.RedisMode+" a failover can lose a sale", "REDIS_MODE=single, or SALE_REPLICAS in place of DURABLE")
 	}
 	if c.RedisURL == "" {
 		c.checkEmbedded(f)

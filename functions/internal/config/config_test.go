@@ -82,7 +82,7 @@ func TestRedisURL(t *testing.T) {
 	)
 	for name, test := range map[string]struct {
 		env  map[string]string
-		want string // the error; none where empty
+		want string // the error; none if empty
 	}{
 		"Single":   {map[string]string{"REDIS_URL": "redis://me:secret@host:6379/0"}, ""},
 		"TLS":      {map[string]string{"REDIS_URL": "rediss://host"}, ""},
@@ -107,7 +107,7 @@ func TestRedisURL(t *testing.T) {
 		"KeyAlone":       {map[string]string{"REDIS_URL": "rediss://host", "REDIS_KEY": "none.pem"}, "REDIS_CERT is not set, but REDIS_KEY needs it: want a file with a certificate in PEM"},
 		"DurableNowhere": {map[string]string{"DURABLE": "true"}, "REDIS_URL is not set, but DURABLE needs it: " + single},
 		"DurableCluster": {map[string]string{"REDIS_URL": "redis://host", "REDIS_MODE": "cluster", "DURABLE": "true"},
-			"DURABLE is true, but REDIS_MODE is cluster, where a failover can lose a sale: want REDIS_MODE=single, or SALE_REPLICAS in place of DURABLE"},
+			"DURABLE is true, but with REDIS_MODE=cluster a failover can lose a sale: want REDIS_MODE=single, or SALE_REPLICAS in place of DURABLE"},
 		"ManyReplicas":    {map[string]string{"REDIS_URL": "redis://host", "SALE_REPLICAS": "6"}, `SALE_REPLICAS is "6": want a number from 0 to 5`},
 		"ReplicasNowhere": {map[string]string{"SALE_REPLICAS": "1"}, "REDIS_URL is not set, but SALE_REPLICAS needs it: " + single},
 		"CANowhere":       {map[string]string{"REDIS_CA": "ca.pem"}, "REDIS_URL is not set, but REDIS_CA needs it: " + single},

@@ -21,8 +21,8 @@ type faults struct {
 	found   map[string]fault // by variable
 }
 
-// fault says what a variable is, and what is wanted instead, as in the tag want;
-// empty where the former says it.
+// fault says what a variable is, and what is wanted instead, as in the tag want. The
+// latter is empty if the former says it.
 type fault struct{ is, want string }
 
 // add adds a fault of a variable; is follows its name.

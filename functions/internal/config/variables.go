@@ -16,7 +16,7 @@ import (
 // variable is a field of Config as an operator sees it.
 type variable struct {
 	name     string
-	fallback string // its value where it is unset; empty where it has none
+	fallback string // its value if it is unset; empty if it has none
 	unset    string // what that means
 	help     string // empty for what Kubernetes sets
 	want     string

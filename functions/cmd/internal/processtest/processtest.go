@@ -54,17 +54,6 @@ func Start(t testing.TB, env ...string) *Process {
 	return p
 }
 
-// Run runs main with args, and nothing in its environment, until it ends.
-func Run(t testing.TB, args ...string) (status int, stdout, stderr string) {
-	t.Helper()
-	var out, err bytes.Buffer
-	cmd := exec.Command(os.Args[0], args...)
-	cmd.Env = []string{mainEnv + "=1"}
-	cmd.Stdout, cmd.Stderr = &out, &err
-	_ = cmd.Run()
-	return cmd.ProcessState.ExitCode(), out.String(), err.String()
-}
-
 // FreePort returns a port of the loopback interface that nobody listens on.
 func FreePort(t testing.TB) string {
 	t.Helper()
@@ -111,6 +100,17 @@ func (p *Process) Wait() int {
 
 // Log returns what was written so far.
 func (p *Process) Log() string { return p.log.String() }
+
+// Run runs main with args, and nothing in its environment, until it ends.
+func Run(t testing.TB, args ...string) (status int, stdout, stderr string) {
+	t.Helper()
+	var out, err bytes.Buffer
+	cmd := exec.Command(os.Args[0], args...)
+	cmd.Env = []string{mainEnv + "=1"}
+	cmd.Stdout, cmd.Stderr = &out, &err
+	_ = cmd.Run()
+	return cmd.ProcessState.ExitCode(), out.String(), err.String()
+}
 
 // Buffer may be read while a process writes to it.
 type Buffer struct {

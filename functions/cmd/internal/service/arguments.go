@@ -24,7 +24,7 @@ OTEL_EXPORTER_OTLP_ENDPOINT turns traces on; the standard OTEL_ variables do the
 `
 
 // Answer returns the text that the arguments of a command ask for: its help or its
-// version. It returns false where they ask for neither.
+// version. It returns false if they ask for neither.
 func Answer(args []string, version string) (text string, asked bool) {
 	for _, arg := range args[1:] {
 		switch {
@@ -37,8 +37,8 @@ func Answer(args []string, version string) (text string, asked bool) {
 	return "", false
 }
 
-// Version returns the version that the linker has set; where it has set none, that of
-// the module, which `go install` knows and `go run` does not: (devel).
+// Version returns the version that the linker has set, or else that of the module.
+// `go install` of a version knows the latter; `go run` says (devel).
 func Version(linked string) string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
