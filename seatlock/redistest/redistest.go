@@ -1,5 +1,5 @@
-// Package redistest gives tests a Redis: miniredis in the process, or a real
-// redis-server where there is one on the PATH.
+// Package redistest gives tests a Redis: miniredis in the process, or a real server,
+// which is the redis-server on the PATH or the program that REDIS_SERVER names.
 package redistest
 
 import (
@@ -20,16 +20,35 @@ import (
 	"github.com/alicebob/miniredis/v2"
 	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
+
+	"booking/seatlock/redistest/freeport"
 )
 
 // noSkip is the environment variable that, set to anything, turns a test that
 // would be skipped for want of a program into a failure.
 const noSkip = "NO_SKIP"
 
-// Program returns the path of a program that a test needs. The test is skipped
-// where there is none on the PATH, and fails where NO_SKIP is set.
+// redisServer is the name of the program that REDIS_SERVER, where it is set, stands in
+// for.
+const redisServer = "redis-server"
+
+// Patience is how long a test waits for what must happen, on a machine that is slow or
+// busy with other things.
+const Patience = 2 * time.Minute
+
+// Program returns the path of a program that a test needs. The test is skipped if
+// there is none on the PATH; it fails if NO_SKIP is set, or REDIS_SERVER for a
+// redis-server.
 func Program(t testing.TB, name string) string {
 	t.Helper()
+	chosen := os.Getenv("REDIS_SERVER")
+	if name == redisServer && chosen != "" {
+		path, err := exec.LookPath(chosen)
+		if err != nil {
+			t.Fatalf("REDIS_SERVER is %q: give the full path of a redis-server: %v", chosen, err)
+		}
+		return path
+	}
 	path, err := exec.LookPath(name)
 	if err != nil && os.Getenv(noSkip) != "" {
 		t.Fatalf("%s is set, but there is no %s: %v", noSkip, name, err)
@@ -46,6 +65,7 @@ type Redis struct {
 	Mini *miniredis.Miniredis // nil for a real server
 	args []string             // of the real server
 	cmd  *exec.Cmd
+	done chan struct{} // closed when cmd has ended
 	// Whom the service connects as, and whom the tests; nil for the default user.
 	service, admin *url.Userinfo
 }
@@ -110,8 +130,8 @@ func Nodes(t testing.TB, n int, args ...string) []*Redis {
 	t.Helper()
 	nodes := make([]*Redis, n)
 	for i := range nodes {
-		bus := freePort(t)
-		nodes[i] = Bare(t, append([]string{"--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(bus)}, args...)...)
+		bus := FreePort(t)
+		nodes[i] = Bare(t, append([]string{"--cluster-enabled", "yes", "--cluster-port", bus}, args...)...)
 		if i > 0 {
 			// Which port the bus has, CLUSTER MEET can't ask.
 			require.NoError(t, nodes[0].Admin(t).Do(t.Context(), "cluster", "meet", "127.0.0.1", nodes[i].port(), bus).Err())
@@ -126,7 +146,7 @@ func Nodes(t testing.TB, n int, args ...string) []*Redis {
 		require.Eventually(t, func() bool {
 			info, err := client.ClusterInfo(t.Context()).Result()
 			return err == nil && strings.Contains(info, "cluster_state:ok") && strings.Contains(info, "cluster_known_nodes:"+strconv.Itoa(n))
-		}, 20*time.Second, 5*time.Millisecond, "the cluster does not come up")
+		}, Patience, 5*time.Millisecond, "the cluster does not come up")
 	}
 	return nodes
 }
@@ -139,11 +159,16 @@ func (r *Redis) port() string {
 // init gives r an address and args, and starts it.
 func (r *Redis) init(t testing.TB, args []string) *Redis {
 	t.Helper()
-	port := strconv.Itoa(freePort(t))
+	program := Program(t, redisServer)
+	port := FreePort(t)
 	r.Addr = net.JoinHostPort("127.0.0.1", port)
-	r.args = slices.Concat([]string{Program(t, "redis-server")}, args, []string{"--port", port, "--bind", "127.0.0.1", "--dir", t.TempDir()})
+	r.args = slices.Concat([]string{program}, args, []string{"--port", port, "--bind", "127.0.0.1", "--dir", t.TempDir()})
+	t.Cleanup(func() {
+		if r.cmd != nil {
+			r.Kill(t)
+		}
+	})
 	r.Start(t)
-	t.Cleanup(func() { r.Kill(t) })
 	return r
 }
 
@@ -151,23 +176,40 @@ func (r *Redis) init(t testing.TB, args []string) *Redis {
 // waits until it answers.
 func (r *Redis) Start(t testing.TB) {
 	t.Helper()
-	log, err := os.OpenFile(filepath.Join(t.TempDir(), "redis.log"), os.O_CREATE|os.O_WRONLY, 0o600)
+	log, err := os.Create(filepath.Join(t.TempDir(), "redis.log"))
 	require.NoError(t, err)
-	r.cmd = exec.Command(r.args[0], r.args[1:]...)
-	r.cmd.Stdout, r.cmd.Stderr = log, log
-	require.NoError(t, r.cmd.Start())
+	defer func() { _ = log.Close() }() // of which the server has its own
+	cmd, done := exec.Command(r.args[0], r.args[1:]...), make(chan struct{})
+	cmd.Stdout, cmd.Stderr = log, log
+	require.NoError(t, cmd.Start())
+	go func() {
+		_ = cmd.Wait()
+		close(done)
+	}()
+	r.cmd, r.done = cmd, done
 	client := r.Admin(t)
-	require.Eventually(t, func() bool { return client.Ping(context.Background()).Err() == nil },
-		20*time.Second, 5*time.Millisecond, "redis-server does not answer, see %s", log.Name())
+	answers := false
+	require.Eventually(t, func() bool {
+		select {
+		case <-done:
+			return true
+		default:
+		}
+		answers = client.Ping(context.Background()).Err() == nil
+		return answers
+	}, Patience, 5*time.Millisecond, "%s does not answer", cmd)
+	if !answers {
+		said, err := os.ReadFile(log.Name())
+		require.NoError(t, err)
+		require.FailNow(t, "the server ends at once", "%s\n%s", cmd, said)
+	}
 }
 
 // Kill ends a real server as a crash would.
 func (r *Redis) Kill(t testing.TB) {
 	t.Helper()
-	if r.cmd.ProcessState == nil {
-		_ = r.cmd.Process.Kill()
-		_ = r.cmd.Wait()
-	}
+	_ = r.cmd.Process.Kill()
+	<-r.done
 }
 
 // Signal sends sig to a real server: SIGSTOP stalls it, SIGCONT wakes it.
@@ -266,10 +308,12 @@ func root(t testing.TB) string {
 	}
 }
 
-func freePort(t testing.TB) int {
+// FreePort returns a port that a server may listen on at any time until the test ends,
+// and that the system gives to nobody else.
+func FreePort(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	port, release, err := freeport.Reserve()
 	require.NoError(t, err)
-	defer func() { _ = l.Close() }()
-	return l.Addr().(*net.TCPAddr).Port
+	t.Cleanup(release)
+	return port
 }

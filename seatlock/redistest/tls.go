@@ -11,7 +11,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"strconv"
 	"testing"
 	"time"
 
@@ -59,7 +58,7 @@ func NewTLS(t testing.TB) TLS {
 // plain port.
 func (f TLS) Listen(t testing.TB) (addr string, args []string) {
 	t.Helper()
-	port := strconv.Itoa(freePort(t))
+	port := FreePort(t)
 	return net.JoinHostPort("127.0.0.1", port),
 		[]string{"--tls-port", port, "--tls-ca-cert-file", f.CA, "--tls-cert-file", f.Cert, "--tls-key-file", f.Key}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -13,6 +14,8 @@ import (
 
 	"github.com/prometheus/procfs"
 	"github.com/redis/go-redis/v9"
+
+	"booking/seatlock/redistest/freeport"
 )
 
 // process is a server of its own, with one CPU where it is of Go.
@@ -98,7 +101,8 @@ type servers struct {
 
 // startServers starts them all; close ends them.
 func startServers(ctx context.Context) (_ *servers, err error) {
-	for _, program := range []string{"redis-server", "go"} {
+	redisServer := cmp.Or(os.Getenv("REDIS_SERVER"), "redis-server")
+	for _, program := range []string{redisServer, "go"} {
 		if _, err := exec.LookPath(program); err != nil {
 			return nil, wrong("there is no %s on the PATH: install it, for the service is measured over a real Redis and built first", program)
 		}
@@ -116,7 +120,7 @@ func startServers(ctx context.Context) (_ *servers, err error) {
 	if output, err := exec.CommandContext(ctx, "go", "build", "-o", program, "booking/functions/cmd/booking").CombinedOutput(); err != nil {
 		return nil, wrong("the service can't be built here, run speed within the repository: %s", output)
 	}
-	if err := s.startRedis(ctx); err != nil {
+	if err := s.startRedis(ctx, redisServer); err != nil {
 		return nil, err
 	}
 	if s.service, err = startHTTP(ctx, "the service", program, "METRICS_PORT=0", "LOG_LEVEL=warn", "HOLD_TTL=24h", "MAX_HOLD=24h", "REDIS_URL=redis://"+s.redis.addr); err != nil {
@@ -130,13 +134,13 @@ func startServers(ctx context.Context) (_ *servers, err error) {
 	return s, err
 }
 
-func (s *servers) startRedis(ctx context.Context) (err error) {
+func (s *servers) startRedis(ctx context.Context, program string) (err error) {
 	addr, port, err := freePort()
 	if err != nil {
 		return err
 	}
 	args := []string{"--bind", "127.0.0.1", "--port", port, "--dir", s.dir, "--save", "", "--appendonly", "no", "--maxmemory-policy", "noeviction"}
-	if s.redis, err = start("redis-server", addr, "redis-server", args, nil); err != nil {
+	if s.redis, err = start("redis-server", addr, program, args, nil); err != nil {
 		return err
 	}
 	s.client = redis.NewClient(&redis.Options{Addr: addr, MaxRetries: -1, DialerRetries: 1, ReadTimeout: patience})
@@ -194,13 +198,9 @@ func (s *servers) close() {
 	_ = os.RemoveAll(s.dir)
 }
 
-// freePort returns an address of the loopback interface that nobody listens on.
+// freePort returns an address of the loopback interface on which nobody else listens
+// until this process ends.
 func freePort() (addr, port string, err error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", "", err
-	}
-	defer func() { _ = l.Close() }()
-	_, port, err = net.SplitHostPort(l.Addr().String())
-	return l.Addr().String(), port, err
+	port, _, err = freeport.Reserve()
+	return net.JoinHostPort("127.0.0.1", port), port, err
 }

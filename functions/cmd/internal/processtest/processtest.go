@@ -4,18 +4,20 @@ package processtest
 
 import (
 	"bytes"
-	"net"
+	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"booking/seatlock/redistest"
 )
 
 const mainEnv = "PROCESSTEST_MAIN"
@@ -32,9 +34,10 @@ func Main(m *testing.M, main func()) {
 
 // Process is a running main, which ends with its test.
 type Process struct {
-	URL string // of its server
-	cmd *exec.Cmd
-	log *Buffer
+	URL  string // of its server
+	cmd  *exec.Cmd
+	done chan struct{} // closed when it has ended
+	log  *Buffer
 }
 
 // Start runs main with env, NAME=value each, and nothing else but a free PORT, no
@@ -42,45 +45,68 @@ type Process struct {
 func Start(t testing.TB, env ...string) *Process {
 	t.Helper()
 	port := FreePort(t)
-	p := &Process{URL: "http://127.0.0.1:" + port, log: &Buffer{}}
+	p := &Process{URL: "http://127.0.0.1:" + port, done: make(chan struct{}), log: &Buffer{}}
 	p.cmd = exec.Command(os.Args[0])
 	p.cmd.Env = append([]string{mainEnv + "=1", "PORT=" + port, "METRICS_PORT=0", "REQUEST_TIMEOUT=30s"}, env...)
 	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
 	require.NoError(t, p.cmd.Start())
+	go func() {
+		_ = p.cmd.Wait()
+		close(p.done)
+	}()
 	t.Cleanup(func() {
 		_ = p.cmd.Process.Kill()
-		_ = p.cmd.Wait()
+		<-p.done
 	})
 	return p
 }
 
-// FreePort returns a port of the loopback interface that nobody listens on.
+// FreePort is redistest's.
 func FreePort(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer func() { _ = l.Close() }()
-	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
+	return redistest.FreePort(t)
 }
 
 // Await waits until path is answered with status.
 func (p *Process) Await(t testing.TB, path string, status int) {
 	t.Helper()
-	require.Eventually(t, func() bool {
+	p.await(t, func() bool {
 		resp, err := http.Get(p.URL + path)
 		if err != nil {
 			return false
 		}
 		_ = resp.Body.Close()
 		return resp.StatusCode == status
-	}, 20*time.Second, 2*time.Millisecond, "%s is never answered %d", path, status)
+	}, fmt.Sprintf("%s is never answered %d", path, status))
 }
 
 // AwaitLog waits until the log has text.
 func (p *Process) AwaitLog(t testing.TB, text string) {
 	t.Helper()
-	require.Eventually(t, func() bool { return strings.Contains(p.Log(), text) },
-		20*time.Second, 2*time.Millisecond, "the log never says %s", text)
+	p.await(t, func() bool { return strings.Contains(p.Log(), text) }, "the log never says "+text)
+}
+
+// await waits until condition is true, and fails with the log if it never is, or the
+// process ends first.
+func (p *Process) await(t testing.TB, condition func() bool, never string) {
+	t.Helper()
+	holds := false
+	if !assert.Eventually(t, func() bool {
+		ended := p.ended() // before condition, which may be true of its last words
+		holds = condition()
+		return holds || ended
+	}, redistest.Patience, 2*time.Millisecond) || !holds {
+		require.FailNow(t, never, "ended: %t; its log:\n%s", p.ended(), p.Log())
+	}
+}
+
+func (p *Process) ended() bool {
+	select {
+	case <-p.done:
+		return true
+	default:
+		return false
+	}
 }
 
 // Signal sends sig.
@@ -94,7 +120,7 @@ func (p *Process) Pid() int { return p.cmd.Process.Pid }
 
 // Wait waits for the end and returns the exit status.
 func (p *Process) Wait() int {
-	_ = p.cmd.Wait()
+	<-p.done
 	return p.cmd.ProcessState.ExitCode()
 }
 

@@ -1,8 +1,8 @@
 package target
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -12,28 +12,32 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"booking/seatlock/redistest/freeport"
 )
 
 // Redis is a real redis-server that has each write on disk before it answers.
 type Redis struct {
 	Version string
+	program string
 	addr    string
 	dir     string
 	cmd     *exec.Cmd
 	client  *redis.Client
 }
 
-// StartRedis starts the redis-server on the PATH, in a directory that Stop removes.
+// StartRedis starts the redis-server on the PATH, or the one that REDIS_SERVER names, in
+// a directory that Stop removes.
 func StartRedis(ctx context.Context) (*Redis, error) {
-	if _, err := exec.LookPath("redis-server"); err != nil {
-		return nil, errors.New("there is no redis-server on the PATH")
+	program := cmp.Or(os.Getenv("REDIS_SERVER"), "redis-server")
+	if _, err := exec.LookPath(program); err != nil {
+		return nil, fmt.Errorf("there is no %s on the PATH", program)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	port, _, err := freeport.Reserve() // until this process ends
 	if err != nil {
 		return nil, err
 	}
-	r := &Redis{addr: l.Addr().String()}
-	_ = l.Close()
+	r := &Redis{addr: net.JoinHostPort("127.0.0.1", port), program: program}
 	if r.dir, err = os.MkdirTemp("", "rush"); err != nil {
 		return nil, err
 	}
@@ -57,7 +61,7 @@ func (r *Redis) URL() string { return "redis://" + r.addr }
 // start starts the server, on the files that it left, and waits until it answers.
 func (r *Redis) start(ctx context.Context) error {
 	_, port, _ := net.SplitHostPort(r.addr)
-	r.cmd = exec.Command("redis-server", "--bind", "127.0.0.1", "--port", port, "--dir", r.dir, "--save", "",
+	r.cmd = exec.Command(r.program, "--bind", "127.0.0.1", "--port", port, "--dir", r.dir, "--save", "",
 		"--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy", "noeviction", "--logfile", "redis.log")
 	r.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // out of reach of Ctrl-C
 	if err := r.cmd.Start(); err != nil {

@@ -1,0 +1,68 @@
+package freeport_test
+
+import (
+	"net"
+	"runtime"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"booking/seatlock/redistest/freeport"
+)
+
+func TestReserve_KeepsThePortForAServer(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS != "linux" {
+		t.Skip("only Linux lets a server listen on a port that is bound")
+	}
+	port, release, err := freeport.Reserve()
+	require.NoError(t, err)
+	t.Cleanup(release)
+
+	// A connection that is given its own port by the system, as one may be while a
+	// server is down, would have taken it.
+	for range 3 {
+		_, err = net.Dial("tcp", "127.0.0.1:"+port)
+		require.ErrorContains(t, err, "refused")
+		for _, host := range []string{"127.0.0.1", ""} {
+			server, err := net.Listen("tcp", net.JoinHostPort(host, port))
+			require.NoError(t, err)
+			_, err = net.Listen("tcp", net.JoinHostPort(host, port))
+			require.ErrorContains(t, err, "in use")
+			require.NoError(t, server.Close())
+		}
+	}
+}
+
+// Linux has about 28,000 ports to give. It gives half of them to connections and half
+// to listeners, as long as any is left.
+func TestReserve_NobodyElseIsGivenThePort(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS != "linux" {
+		t.Skip("other systems give the port to others")
+	}
+	reserved := map[string]bool{}
+	for range 200 {
+		port, release, err := freeport.Reserve()
+		require.NoError(t, err)
+		t.Cleanup(release)
+		require.False(t, reserved[port], "reserved twice")
+		reserved[port] = true
+	}
+	server, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = server.Close() })
+	for range 300 {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = l.Close() })
+		conn, err := net.Dial("tcp", server.Addr().String())
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = conn.Close() })
+		for _, addr := range []net.Addr{l.Addr(), conn.LocalAddr()} {
+			_, port, err := net.SplitHostPort(addr.String())
+			require.NoError(t, err)
+			require.False(t, reserved[port], "%s is given to another", port)
+		}
+	}
+}
