@@ -16,11 +16,12 @@ import (
 
 	"booking/seatlock"
 	"booking/seatlock/oracle"
+	"booking/seatlock/redistest"
 )
 
 const (
 	holdTime = 300 * time.Millisecond
-	patience = time.Minute // with a slow machine
+	patience = redistest.Patience
 	hallSize = 24
 	hallSold = 18 // when the crowd goes to the next event
 )
@@ -36,6 +37,9 @@ func (n *tally) String() string {
 	return fmt.Sprintf("%d rounds, %d faults; %d calls: %d done, %d refused, %d unavailable, %d unknown; %d seats sold, %d sales lost, %d of these sold again",
 		n.rounds.Load(), n.faults.Load(), n.calls.Load(), n.done.Load(), n.refused.Load(), n.notRun.Load(), n.unknown.Load(), n.sales.Load(), n.lost.Load(), n.resold.Load())
 }
+
+// unanswered counts the calls that were told of a fault.
+func (n *tally) unanswered() int64 { return n.notRun.Load() + n.unknown.Load() }
 
 // report prints the tally when the test ends.
 func (n *tally) report(t *testing.T) {
@@ -86,6 +90,14 @@ func (c *crowd) awaitDone(n int64) {
 	c.t.Helper()
 	want := c.tally.done.Load() + n
 	require.Eventually(c.t, func() bool { return c.tally.done.Load() >= want }, patience, time.Millisecond, "the crowd is too slow to prove anything")
+}
+
+// awaitCalls waits until n more calls than now have an answer, be it only that of an
+// outage.
+func (c *crowd) awaitCalls(n int64) {
+	c.t.Helper()
+	want := c.tally.calls.Load() + n
+	require.Eventually(c.t, func() bool { return c.tally.calls.Load() >= want }, patience, time.Millisecond, "the crowd stands still")
 }
 
 // event returns the name of the hall that is sold now.

@@ -40,8 +40,15 @@ const share = 1.0 / 15
 // of the budget is spent.
 func rounds(t *testing.T, atLeast int, round func(n int)) {
 	t.Helper()
+	roundsUntil(t, atLeast, func() bool { return true }, round)
+}
+
+// roundsUntil is rounds that go on until they prove something, however long that takes
+// on this machine.
+func roundsUntil(t *testing.T, atLeast int, proved func() bool, round func(n int)) {
+	t.Helper()
 	start := time.Now()
-	for n := 0; n < atLeast || time.Since(start) < time.Duration(share*float64(*budget)); n++ {
+	for n := 0; n < atLeast || time.Since(start) < time.Duration(share*float64(*budget)) || !proved(); n++ {
 		if round(n); t.Failed() {
 			return
 		}

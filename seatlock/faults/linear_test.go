@@ -78,9 +78,11 @@ func linearizable(t *testing.T, r *redistest.Redis, faulty bool, now clock) {
 			clients[i].redis = r.Client(t, clients[i].proxy.Addr)
 		}
 	}
-	rounds(t, 5, func(n int) {
+	// A fast machine may see no hold end, and a slow one hardly a call done or refused.
+	proved := func() bool { return ended > 0 && counts.done.Load() >= 50 && counts.refused.Load() >= 50 }
+	roundsUntil(t, 5, proved, func(n int) {
 		counts.rounds.Add(1)
-		opt := seatlock.Options{HoldTime: time.Duration(30+random(n).IntN(51)) * time.Millisecond, Timeout: 20 * time.Second}
+		opt := seatlock.Options{HoldTime: time.Duration(30+random(n).IntN(51)) * time.Millisecond, Timeout: patience}
 		var shared *seatlock.Locker
 		for i := range clients {
 			c := &clients[i]
@@ -118,9 +120,6 @@ func linearizable(t *testing.T, r *redistest.Redis, faulty bool, now clock) {
 		}
 		requireLinearizable(t, all)
 	})
-	require.NotZero(t, ended, "no hold ended by itself: the run was too fast to prove anything")
-	require.Greater(t, counts.done.Load(), counts.calls.Load()/20, "the run was too slow to prove anything: hardly a call was done")
-	require.Greater(t, counts.refused.Load(), counts.calls.Load()/20, "the run was too slow to prove anything: hardly any contention")
 }
 
 // resent is how long a call takes at least that is sent a second time.

@@ -1,6 +1,7 @@
 package faults_test
 
 import (
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -10,8 +11,8 @@ import (
 	"booking/seatlock/redistest"
 )
 
-// What goes to Redis and what comes back gets lost, is cut off and stalls, some of it
-// for longer than a call waits.
+// What goes to Redis and what comes back gets lost, is cut off and stalls; then all of
+// it for longer than a call waits, until a caller has met that.
 func TestLostRepliesResetsAndStalls(t *testing.T) {
 	const timeout = time.Second
 	r := redistest.Server(t)
@@ -26,30 +27,33 @@ func TestLostRepliesResetsAndStalls(t *testing.T) {
 	var counts tally
 	counts.report(t)
 	rounds(t, 3, func(n int) {
+		var stalls atomic.Bool
 		for i, proxy := range proxies {
 			choice := random(n, i)
-			stalled := false
 			proxy.Disturb(func(bool) redistest.Fault {
 				switch p := choice.IntN(1000); {
+				case stalls.Load():
+					counts.faults.Add(1)
+					return redistest.Fault{Stall: timeout + timeout/4}
 				case p < 20:
 					counts.faults.Add(1)
 					return redistest.Fault{Lose: true}
 				case p < 40:
 					return redistest.Fault{Stall: time.Duration(choice.IntN(20)) * time.Millisecond}
-				case p < 45 && !stalled:
-					stalled = true // so long that a round has time for one
-					counts.faults.Add(1)
-					return redistest.Fault{Stall: timeout + timeout/4}
 				}
 				return redistest.Fault{}
 			})
 		}
 		c := gather(t, n, buyers, &counts, nil, all...)
-		c.awaitDone(400)
+		c.awaitDone(200)
+		before := counts.unknown.Load()
+		stalls.Store(true)
+		require.Eventually(t, func() bool { return counts.unknown.Load() > before }, patience, time.Millisecond, "no call's outcome is unknown")
+		stalls.Store(false)
+		c.awaitDone(200)
 		for _, proxy := range proxies {
 			proxy.Disturb(nil)
 		}
 		c.requireNothingBroken(holdTime, r.Admin(t))
 	})
-	require.Positive(t, counts.unknown.Load(), "no call's outcome was unknown")
 }

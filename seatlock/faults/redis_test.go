@@ -21,7 +21,7 @@ func lockers(t *testing.T, n int, r *redistest.Redis, addr ...string) []*seatloc
 	all := make([]*seatlock.Locker, n)
 	for i := range all {
 		var err error
-		all[i], err = seatlock.New(r.Client(t, addr...), seatlock.Options{HoldTime: holdTime, Timeout: 20 * time.Second})
+		all[i], err = seatlock.New(r.Client(t, addr...), seatlock.Options{HoldTime: holdTime, Timeout: patience})
 		require.NoError(t, err)
 	}
 	return all
@@ -43,7 +43,8 @@ func again(act func()) (end func()) {
 	}
 }
 
-// Redis is killed while a crowd buys, and started again with what it had on its disk.
+// Redis is killed while a crowd buys, stays down until a call has met that, and is
+// started again with what it had on its disk.
 func TestACrashOfRedisLosesNoSale(t *testing.T) {
 	r := redistest.Server(t, "--appendonly", "yes", "--appendfsync", "always")
 	all := lockers(t, 2, r)
@@ -52,13 +53,14 @@ func TestACrashOfRedisLosesNoSale(t *testing.T) {
 	rounds(t, 10, func(n int) {
 		c := gather(t, n, buyers, &counts, nil, all...)
 		c.awaitDone(int64(100 + random(n).IntN(200)))
+		before := counts.unanswered()
 		r.Kill(t)
 		counts.faults.Add(1)
+		require.Eventually(t, func() bool { return counts.unanswered() > before }, patience, time.Millisecond, "no call meets the crash")
 		r.Start(t)
 		c.awaitDone(100)
 		c.requireNothingBroken(holdTime, r.Admin(t))
 	})
-	require.Positive(t, counts.unknown.Load()+counts.notRun.Load(), "no call met a crash")
 }
 
 // Redis forgets its scripts all the time, and no caller notices.
@@ -80,12 +82,12 @@ func TestForgottenScriptsAreNoOutage(t *testing.T) {
 		end()
 		c.requireNothingBroken(holdTime, admin)
 	})
-	require.Positive(t, counts.faults.Load())
 	require.Zero(t, counts.unknown.Load(), "calls were not answered")
 	require.Zero(t, counts.notRun.Load(), "calls were not answered")
 }
 
-// Memory is full every now and then. What Redis refuses then has not run.
+// Memory is full every now and then, each time until a call has met that. What Redis
+// refuses then has not run.
 func TestFullMemoryRefusesWholeGroupsAndKeepsSales(t *testing.T) {
 	r := redistest.Server(t, "--maxmemory-policy", "noeviction")
 	all := lockers(t, 2, r)
@@ -93,24 +95,19 @@ func TestFullMemoryRefusesWholeGroupsAndKeepsSales(t *testing.T) {
 	counts.report(t)
 	admin := r.Admin(t)
 	memory := func(limit string) {
-		if err := admin.ConfigSet(context.Background(), "maxmemory", limit).Err(); err != nil {
-			t.Errorf("maxmemory %s: %v", limit, err)
-		}
+		require.NoError(t, admin.ConfigSet(t.Context(), "maxmemory", limit).Err(), limit)
 	}
 	rounds(t, 2, func(n int) {
 		c := gather(t, n, buyers, &counts, nil, all...)
-		choice := random(n)
-		end := again(func() {
+		for range 20 {
+			before := counts.notRun.Load()
 			memory("1")
 			counts.faults.Add(1)
-			<-time.After(time.Duration(choice.IntN(20)) * time.Millisecond)
+			require.Eventually(t, func() bool { return counts.notRun.Load() > before }, patience, time.Millisecond, "no call meets full memory")
 			memory("0")
-			<-time.After(time.Duration(choice.IntN(20)) * time.Millisecond)
-		})
-		c.awaitDone(1_000)
-		end()
+			c.awaitDone(50)
+		}
 		c.requireNothingBroken(holdTime, admin)
 	})
-	require.Positive(t, counts.notRun.Load(), "no call met full memory")
 	require.Zero(t, counts.unknown.Load(), "a refusal of Redis was not taken for one")
 }

@@ -18,7 +18,9 @@ type usage struct{ heap, goroutines, descriptors float64 }
 
 func measure(t *testing.T) usage {
 	t.Helper()
-	runtime.GC()
+	for range 2 { // what a sync.Pool has goes with the second
+		runtime.GC()
+	}
 	var memory runtime.MemStats
 	runtime.ReadMemStats(&memory)
 	files, err := os.ReadDir("/proc/self/fd")
@@ -27,9 +29,10 @@ func measure(t *testing.T) usage {
 }
 
 // A crowd buys for long at 80 % of what the machine can do, and what the process has in
-// use stays as it is: no more in the last third than in the first, but for a margin.
+// use comes back to what it was in the first third, but for a margin and for what a pool
+// of connections may have more at one time than at another.
 func TestASoakLeavesNothingBehind(t *testing.T) {
-	const margin = 1.2
+	const margin, pool = 1.2, 20
 	r := redistest.Server(t, "--appendonly", "yes", "--appendfsync", "always")
 	all := lockers(t, 2, r)
 	admin := r.Admin(t)
@@ -64,11 +67,13 @@ func TestASoakLeavesNothingBehind(t *testing.T) {
 	}
 	t.Logf("%.0f calls a second, in %v altogether", float64(counts.calls.Load())/busy.Seconds(), time.Since(start).Round(time.Second))
 	third := len(seen) / 3
-	first, last := median(seen[:third]), median(seen[len(seen)-third:])
-	t.Logf("in the first third %+v, in the last %+v", first, last)
-	require.LessOrEqual(t, last.heap, margin*first.heap+1<<20, "the heap grows")
-	require.LessOrEqual(t, last.goroutines, margin*first.goroutines, "goroutines stay behind")
-	require.LessOrEqual(t, last.descriptors, margin*first.descriptors, "descriptors stay open")
+	first := median(seen[:third])
+	var last usage
+	require.Eventually(t, func() bool { // what is about to end is no leak
+		last = measure(t)
+		return last.heap <= margin*first.heap+1<<20 && last.goroutines <= margin*first.goroutines+pool && last.descriptors <= margin*first.descriptors+pool
+	}, patience, 10*time.Millisecond, "in the first third %+v, in the end never less than that", first)
+	t.Logf("in the first third %+v, in the end %+v", first, last)
 }
 
 // median is the median of each figure.
