@@ -11,7 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/log"
+	cdppage "github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/assert"
@@ -84,7 +86,7 @@ func setup(t *testing.T, opt seatlock.Options) *testBundle {
 		chromedp.Headless, chromedp.DisableGPU, chromedp.UserDataDir(t.TempDir()), chromedp.WindowSize(1280, 900),
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true),
 		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true),
-		chromedp.Flag("disable-dev-shm-usage", true), chromedp.WSURLReadTimeout(time.Minute))
+		chromedp.Flag("disable-dev-shm-usage", true), chromedp.WSURLReadTimeout(redistest.Patience))
 	t.Cleanup(cancel)
 	b.browser, cancel = chromedp.NewContext(allocator)
 	t.Cleanup(cancel)
@@ -112,13 +114,17 @@ type tab struct {
 	complaints []string
 }
 
+// stillClock makes the clock of a page stand still, as that of a miniredis does, but for
+// as little as tells one moment from the next.
+const stillClock = `{ let now = 0; performance.now = () => now += 0.001 }`
+
 // open opens the page for user, in a browser context that shares nothing with
-// others, and waits until it is live.
-func (b *testBundle) open(t *testing.T, user string) *tab {
+// others, and waits until it is live. The scripts come before the page's own.
+func (b *testBundle) open(t *testing.T, user string, scripts ...string) *tab {
 	t.Helper()
 	ctx, cancel := chromedp.NewContext(b.browser, chromedp.WithNewBrowserContext())
 	t.Cleanup(cancel)
-	ctx, cancel = context.WithTimeout(ctx, 2*time.Minute)
+	ctx, cancel = context.WithTimeout(ctx, 3*redistest.Patience)
 	t.Cleanup(cancel)
 	p := &tab{ctx: ctx}
 	require.NoError(t, chromedp.Listen(ctx, func(event any) {
@@ -133,6 +139,12 @@ func (b *testBundle) open(t *testing.T, user string) *tab {
 			p.complaints = append(p.complaints, e.Entry.Text+" "+e.Entry.URL)
 		}
 	}))
+	for _, script := range scripts {
+		p.run(t, chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+			_, err := cdp.Call(ctx, t, cdppage.AddScriptToEvaluateOnNewDocument, cdppage.AddScriptToEvaluateOnNewDocumentParams{Source: script})
+			return err
+		}))
+	}
 	p.run(t, chromedp.Navigate(b.url+"/?user_id="+user))
 	p.waitFor(t, `document.querySelector('#connection').dataset.state === 'live'`)
 	return p
@@ -158,7 +170,7 @@ func (p *tab) waitFor(t *testing.T, expression string) {
 		is, err := chromedp.Run(p.ctx, chromedp.Evaluate[bool](expression))
 		return err == nil && is // a page that is being loaded may lack the element
 	}
-	if !assert.Eventually(t, holds, 20*time.Second, 20*time.Millisecond, expression) {
+	if !assert.Eventually(t, holds, redistest.Patience, 20*time.Millisecond, expression) {
 		text, _ := chromedp.Run(p.ctx, chromedp.Evaluate[string](`document.querySelector('.basket').innerText`))
 		require.FailNow(t, "the basket shows:", text)
 	}
