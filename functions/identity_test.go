@@ -71,6 +71,20 @@ func TestTheTokenSaysWhoseTheSeatsAre(t *testing.T) {
 	})
 }
 
+func TestMutations_RefuseLogoutTokens(t *testing.T) {
+	t.Parallel()
+	b := setup(t, redistest.Mini(t), "")
+	issuer := identify(t, b)
+	logout := issuer.SignType(t, "logout+jwt", issuer.Claims("ann", time.Now(), map[string]any{
+		"events": map[string]any{"http://schemas.openid.net/event/backchannel-logout": map[string]any{}},
+	}))
+	for _, path := range mutations {
+		p := b.postAs(t, logout, path, `{"seat_id":"1A"}`)
+		require.Contains(t, p.problem(t, 401, "unauthenticated")["detail"], "Send the access token or the ID token")
+	}
+	require.Equal(t, "Available", b.get(t, "/seats/1A").success(t)["status"])
+}
+
 func TestReadsNeedNoToken(t *testing.T) {
 	t.Parallel()
 	b := setup(t, redistest.Mini(t), "")

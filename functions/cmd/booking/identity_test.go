@@ -34,7 +34,7 @@ func TestTokensAndOrigins(t *testing.T) {
 	issuer.Down()
 	p := processtest.Start(t, "AUTH_ISSUER="+issuer.URL, "AUTH_AUDIENCE="+authtest.Audience, "CORS_ORIGINS="+origin)
 	p.Await(t, "/readyz", http.StatusOK)
-	p.AwaitLog(t, "tokens can't be verified; start the issuer")
+	p.AwaitLog(t, "the issuer's keys can't be fetched; start the issuer")
 	status, _ := post(t, p.URL+"/reserve", ann1A)
 	require.Equal(t, http.StatusUnauthorized, status)
 	resp, answer := call(t, p.URL+"/reserve", ann, origin, seat)

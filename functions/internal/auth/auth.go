@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
-	"golang.org/x/time/rate"
+	"github.com/go-jose/go-jose/v4"
 
 	"booking/functions/internal/api"
 	"booking/seatlock"
@@ -24,9 +24,9 @@ const maxToken = 8 << 10
 
 // algorithms are those in which only the issuer can sign: none, and what is signed
 // with a shared secret, are never among them.
-var algorithms = []string{
-	oidc.RS256, oidc.RS384, oidc.RS512, oidc.PS256, oidc.PS384, oidc.PS512,
-	oidc.ES256, oidc.ES384, oidc.ES512, oidc.EdDSA,
+var algorithms = []jose.SignatureAlgorithm{
+	jose.RS256, jose.RS384, jose.RS512, jose.PS256, jose.PS384, jose.PS512,
+	jose.ES256, jose.ES384, jose.ES512, jose.EdDSA,
 }
 
 // Options say which tokens are good.
@@ -37,35 +37,23 @@ type Options struct {
 	Now      func() time.Time // the clock; time.Now where it is nil
 }
 
-// Verifier verifies tokens. What it fetches of the issuer it keeps, so an issuer
-// that is lost later is missed only by tokens with a new key.
+// Verifier verifies tokens. It caches the issuer's keys.
 type Verifier struct {
-	opt     Options
-	config  *oidc.Config
-	keys    *keys
-	outages rate.Sometimes
+	opt    Options
+	config *oidc.Config
+	keys   *keyCache
 }
 
-// New returns a Verifier, which asks the issuer for its configuration at once, and
-// where that fails, whenever a token comes.
+// New returns a Verifier, and starts to fetch the issuer's keys.
 func New(opt Options) *Verifier {
 	if opt.Now == nil {
 		opt.Now = time.Now
 	}
-	v := &Verifier{
-		opt:     opt,
-		config:  &oidc.Config{ClientID: opt.Audience, SupportedSigningAlgs: algorithms, Now: opt.Now},
-		keys:    newKeys(opt),
-		outages: rate.Sometimes{Interval: time.Second},
+	config := &oidc.Config{ClientID: opt.Audience, Now: opt.Now}
+	for _, algorithm := range algorithms {
+		config.SupportedSigningAlgs = append(config.SupportedSigningAlgs, string(algorithm))
 	}
-	go func() {
-		ctx, cancel := context.WithTimeout(context.Background(), opt.Timeout)
-		defer cancel()
-		if _, err := v.keys.remote(ctx); err != nil {
-			v.warn(ctx, err)
-		}
-	}()
-	return v
+	return &Verifier{opt: opt, config: config, keys: newKeyCache(opt)}
 }
 
 // Middleware lets requests through to next whose token is good, and next knows
@@ -95,13 +83,17 @@ func (v *Verifier) user(ctx context.Context, fields []string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	asked := &askedKeys{keys: v.keys}
-	verified, err := oidc.NewVerifier(v.opt.Issuer, asked, v.config).Verify(ctx, token)
+	keys := &tokenKeys{cache: v.keys}
+	verified, err := oidc.NewVerifier(v.opt.Issuer, keys, v.config).Verify(ctx, token)
+	if err == nil {
+		err = refuseEvents(verified)
+	}
 	var expired *oidc.TokenExpiredError
 	switch {
-	case asked.fault != nil:
-		v.warn(ctx, asked.fault)
+	case errors.Is(keys.err, errNoKeys):
 		return "", api.NewProblem(api.CodeUnavailable, "Your token can't be verified right now, and nothing has changed. Send the same request again.")
+	case errors.Is(keys.err, errOtherToken), errors.Is(err, errOtherToken):
+		return "", refuse(invalidToken, "The token is not one to call with: its typ must be absent, JWT or at+jwt, and it must not have events. Send the access token or the ID token that your issuer signed for this service.")
 	case errors.As(err, &expired):
 		return "", refuse(invalidToken, "The token has expired; get a new one.")
 	case err != nil:
@@ -113,11 +105,29 @@ func (v *Verifier) user(ctx context.Context, fields []string) (string, error) {
 	return verified.Subject, nil
 }
 
-// warn logs, once a second, that tokens can't be verified.
-func (v *Verifier) warn(ctx context.Context, err error) {
-	v.outages.Do(func() {
-		slog.WarnContext(ctx, "tokens can't be verified; start the issuer, let it be reached, or correct AUTH_ISSUER", "issuer", v.opt.Issuer, "error", err)
-	})
+// tokenKeys is the oidc.KeySet for one token. It remembers its error, because the
+// verifier's error has only the text.
+type tokenKeys struct {
+	cache *keyCache
+	err   error
+}
+
+// VerifySignature returns the payload of the token.
+func (k *tokenKeys) VerifySignature(ctx context.Context, token string) ([]byte, error) {
+	payload, err := k.verify(ctx, token)
+	k.err = err
+	return payload, err
+}
+
+func (k *tokenKeys) verify(ctx context.Context, token string) ([]byte, error) {
+	signed, err := jose.ParseSigned(token, algorithms)
+	if err != nil {
+		return nil, err
+	}
+	if err := refuseType(signed); err != nil {
+		return nil, err
+	}
+	return k.cache.verify(ctx, signed)
 }
 
 // bearer returns the one token in the fields of Authorization.

@@ -1,6 +1,7 @@
 package auth_test
 
 import (
+	"context"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/pem"
@@ -10,6 +11,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -22,22 +24,54 @@ import (
 	"booking/functions/internal/auth/authtest"
 )
 
+// logged has the warnings of all tests.
+var logged = &warnings{of: map[string][]string{}}
+
 func TestMain(m *testing.M) {
-	slog.SetDefault(slog.New(slog.DiscardHandler))
+	slog.SetDefault(slog.New(logged))
 	os.Exit(m.Run())
 }
 
+// warnings is a slog.Handler that records the warnings about each issuer.
+type warnings struct {
+	mu sync.Mutex
+	of map[string][]string
+}
+
+func (w *warnings) Enabled(_ context.Context, level slog.Level) bool { return level >= slog.LevelWarn }
+func (w *warnings) WithAttrs([]slog.Attr) slog.Handler               { return w }
+func (w *warnings) WithGroup(string) slog.Handler                    { return w }
+
+func (w *warnings) Handle(_ context.Context, record slog.Record) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	record.Attrs(func(a slog.Attr) bool {
+		if a.Key == "issuer" {
+			w.of[a.Value.String()] = append(w.of[a.Value.String()], record.Message)
+		}
+		return true
+	})
+	return nil
+}
+
+// about returns the warnings about an issuer.
+func (w *warnings) about(issuer *authtest.Issuer) []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return append([]string{}, w.of[issuer.URL]...)
+}
+
 // clock is one that a test moves.
-type clock struct{ ms atomic.Int64 }
+type clock struct{ ns atomic.Int64 }
 
 func newClock() *clock {
 	c := &clock{}
-	c.ms.Store(1_700_000_000_000)
+	c.ns.Store(time.Unix(1_700_000_000, 0).UnixNano())
 	return c
 }
 
-func (c *clock) Now() time.Time          { return time.UnixMilli(c.ms.Load()) }
-func (c *clock) Advance(d time.Duration) { c.ms.Add(d.Milliseconds()) }
+func (c *clock) Now() time.Time          { return time.Unix(0, c.ns.Load()) }
+func (c *clock) Advance(d time.Duration) { c.ns.Add(int64(d)) }
 
 // testBundle is a handler that tells whose token it got, and the issuer of tokens.
 type testBundle struct {
@@ -49,7 +83,7 @@ type testBundle struct {
 
 func setup(t *testing.T) *testBundle {
 	t.Helper()
-	b := &testBundle{issuer: authtest.Start(t), clock: newClock(), timeout: time.Minute}
+	b := &testBundle{issuer: authtest.Start(t), clock: newClock(), timeout: time.Hour}
 	b.restart()
 	return b
 }
@@ -69,7 +103,12 @@ func (b *testBundle) restart() {
 
 // send sends a request with fields of Authorization, for a seat and no user.
 func (b *testBundle) send(fields ...string) *httptest.ResponseRecorder {
-	r := httptest.NewRequest(http.MethodPost, "/reserve", strings.NewReader(`{"seat_id":"1A"}`))
+	return b.sendWithin(context.Background(), fields...)
+}
+
+// sendWithin is send for a caller that hangs up when ctx ends.
+func (b *testBundle) sendWithin(ctx context.Context, fields ...string) *httptest.ResponseRecorder {
+	r := httptest.NewRequestWithContext(ctx, http.MethodPost, "/reserve", strings.NewReader(`{"seat_id":"1A"}`))
 	r.Header.Set("Content-Type", "application/json")
 	r.Header["Authorization"] = fields
 	rec := httptest.NewRecorder()
@@ -131,6 +170,7 @@ func TestTokensThatAreRefused(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.issuer.Rotate(t, jose.RS256)
+	b.clock.Advance(5 * time.Second)
 	good := b.sign(t, "ann", nil)
 	accepted(t, b.send("Bearer "+good))
 	parts := strings.Split(good, ".")
@@ -181,6 +221,46 @@ func TestTokensThatAreRefused(t *testing.T) {
 			require.Contains(t, rec.Body.String(), `"code":"forbidden"`)
 		})
 	}
+}
+
+// An issuer signs more for an audience than tokens to call with.
+func TestMiddleware_RefusesWhatIsNoAccessToken(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	const words = "Send the access token or the ID token"
+	logout := map[string]any{"http://schemas.openid.net/event/backchannel-logout": map[string]any{}}
+	for name, test := range map[string]struct {
+		typ    any
+		events any
+	}{
+		"LogoutToken":              {"logout+jwt", logout},
+		"LogoutTokenWithoutType":   {nil, logout},
+		"LogoutTokenOfTypeJWT":     {"JWT", logout},
+		"LogoutTypeAlone":          {"logout+jwt", nil},
+		"LogoutTypeInFull":         {"Application/Logout+JWT", nil},
+		"SecurityEvent":            {"secevent+jwt", nil},
+		"SecurityEventWithoutType": {nil, map[string]any{"https://schemas.openid.net/secevent/risc/event-type/account-disabled": map[string]any{}}},
+		"EventsThatAreNone":        {"at+jwt", map[string]any{}},
+		"Introspection":            {"token-introspection+jwt", nil},
+		"OtherMediaType":           {"text/at+jwt", nil},
+		"EmptyType":                {"", nil},
+		"TypeThatIsNoString":       {1, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			claims := b.issuer.Claims("ann", b.clock.Now(), map[string]any{"events": test.events})
+			refused(t, b.send("Bearer "+b.issuer.SignType(t, test.typ, claims)), "invalid_token", words)
+		})
+	}
+}
+
+func TestMiddleware_AcceptsAccessTokensAndIDTokens(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for _, typ := range []any{nil, "JWT", "jwt", "application/jwt", "at+jwt", "AT+JWT", "application/at+jwt", "Application/AT+JWT"} {
+		accepted(t, b.send("Bearer "+b.issuer.SignType(t, typ, b.issuer.Claims("ann", b.clock.Now(), nil))))
+	}
+	idToken := map[string]any{"nonce": "n-0S6_WzA2Mj", "azp": authtest.Audience, "at_hash": "MTIzNDU2Nzg5MDEyMzQ1Ng"}
+	accepted(t, b.send("Bearer "+b.sign(t, "ann", idToken)))
 }
 
 // publicPEM is the published key as text, which a verifier that trusts a token's alg

@@ -1,154 +1,241 @@
 package auth
 
 import (
-	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
+	"math/rand/v2"
 	"net/http"
+	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
-	"github.com/coreos/go-oidc/v3/oidc"
-	"golang.org/x/sync/singleflight"
+	"github.com/go-jose/go-jose/v4"
 )
 
-// How long what the issuer said, or that it could not be asked, holds before it is
-// asked the same again. Whoever sends tokens with keys that nobody knows makes it
-// be asked no more often.
+// When the issuer is asked for its keys. Tokens with unknown keys don't make it be
+// asked more often than once in unknownInterval.
 const (
-	askAfterAnswer = 5 * time.Second
-	askAfterFault  = time.Second
+	refreshInterval = 5 * time.Minute // a withdrawn key is refused after it
+	refreshJitter   = time.Minute     // a refresh starts earlier by up to this
+	unknownInterval = 5 * time.Second // between two fetches for a key that is not cached
+	retryInterval   = time.Second     // after a fetch that failed
+	maxStale        = time.Hour       // how long keys are used that can't be refreshed
 )
 
 // maxDocument is how long a document of the issuer may be, bytes.
 const maxDocument = 1 << 20
 
-// keys are the issuer's, found by its discovery document.
-type keys struct {
-	opt         Options
-	client      *http.Client
-	discovering singleflight.Group
-	found       atomic.Pointer[oidc.RemoteKeySet]
+var (
+	errNoKeys    = errors.New("auth: the issuer's keys can't be had")
+	errSignature = errors.New("auth: none of the issuer's keys signed the token")
+)
+
+// keyCache caches the keys that the issuer publishes. It refreshes them when tokens
+// come, in the background: a token waits for the issuer only if its key is not
+// cached, or if the issuer was not asked for refreshInterval.
+type keyCache struct {
+	opt    Options
+	client *http.Client
+
+	mu      sync.Mutex
+	keys    []jose.JSONWebKey
+	fetched time.Time     // when keys were asked for; zero: never
+	asked   time.Time     // when the issuer was last asked, failed fetches included
+	refresh time.Time     // when the next fetch is due
+	err     error         // why the last fetch failed; nil if it did not
+	running chan struct{} // closed when the running fetch ends; nil if none runs
 }
 
-func newKeys(opt Options) *keys {
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	return &keys{opt: opt, client: &http.Client{
-		Transport:     &sparing{next: transport, now: opt.Now, answers: map[string]answer{}},
+// newKeyCache returns a cache, and starts its first fetch.
+func newKeyCache(opt Options) *keyCache {
+	c := &keyCache{opt: opt, client: &http.Client{
+		Transport:     http.DefaultTransport.(*http.Transport).Clone(),
 		Timeout:       opt.Timeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return errors.New("the issuer redirects") },
 	}}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.startFetch()
+	return c
 }
 
-// remote returns the set of keys, which keeps them and fetches those it does not
-// know; where it is not found yet, it is looked for until ctx ends.
-func (k *keys) remote(ctx context.Context) (*oidc.RemoteKeySet, error) {
-	if set := k.found.Load(); set != nil {
-		return set, nil
+// verify returns the payload of a token that one of the keys signed. Its error is
+// errSignature, or errNoKeys if the issuer has to be asked and can't be.
+func (c *keyCache) verify(ctx context.Context, token *jose.JSONWebSignature) ([]byte, error) {
+	keys, _ := c.get(ctx, false)
+	if payload, ok := verifyWith(keys, token); ok {
+		return payload, nil
 	}
-	looked := k.discovering.DoChan("", func() (any, error) { return nil, k.discover() })
-	select {
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	case result := <-looked:
-		return k.found.Load(), result.Err
+	// The key may be new (https://openid.net/specs/openid-connect-core-1_0.html#RotateSigKeys).
+	keys, err := c.get(ctx, true)
+	if payload, ok := verifyWith(keys, token); ok {
+		return payload, nil
 	}
-}
-
-func (k *keys) discover() error {
-	ctx := oidc.ClientContext(context.Background(), k.client)
-	provider, err := oidc.NewProvider(ctx, k.opt.Issuer)
 	if err != nil {
-		return err
+		return nil, fmt.Errorf("%w: %w", errNoKeys, err)
 	}
-	var document struct {
+	return nil, errSignature
+}
+
+// verifyWith verifies the one signature of a token. A token that names no key may be
+// signed with any.
+func verifyWith(keys []jose.JSONWebKey, token *jose.JSONWebSignature) ([]byte, bool) {
+	kid := token.Signatures[0].Header.KeyID
+	for _, key := range keys {
+		if kid != "" && kid != key.KeyID {
+			continue
+		}
+		if payload, err := token.Verify(key.Key); err == nil {
+			return payload, true
+		}
+	}
+	return nil, false
+}
+
+// get returns the cached keys, and why they may lack one. For an unknown key it
+// fetches them first, unless the issuer was asked a moment ago.
+func (c *keyCache) get(ctx context.Context, unknown bool) ([]jose.JSONWebKey, error) {
+	running, wait := c.fetchIfDue(unknown)
+	var interrupted error
+	if wait {
+		var giveUp <-chan time.Time
+		if !unknown { // The last keys have to do while the request has time left.
+			giveUp = time.After(c.opt.Timeout / 2)
+		}
+		select {
+		case <-running:
+		case <-giveUp:
+		case <-ctx.Done():
+			interrupted = ctx.Err()
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.opt.Now().Sub(c.fetched) >= maxStale {
+		return nil, errors.Join(interrupted, c.err)
+	}
+	return c.keys, errors.Join(interrupted, c.err)
+}
+
+// fetchIfDue starts a fetch if one is due. It returns a channel that is closed when
+// the running fetch ends, and whether a token has to wait for that.
+func (c *keyCache) fetchIfDue(unknown bool) (running <-chan struct{}, wait bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now, due := c.opt.Now(), c.refresh
+	if again := c.asked.Add(unknownInterval); unknown && again.Before(due) {
+		due = again
+	}
+	if c.running == nil && !now.Before(due) {
+		c.startFetch()
+	}
+	return c.running, c.running != nil && (unknown || now.Sub(c.asked) >= refreshInterval)
+}
+
+// startFetch starts a fetch in the background. c.mu is held, and no fetch runs.
+func (c *keyCache) startFetch() {
+	started, running := c.opt.Now(), make(chan struct{})
+	c.running = running
+	go func() {
+		defer close(running)
+		keys, err := c.fetch(context.Background())
+		lastKeys := c.store(started, keys, err)
+		switch {
+		case err != nil:
+			slog.Warn("the issuer's keys can't be fetched; start the issuer, let it be reached, or correct AUTH_ISSUER",
+				"issuer", c.opt.Issuer, "error", err, "last_keys_are_used_for", lastKeys.String())
+		case len(keys) == 0:
+			slog.Warn("the issuer publishes no signing key, so every token is refused; publish the keys it signs with", "issuer", c.opt.Issuer)
+		}
+	}()
+}
+
+// store stores what a fetch brought. It returns how long the cached keys may still be
+// used without another.
+func (c *keyCache) store(started time.Time, keys []jose.JSONWebKey, err error) time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := c.opt.Now()
+	c.running, c.asked, c.err = nil, started, err
+	if err != nil {
+		c.refresh = now.Add(retryInterval)
+	} else {
+		c.keys, c.fetched = keys, started
+		c.refresh = started.Add(refreshInterval - rand.N(refreshJitter))
+	}
+	return max(0, c.fetched.Add(maxStale).Sub(now))
+}
+
+// fetch asks the issuer for its keys, where its discovery document says they are
+// (https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderConfig).
+//
+// A set without keys is no fault: an issuer withdraws its last key so, for example
+// after a theft. An answer that is no set says nothing about keys.
+func (c *keyCache) fetch(ctx context.Context) ([]jose.JSONWebKey, error) {
+	var discovery struct {
+		Issuer  string `json:"issuer"`
 		JWKSURI string `json:"jwks_uri"`
 	}
-	if err := provider.Claims(&document); err != nil {
+	if err := c.getJSON(ctx, strings.TrimSuffix(c.opt.Issuer, "/")+"/.well-known/openid-configuration", &discovery); err != nil {
+		return nil, fmt.Errorf("the issuer's discovery document: %w", err)
+	}
+	if discovery.Issuer != c.opt.Issuer {
+		return nil, fmt.Errorf("the issuer's discovery document is of issuer %q", discovery.Issuer)
+	}
+	var set struct {
+		Keys []json.RawMessage `json:"keys"`
+	}
+	if err := c.getJSON(ctx, discovery.JWKSURI, &set); err != nil {
+		return nil, fmt.Errorf("the issuer's keys: %w", err)
+	}
+	if set.Keys == nil {
+		return nil, errors.New("the issuer's keys: the document has no keys")
+	}
+	return signingKeys(set.Keys), nil
+}
+
+// signingKeys returns the keys that can sign. It leaves out those of unknown kinds,
+// as https://www.rfc-editor.org/rfc/rfc7517#section-5 says.
+func signingKeys(set []json.RawMessage) []jose.JSONWebKey {
+	var keys []jose.JSONWebKey
+	for _, member := range set {
+		var key jose.JSONWebKey
+		if err := json.Unmarshal(member, &key); err != nil {
+			slog.Debug("a key of the issuer is ignored", "error", err)
+			continue
+		}
+		if key.Use == "" || key.Use == "sig" {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
+// getJSON reads the JSON document at a URL, past all caches on the way.
+func (c *keyCache) getJSON(ctx context.Context, url string, document any) error {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
 		return err
 	}
-	if document.JWKSURI == "" {
-		return errors.New("the issuer's discovery document has no jwks_uri")
-	}
-	k.found.Store(oidc.NewRemoteKeySet(ctx, document.JWKSURI))
-	return nil
-}
-
-// wrongSignature is what oidc.RemoteKeySet says of a token that none of the keys
-// signed. All else that it says is why it has no keys.
-const wrongSignature = "failed to verify id token signature"
-
-// askedKeys is the oidc.KeySet for one token. It remembers why there were no keys,
-// which the verifier's error does not tell.
-type askedKeys struct {
-	keys  *keys
-	fault error
-}
-
-// VerifySignature returns the payload of the token.
-func (a *askedKeys) VerifySignature(ctx context.Context, token string) ([]byte, error) {
-	set, err := a.keys.remote(ctx)
+	r.Header.Set("Cache-Control", "no-cache")
+	resp, err := c.client.Do(r)
 	if err != nil {
-		a.fault = err
-		return nil, err
-	}
-	payload, err := set.VerifySignature(ctx, token)
-	if err != nil && err.Error() != wrongSignature {
-		a.fault = err
-	}
-	return payload, err
-}
-
-// sparing is an http.RoundTripper that asks the same seldom: in between, its answer
-// is the last one.
-type sparing struct {
-	next    http.RoundTripper
-	now     func() time.Time
-	mu      sync.Mutex // held while the issuer is asked
-	answers map[string]answer
-}
-
-// answer is what there was at a URL, or the error with which it could not be had.
-type answer struct {
-	until time.Time // it holds
-	resp  http.Response
-	body  []byte
-	err   error
-}
-
-// RoundTrip asks, or answers with what it knows.
-func (s *sparing) RoundTrip(r *http.Request) (*http.Response, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	url := r.URL.String()
-	known, ok := s.answers[url]
-	if !ok || !s.now().Before(known.until) {
-		known = s.ask(r)
-		s.answers[url] = known // of two URLs, discovery's and the keys'
-	}
-	if known.err != nil {
-		return nil, known.err
-	}
-	resp := known.resp
-	resp.Body = io.NopCloser(bytes.NewReader(known.body))
-	return &resp, nil
-}
-
-func (s *sparing) ask(r *http.Request) answer {
-	resp, err := s.next.RoundTrip(r)
-	if err != nil {
-		return answer{until: s.now().Add(askAfterFault), err: err}
+		return err
 	}
 	defer func() { _ = resp.Body.Close() }()
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s answers %s", url, resp.Status)
+	}
 	body, err := io.ReadAll(http.MaxBytesReader(nil, resp.Body, maxDocument))
-	if err == nil && resp.StatusCode != http.StatusOK {
-		err = fmt.Errorf("the issuer answers %s", resp.Status)
-	}
 	if err != nil {
-		return answer{until: s.now().Add(askAfterFault), err: err}
+		return fmt.Errorf("%s: %w", url, err)
 	}
-	return answer{until: s.now().Add(askAfterAnswer), resp: *resp, body: body}
+	if err := json.Unmarshal(body, document); err != nil {
+		return fmt.Errorf("%s: %w", url, err)
+	}
+	return nil
 }

@@ -165,15 +165,30 @@ func (i *Issuer) Token(t testing.TB, user string) string {
 // Sign returns a token of claims, signed with the published key.
 func (i *Issuer) Sign(t testing.TB, claims map[string]any) string {
 	t.Helper()
+	return i.SignType(t, nil, claims)
+}
+
+// SignType is Sign with the token's typ header; nil leaves it out.
+func (i *Issuer) SignType(t testing.TB, typ any, claims map[string]any) string {
+	t.Helper()
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	return Sign(t, i.algorithm, i.key, i.kid, claims)
+	return sign(t, i.algorithm, i.key, i.kid, typ, claims)
 }
 
 // Sign returns a token of claims, signed with any key.
 func Sign(t testing.TB, algorithm jose.SignatureAlgorithm, key any, kid string, claims map[string]any) string {
 	t.Helper()
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: algorithm, Key: jose.JSONWebKey{Key: key, KeyID: kid}}, nil)
+	return sign(t, algorithm, key, kid, nil, claims)
+}
+
+func sign(t testing.TB, algorithm jose.SignatureAlgorithm, key any, kid string, typ any, claims map[string]any) string {
+	t.Helper()
+	options := &jose.SignerOptions{}
+	if typ != nil {
+		options.WithHeader(jose.HeaderType, typ)
+	}
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: algorithm, Key: jose.JSONWebKey{Key: key, KeyID: kid}}, options)
 	require.NoError(t, err)
 	token, err := jwt.Signed(signer).Claims(claims).Serialize()
 	require.NoError(t, err)
