@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"booking/functions/cmd/rush/internal/plan"
+	"booking/functions/cmd/rush/internal/report"
 	"booking/functions/cmd/rush/internal/target"
 	"booking/seatlock"
 )
@@ -69,6 +70,10 @@ func parse(args []string, inPod bool, help io.Writer) (*options, error) {
 		fmt.Fprintln(help, "rush lets simulated buyers loose on a service, and proves that it kept its promises.")
 		f.SetOutput(help)
 		f.PrintDefaults()
+		fmt.Fprintln(help, "What the result calls the answer to a request:")
+		for _, a := range report.Answers {
+			fmt.Fprintf(help, "  %s: %s\n", a.Outcome, a.Meaning)
+		}
 		return nil, err
 	} else if err != nil {
 		return nil, wrong("%v; rush -help lists the flags", err)

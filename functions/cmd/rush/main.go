@@ -30,12 +30,19 @@ func main() {
 	if target.Serves() {
 		return
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	ctx, cancel := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-signals
+		cancel()
+		<-signals
+		target.StopAll()
+		fmt.Fprintln(os.Stderr, "rush: stopped by a second signal; nothing was judged")
+		os.Exit(statusBroken)
+	}()
 	logging.Setup(os.Stderr, slog.LevelError)
-	status := realMain(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr)
-	stop()
-	os.Exit(status)
+	os.Exit(realMain(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr))
 }
 
 // realMain writes the result to stdout, and all else to stderr.

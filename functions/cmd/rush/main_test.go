@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -21,8 +22,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"booking/functions/cmd/internal/processtest"
+	"booking/functions/cmd/rush/internal/history"
 	"booking/functions/cmd/rush/internal/report"
 	"booking/functions/cmd/rush/internal/target"
+	"booking/seatlock/oracle"
 	"booking/seatlock/redistest"
 )
 
@@ -135,6 +138,41 @@ func TestInterrupted(t *testing.T) {
 		require.Contains(t, out.String(), "Cut short after")
 		require.Contains(t, out.String(), "no promise broken")
 	})
+	t.Run("ASecondSignalLeavesNoRedis", func(t *testing.T) {
+		t.Parallel()
+		program, dir := redistest.Program(t, "redis-server"), t.TempDir()
+		script := fmt.Sprintf("#!/bin/sh\necho $$ > %s/pid\nexec %s \"$@\"\n", dir, program)
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "redis-server"), []byte(script), 0o700))
+		temp := filepath.Join(dir, "temp")
+		require.NoError(t, os.Mkdir(temp, 0o700))
+		cmd := exec.Command(os.Args[0], append(small, "-duration", "10m", "-users", "20000", "-chaos", "kill")...)
+		cmd.Env = []string{"PROCESSTEST_MAIN=1", "TMPDIR=" + temp, "PATH=" + dir + ":" + os.Getenv("PATH")}
+		var out processtest.Buffer
+		cmd.Stdout, cmd.Stderr = &out, &out
+		require.NoError(t, cmd.Start())
+		t.Cleanup(func() { _ = cmd.Process.Kill() })
+		require.Eventually(t, func() bool { return strings.Contains(out.String(), "Redis: redis-server") }, 20*time.Second, time.Millisecond)
+		text, err := os.ReadFile(filepath.Join(dir, "pid"))
+		require.NoError(t, err)
+		pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = syscall.Kill(pid, syscall.SIGKILL) })
+
+		// A Redis that does not answer keeps rush busy after the first signal.
+		require.NoError(t, syscall.Kill(pid, syscall.SIGSTOP))
+		ended := make(chan error, 1)
+		go func() { ended <- cmd.Wait() }()
+		require.Eventually(t, func() bool {
+			_ = cmd.Process.Signal(os.Interrupt)
+			return len(ended) > 0
+		}, 20*time.Second, 5*time.Millisecond, out.String())
+		require.Equal(t, statusBroken, cmd.ProcessState.ExitCode(), out.String())
+		require.Contains(t, out.String(), "rush: stopped by a second signal; nothing was judged")
+		require.ErrorIs(t, syscall.Kill(pid, 0), syscall.ESRCH, "redis-server is still there")
+		left, err := os.ReadDir(temp)
+		require.NoError(t, err)
+		require.Empty(t, left)
+	})
 	t.Run("WhoHoldsSeatsLeavesToo", func(t *testing.T) {
 		t.Parallel()
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
@@ -147,8 +185,6 @@ func TestInterrupted(t *testing.T) {
 
 func TestBadInputIsOneSentence(t *testing.T) {
 	t.Parallel()
-	refusing := httptest.NewServer(http.NotFoundHandler())
-	t.Cleanup(refusing.Close)
 	full := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprint(w, `{"event_id":"gala","seats":[{"seat_id":"1A","status":"Sold"}]}`)
 	}))
@@ -183,10 +219,8 @@ func TestBadInputIsOneSentence(t *testing.T) {
 		{[]string{"-chaos", "kill", "-url", "http://localhost:1"}, "-chaos is for the service that rush starts itself"},
 		{[]string{"-url", "localhost:8080"}, `-url is "localhost:8080": want an address like http://localhost:8080`},
 		{[]string{"-event", "a b"}, `-event is "a b"`},
-		{[]string{"-url", "http://127.0.0.1:1"}, "http://127.0.0.1:1 gives no seat map, so it is not loaded"},
-		{[]string{"-url", refusing.URL}, "gives no seat map, so it is not loaded: status 404"},
-		{[]string{"-url", full.URL}, "1 seats of the event rush-"},
-		{[]string{"-url", otherHall.URL}, "the service has no seat 1M: say with -plan what its SEAT_PLAN is"},
+		{[]string{"-url", full.URL}, "name a new event with -event"},
+		{[]string{"-url", otherHall.URL}, otherHall.URL + " has no seat 1M: its hall is another one; name its SEAT_PLAN with -plan"},
 	} {
 		t.Run(strings.Join(c.args, " "), func(t *testing.T) {
 			t.Parallel()
@@ -197,6 +231,63 @@ func TestBadInputIsOneSentence(t *testing.T) {
 			require.Equal(t, 1, strings.Count(stderr, "\n"), stderr)
 		})
 	}
+}
+
+// What -url names may be anything: each answer has its own cause, and its own fix.
+func TestProbe_NamesCauseAndFix(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name   string
+		answer http.HandlerFunc // nil where nothing listens
+		path   string           // that -url has
+		want   string
+	}{
+		{"Down", nil, "", `connection refused; start the service there, or name another one with -url`},
+		{"APathBelowTheService", http.NotFound, "/docs",
+			"/docs gives no seat map: GET /seats is answered 404 Not Found; name the address that /seats is below, like http://localhost:8080, with -url"},
+		{"RedisIsDown", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) }, "",
+			"GET /seats is answered 503 Service Unavailable; run rush again when /readyz there is answered 200"},
+		{"Redirected", func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "https://tickets.example.com/seats", http.StatusFound)
+		}, "",
+			"GET /seats is answered 302 Found to https://tickets.example.com/seats; name the address that it redirects to with -url"},
+		{"AnotherSite", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<!doctype html>") }, "",
+			"the answer of GET /seats is not a seat map: invalid character '<' looking for beginning of value; name the address that /seats is below"},
+		{"CutOff", func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Content-Length", "10") }, "",
+			"the answer of GET /seats breaks off: unexpected EOF; run rush again"},
+		{"SeatsCantBeRead", func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path != "/seats" {
+				w.WriteHeader(http.StatusServiceUnavailable)
+			}
+			fmt.Fprint(w, `{"seats":[]}`)
+		}, "", "does not show seat 1M: GET /seats/1M is answered 503 Service Unavailable; run rush again when /readyz there is answered 200"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			server := httptest.NewServer(c.answer)
+			t.Cleanup(server.Close)
+			if c.answer == nil {
+				server.Close()
+			}
+			status, stdout, stderr := rush(t.Context(), "-url", server.URL+c.path)
+			require.Equal(t, statusUsage, status)
+			require.Empty(t, stdout)
+			require.Contains(t, stderr, c.want)
+			require.NotContains(t, stderr, "%!")
+			require.Equal(t, 1, strings.Count(stderr, "\n"), stderr)
+		})
+	}
+}
+
+// A directory that can't be written costs the pictures, not the result.
+func TestReport_FailsAfterTheResult(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "file")
+	require.NoError(t, os.WriteFile(file, nil, 0o600))
+	status, stdout, stderr := rush(t.Context(), append(small, "-report", filepath.Join(file, "report"))...)
+	require.Equal(t, statusBroken, status)
+	require.Contains(t, stdout, "no promise broken")
+	require.Regexp(t, `rush: -report is .*: mkdir .*: not a directory; name a directory that can be written\n$`, stderr)
 }
 
 func TestAPodNeedsATarget(t *testing.T) {
@@ -214,4 +305,7 @@ func TestHelp(t *testing.T) {
 	status, stdout, _ := rush(t.Context(), "-help")
 	require.Equal(t, statusKept, status)
 	require.Contains(t, stdout, "-users")
+	for _, outcome := range []oracle.Outcome{oracle.Done, oracle.Refused, oracle.NotRun, oracle.Unknown, history.Unexpected} {
+		require.Regexp(t, `(?m)^  `+string(outcome)+`: `, stdout, "every word of the table is explained")
+	}
 }

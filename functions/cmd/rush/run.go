@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"sync"
-	"syscall"
 	"time"
 
 	"booking/functions/cmd/rush/internal/audit"
@@ -66,18 +66,18 @@ func run(ctx context.Context, o *options, stdout, stderr io.Writer) error {
 		Oracle: report.Verdict{Judged: len(log.Calls()), Sales: end.Sales, Tried: end.Tried, Untried: end.Untried, Findings: end.Findings},
 	}
 	r.Summary.Fill(&r, took)
-	if o.report != "" {
-		if err := r.WritePage(o.report); err != nil {
-			return fmt.Errorf("report: %w", err)
-		}
-	}
 	if o.json {
 		if err := writeJSON(stdout, r.Summary); err != nil {
 			return err
 		}
 	} else {
 		r.Summary.Write(stdout)
-		if o.report != "" {
+	}
+	if o.report != "" {
+		if err := r.WritePage(o.report); err != nil {
+			return fmt.Errorf("-report is %s: %w; name a directory that can be written", o.report, err)
+		}
+		if !o.json {
 			fmt.Fprintf(stdout, "Report: %s/index.html\n", o.report)
 		}
 	}
@@ -148,8 +148,11 @@ func open(ctx context.Context, o *options) (*service, error) {
 	closeRedis := func() {}
 	if len(o.faults) > 0 {
 		r, err := target.StartRedis(ctx)
-		if err != nil {
+		if errors.Is(err, target.ErrNoRedis) {
 			return nil, wrong("-chaos needs a real Redis: %v", err)
+		}
+		if err != nil {
+			return nil, err
 		}
 		t.redis, closeRedis = r, r.Stop
 		t.redisName = "redis-server " + r.Version + ", appendfsync always"
@@ -173,10 +176,10 @@ func open(ctx context.Context, o *options) (*service, error) {
 const probeTimeout = 10 * time.Second
 
 // probe asks whether the service is there and has the hall, all of it free.
-func probe(ctx context.Context, url string, o *options) error {
+func probe(ctx context.Context, address string, o *options) error {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
-	c := client.New(url, o.event, 1, 0, history.New())
+	c := client.New(address, o.event, 1, 0, history.New())
 	var m client.Map
 	var err error
 	for {
@@ -184,25 +187,40 @@ func probe(ctx context.Context, url string, o *options) error {
 			break
 		}
 	}
+	if err != nil && o.url == "" {
+		return fmt.Errorf("the service that rush started gives no seat map: %w; run rush again", err)
+	}
 	if err != nil {
-		return wrong("%s gives no seat map, so it is not loaded: %v", url, err)
+		return wrong("%s gives no seat map: %v; %s", address, err, remedy(err))
 	}
 	if n := len(m.Taken); n > 0 {
-		return wrong("%d seats of the event %s are held or sold already: name one that is new with -event", n, o.event)
+		return wrong("the event %s is not new: %d of its seats are held or sold; name a new event with -event", o.event, n)
 	}
 	for _, seat := range []string{o.hall.Seats[0], o.hall.Seats[len(o.hall.Seats)-1]} {
-		if status, err := c.Seat(seat); err != nil || status != http.StatusOK {
-			return wrong("the service has no seat %s: say with -plan what its SEAT_PLAN is", seat)
+		err := c.Seat(seat)
+		if status := (client.StatusError{}); errors.As(err, &status) && status.Status == http.StatusNotFound {
+			return wrong("%s has no seat %s: its hall is another one; name its SEAT_PLAN with -plan", address, seat)
+		}
+		if err != nil {
+			return wrong("%s does not show seat %s: %v; %s", address, seat, err, remedy(err))
 		}
 	}
 	return nil
 }
 
-// cpu is the CPU time of this process.
-func cpu() time.Duration {
-	var used syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
-		return 0
+// remedy says what to do about an error of client.Watch.
+func remedy(err error) string {
+	var status client.StatusError
+	var unanswered *url.Error
+	switch {
+	case errors.As(err, &unanswered):
+		return "start the service there, or name another one with -url"
+	case errors.As(err, &status) && status.Location != "":
+		return "name the address that it redirects to with -url"
+	case errors.As(err, &status) && status.Status >= 500:
+		return "run rush again when /readyz there is answered 200"
+	case errors.As(err, &status), errors.Is(err, client.ErrNotMap):
+		return "name the address that /seats is below, like http://localhost:8080, with -url"
 	}
-	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
+	return "run rush again"
 }

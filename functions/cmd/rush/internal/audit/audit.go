@@ -75,7 +75,7 @@ func (a *Audit) Run(ctx context.Context) (Result, error) {
 	})
 	m, over, err := a.settle(ctx, longest)
 	if err != nil {
-		return r, fmt.Errorf("the seats can't be seen in the end: %w", err)
+		return r, fmt.Errorf("the run can't be judged: the seat map can't be read in the end: %w; run rush again when the service answers", err)
 	}
 	if ctx.Err() == nil {
 		var left [][]string

@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -20,6 +21,28 @@ import (
 type Map struct {
 	Taken      map[string]bool
 	Held, Sold []string
+}
+
+// ErrNotMap means that an answer with status 200 can't be read as a seat map.
+var ErrNotMap = errors.New("not a seat map")
+
+// StatusError is an answer whose status is not 200.
+type StatusError struct {
+	Path     string // that was asked for, below the service's address
+	Status   int
+	Location string // that it redirects to; mostly empty
+}
+
+func newStatusError(path string, resp *http.Response) StatusError {
+	return StatusError{path, resp.StatusCode, resp.Header.Get("Location")}
+}
+
+func (e StatusError) Error() string {
+	s := fmt.Sprintf("GET %s is answered %d %s", e.Path, e.Status, http.StatusText(e.Status))
+	if e.Location != "" {
+		s += " to " + e.Location
+	}
+	return s
 }
 
 // hall is the last Map that was read. Everybody is shown the same one for a while,
@@ -46,7 +69,8 @@ func (c *Client) Look(ctx context.Context, user string, due time.Duration) (Map,
 	return m, err == nil
 }
 
-// Watch asks for the seat map out of turn, and notes nothing.
+// Watch asks for the seat map out of turn, and notes nothing. Its error wraps a
+// *url.Error where no answer came, a StatusError, or ErrNotMap.
 func (c *Client) Watch() (Map, error) {
 	m, _, err := c.get()
 	return m, err
@@ -64,10 +88,16 @@ func (c *Client) get() (Map, int, error) {
 	}
 	defer func() { _ = resp.Body.Close() }()
 	body, err := io.ReadAll(resp.Body)
-	if err != nil || resp.StatusCode != http.StatusOK {
-		return Map{}, resp.StatusCode, fmt.Errorf("status %d: %w", resp.StatusCode, err)
+	if err != nil {
+		return Map{}, resp.StatusCode, fmt.Errorf("the answer of GET /seats breaks off: %w", err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		return Map{}, resp.StatusCode, newStatusError("/seats", resp)
 	}
 	m, err := c.read(resp.Header, body)
+	if err != nil {
+		err = fmt.Errorf("the answer of GET /seats is %w: %w", ErrNotMap, err)
+	}
 	return m, resp.StatusCode, err
 }
 
@@ -107,11 +137,17 @@ func (c *Client) read(header http.Header, body []byte) (Map, error) {
 	return m, nil
 }
 
-// Seat returns the status of the answer about one seat.
-func (c *Client) Seat(seat string) (int, error) {
-	resp, err := c.http.Get(c.url + "/seats/" + url.PathEscape(seat) + "?event_id=" + url.QueryEscape(c.event))
+// Seat asks for one seat. Its error is a StatusError where the service has none of
+// that id, or can't say.
+func (c *Client) Seat(seat string) error {
+	path := "/seats/" + url.PathEscape(seat)
+	resp, err := c.http.Get(c.url + path + "?event_id=" + url.QueryEscape(c.event))
 	if err != nil {
-		return 0, err
+		return err
 	}
-	return resp.StatusCode, resp.Body.Close()
+	_ = resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return newStatusError(path, resp)
+	}
+	return nil
 }

@@ -3,15 +3,45 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
+
+	"booking/functions/cmd/rush/internal/history"
+	"booking/seatlock/oracle"
 )
 
 // shown is how many findings are told in full.
 const shown = 10
+
+// Answer is a word of the table, and what it means.
+type Answer struct {
+	Outcome oracle.Outcome
+	Meaning string
+}
+
+// Answers are all of them.
+var Answers = []Answer{
+	{oracle.Done, "it took effect"},
+	{oracle.Refused, "it took no effect: the seats are another's, or the hold is over"},
+	{oracle.NotRun, "it took no effect: no connection, 503 unavailable, or a look that got no seat map"},
+	{oracle.Unknown, "it may have taken effect: no answer, 503 outcome_unknown, or another 5xx"},
+	{history.Unexpected, "it took no effect, and no buyer of these should get it: a redirect, or another 4xx"},
+}
+
+// Explained returns the answers of the run that do not explain themselves.
+func (s *Summary) Explained() []Answer {
+	var answers []Answer
+	for _, a := range Answers[2:] {
+		if slices.ContainsFunc(s.Latencies, func(l LatencyLine) bool { return l.Outcome == a.Outcome }) {
+			answers = append(answers, a)
+		}
+	}
+	return answers
+}
 
 // Write tells a person how the run went.
 func (s *Summary) Write(w io.Writer) {
@@ -34,7 +64,11 @@ func (s *Summary) Write(w io.Writer) {
 		columns = append(columns, table.ColumnConfig{Number: n, Align: text.AlignRight, AlignHeader: text.AlignRight})
 	}
 	t.SetColumnConfigs(columns)
-	fmt.Fprintf(w, "%s\n\n", t.Render())
+	fmt.Fprintln(w, t.Render())
+	for _, a := range s.Explained() {
+		fmt.Fprintf(w, " %s: %s\n", a.Outcome, a.Meaning)
+	}
+	fmt.Fprintln(w)
 	if s.Unexpected != "" {
 		fmt.Fprintf(w, "Not every answer was expected; the first that was not: %s\n", s.Unexpected)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"syscall"
 	"time"
 )
 
@@ -52,14 +51,14 @@ func (r *Redis) Strike(ctx context.Context, fault Fault) error {
 		r.kill()
 		return r.start(context.WithoutCancel(ctx))
 	case Stall:
-		if err := r.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+		if err := pause(r.cmd.Process); err != nil {
 			return err
 		}
 		select {
 		case <-ctx.Done():
 		case <-time.After(StallTime):
 		}
-		return r.cmd.Process.Signal(syscall.SIGCONT)
+		return resume(r.cmd.Process)
 	case Flush:
 		return r.client.ScriptFlush(ctx).Err()
 	}

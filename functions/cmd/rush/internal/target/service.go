@@ -98,7 +98,7 @@ func Start(env ...string) (*Service, error) {
 	line, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil {
 		s.Stop()
-		return nil, fmt.Errorf("the service does not start: %w", err)
+		return nil, fmt.Errorf("the service does not start: %v; its log, above, says why", s.cmd.ProcessState)
 	}
 	s.URL = strings.TrimSpace(line)
 	return s, nil
