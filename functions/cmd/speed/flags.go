@@ -68,7 +68,7 @@ func parse(args []string, help io.Writer) (*options, error) {
 	}
 	if dir := filepath.Dir(o.svg); o.svg != "" {
 		if _, err := os.Stat(dir); err != nil {
-			return nil, wrong("-svg is %s: %v", o.svg, err)
+			return nil, wrong("-svg is %s: %v; name a file in a directory that exists", o.svg, err)
 		}
 	}
 	for name := range strings.SplitSeq(*names, ",") {

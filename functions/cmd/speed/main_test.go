@@ -99,7 +99,7 @@ func TestBadFlagsAreOneSentence(t *testing.T) {
 		{[]string{"-duration", "1ms"}, "-duration is 1ms: want a time from 100ms to 1h"},
 		{[]string{"-workloads", "win,draw"}, `-workloads has "draw": want win, lose or status, joined by commas`},
 		{[]string{"http://localhost:8080"}, `"http://localhost:8080" is no flag`},
-		{[]string{"-svg", filepath.Join(t.TempDir(), "no", "cost.svg")}, "no such file or directory"},
+		{[]string{"-svg", filepath.Join(t.TempDir(), "no", "cost.svg")}, "no such file or directory; name a file in a directory that exists"},
 	} {
 		t.Run(strings.Join(c.args[:1], " "), func(t *testing.T) {
 			t.Parallel()
@@ -117,7 +117,7 @@ func TestAMissingProgramIsOneSentence(t *testing.T) {
 	status, stdout, stderr := speed(t.Context())
 	require.Equal(t, statusUsage, status)
 	require.Empty(t, stdout)
-	require.Equal(t, "speed: there is no redis-server on the PATH: install it, for the service is measured over a real Redis and built first\n", stderr)
+	require.Equal(t, "speed: redis-server is needed: it is not on the PATH; install it\n", stderr)
 }
 
 func TestInterrupted(t *testing.T) {

@@ -67,7 +67,7 @@ type Memory struct {
 func measure(ctx context.Context, o *options, progress io.Writer) (*Result, error) {
 	r := &Result{Rounds: o.rounds, Seconds: o.duration.Seconds(), Connections: o.connections}
 	if err := r.Machine.look(); err != nil {
-		return nil, wrong("the kernel's accounting is needed, as Linux has it: %v", err)
+		return nil, wrong("the kernel's accounting can't be read: %v; run speed on Linux", err)
 	}
 	s, err := startServers(ctx)
 	if err != nil {
@@ -106,9 +106,7 @@ func (m *Machine) look() error {
 		return err
 	}
 	m.Load, m.Cores, m.Go = load.Load1, runtime.NumCPU(), strings.TrimPrefix(runtime.Version(), "go")
-	if cpus, err := fs.CPUInfo(); err == nil && len(cpus) > 0 {
-		m.CPU = strings.TrimSpace(cpus[0].ModelName)
-	}
+	m.CPU = cpuModel(fs)
 	return nil
 }
 
@@ -168,7 +166,7 @@ func (s *servers) load(ctx context.Context, p *process, l load) (sample, error) 
 	}
 	n := float64(len(took))
 	if after[0] == before[0] {
-		return sample{}, errors.New("the load was too short for the kernel's accounting: give a longer -duration")
+		return sample{}, errors.New("no CPU time was measured: the kernel notes it in steps of 10 ms; give a longer -duration")
 	}
 	return sample{cpu: micros(after[0]-before[0]) / n, redis: micros(after[1]-before[1]) / n, requests: n / seconds,
 		p50: micros(took.at(0.5)) / 1000, p99: micros(took.at(0.99)) / 1000}, nil

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"fmt"
@@ -71,9 +72,9 @@ func (p *process) await(ctx context.Context, up func() error) error {
 		}
 		select {
 		case <-p.exited:
-			return fmt.Errorf("%s ended: %v", p.name, p.cmd.ProcessState)
+			return fmt.Errorf("%s ended: %v; its log, above, says why", p.name, p.cmd.ProcessState)
 		case <-ctx.Done():
-			return fmt.Errorf("%s does not start: %w", p.name, err)
+			return fmt.Errorf("%s does not start: %w; its log, above, says why", p.name, err)
 		case <-tick.C:
 		}
 	}
@@ -104,7 +105,7 @@ func startServers(ctx context.Context) (_ *servers, err error) {
 	redisServer := cmp.Or(os.Getenv("REDIS_SERVER"), "redis-server")
 	for _, program := range []string{redisServer, "go"} {
 		if _, err := exec.LookPath(program); err != nil {
-			return nil, wrong("there is no %s on the PATH: install it, for the service is measured over a real Redis and built first", program)
+			return nil, wrong("%s is needed: it is not on the PATH; install it", program)
 		}
 	}
 	s := &servers{}
@@ -118,7 +119,7 @@ func startServers(ctx context.Context) (_ *servers, err error) {
 	}
 	program := filepath.Join(s.dir, "booking")
 	if output, err := exec.CommandContext(ctx, "go", "build", "-o", program, "booking/functions/cmd/booking").CombinedOutput(); err != nil {
-		return nil, wrong("the service can't be built here, run speed within the repository: %s", output)
+		return nil, wrong("the service can't be built: %s; run speed within the repository", bytes.TrimSpace(output))
 	}
 	if err := s.startRedis(ctx, redisServer); err != nil {
 		return nil, err
