@@ -53,10 +53,7 @@ func run(ctx context.Context, o *options, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	r := report.Run{Calls: log.Calls()[:during], Sightings: s.Sightings()}
-	for _, row := range o.hall.Rows {
-		r.Rows = append(r.Rows, row.SeatIDs)
-	}
+	r := report.Run{Calls: log.Calls()[:during], Sightings: s.Sightings(), Rows: o.hall.Rows}
 	come, _ := s.People()
 	r.Summary = report.Summary{
 		Seed: o.people.Seed, Target: t.name, Redis: t.redisName, Event: o.event, SeatPlan: o.seatPlan, Seats: o.seats,

@@ -4,47 +4,86 @@ import (
 	"image/color"
 	"math"
 	"slices"
+	"strings"
 
 	"gonum.org/v1/plot"
-	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
+
+	"booking/functions/internal/seatplan"
 )
 
-// contest is the hall as a grid: how often each seat was asked for. The first row
-// is the lowest, where the stage is.
+// contest is the hall from above: how often each seat was asked for. A column is the
+// seats of one name, in whichever row; the first row is the uppermost.
 type contest struct {
-	rows  [][]string
-	wide  int
-	asked map[string]int
+	rows    []seatplan.Row
+	columns []string
+	asked   map[string]int
+	most    int
 }
 
-func newContest(rows [][]string, asked map[string]int) contest {
+func newContest(rows []seatplan.Row, asked map[string]int) contest {
 	c := contest{rows: rows, asked: asked}
+	known := map[string]bool{}
 	for _, row := range rows {
-		c.wide = max(c.wide, len(row))
+		for _, id := range row.SeatIDs {
+			if name := nameIn(row, id); !known[name] {
+				known[name] = true
+				c.columns = append(c.columns, name)
+			}
+			c.most = max(c.most, asked[id])
+		}
 	}
 	return c
 }
 
-func (c contest) Dims() (columns, rows int) { return c.wide, len(c.rows) }
-func (c contest) X(column int) float64      { return float64(column + 1) }
-func (c contest) Y(row int) float64         { return float64(row + 1) }
+// nameIn is what a seat is called within its row.
+func nameIn(row seatplan.Row, id string) string { return strings.TrimPrefix(id, row.Label) }
 
-// Z is NaN where there is no seat; rows are in the middle of the hall. It is a
-// logarithm, or one seat that hundreds were after would leave all others pale.
-func (c contest) Z(column, row int) float64 {
-	at := column - (c.wide-len(c.rows[row]))/2
-	if at < 0 || at >= len(c.rows[row]) {
-		return math.NaN()
+// y is where a row is; the lowest is at 1.
+func (c contest) y(row int) float64 { return float64(len(c.rows) - row) }
+
+// outlined is how large a seat is that has an outline; those of a large hall are smaller.
+const outlined = 5 // points
+
+// Plot draws the seats.
+func (c contest) Plot(canvas draw.Canvas, p *plot.Plot) {
+	x, y := p.Transforms(&canvas)
+	column := map[string]float64{}
+	for i, name := range c.columns {
+		column[name] = float64(i + 1)
 	}
-	return math.Log1p(float64(c.asked[c.rows[row][at]]))
+	line := outline
+	if x(1)-x(0) < outlined || y(1)-y(0) < outlined {
+		line.Width = 0
+	}
+	for r, row := range c.rows {
+		for _, id := range row.SeatIDs {
+			at := column[nameIn(row, id)]
+			box(&canvas, line, shades[c.shade(c.asked[id])], x(at-0.5), y(c.y(r)-0.5), x(at+0.5), y(c.y(r)+0.5))
+		}
+	}
+}
+
+// shade is that of a seat that was asked for n times. It is a logarithm, or one seat
+// that hundreds were after would leave all others pale.
+func (c contest) shade(n int) int {
+	return int(math.Log1p(float64(n)) / math.Log1p(float64(max(c.most, 1))) * float64(len(shades)-1))
+}
+
+// outline tells a seat from a ground that is as light, or as dark, as the seat.
+var outline = draw.LineStyle{Color: color.RGBA{0x80, 0x80, 0x80, 0xff}, Width: vg.Points(0.5)}
+
+func box(c *draw.Canvas, line draw.LineStyle, colour color.Color, left, low, right, high vg.Length) {
+	corners := []vg.Point{{X: left, Y: low}, {X: left, Y: high}, {X: right, Y: high}, {X: right, Y: low}}
+	c.FillPolygon(colour, corners)
+	if line.Width > 0 {
+		c.StrokeLines(line, append(corners, corners[0]))
+	}
 }
 
 // shades go from light to dark, so that they are told apart in print as well.
-type shades struct{}
-
-func (shades) Colors() []color.Color {
+var shades = func() []color.Color {
 	light, dark := [3]float64{0xff, 0xf4, 0xdc}, [3]float64{0x6b, 0x0f, 0x1a}
 	middle := [3]float64{0xee, 0x86, 0x3c}
 	colours := make([]color.Color, 64)
@@ -58,37 +97,74 @@ func (shades) Colors() []color.Color {
 		colours[i] = color.RGBA{mix(0), mix(1), mix(2), 0xff}
 	}
 	return colours
-}
+}()
+
+// How high the parts of the picture are above the seats, in points.
+const (
+	stageHigh  = 18
+	stageGap   = 8 // to the first row
+	legendHigh = 64
+)
 
 // heat is the hall, with how contested each seat was.
-func (r *Run) heat(asked map[string]int) (*plot.Plot, vg.Length, error) {
+func (r *Run) heat(asked map[string]int) (*plot.Plot, vg.Length) {
 	c := newContest(r.Rows, asked)
-	most := 0
-	for _, n := range asked {
-		most = max(most, n)
-	}
-	p := newPlot("seat", "row; the stage is below")
-	h := plotter.NewHeatMap(c, shades{})
-	h.Min, h.Max = 0, math.Log1p(float64(max(most, 1)))
-	h.NaN = color.White
-	p.Add(h)
-	colours := shades{}.Colors()
-	for _, n := range slices.Compact([]int{most, int(math.Sqrt(float64(most))), 0}) {
-		at := math.Log1p(float64(n)) / h.Max * float64(len(colours)-1)
-		p.Legend.Add("asked for "+Count(n)+" times", swatch{colours[int(at)]})
-	}
-	p.X.Tick.Marker, p.Y.Tick.Marker = upTo{1, float64(c.wide)}, upTo{1, float64(len(c.rows))}
-	p.X.Min, p.X.Max = 0.5, float64(c.wide)+0.5
 	hall := min(max(12*float64(len(c.rows)), 160), 640) // high, points
-	const legend = 64                                   // stands above
-	p.Y.Min, p.Y.Max = 0.5, float64(len(c.rows))*(1+legend/hall)+0.5
-	high := vg.Points(hall + legend + 50)
-	return p, high, nil
+	row := hall / float64(len(c.rows))
+	p := newPlot("seat", "row")
+	p.Add(c, stage{low: float64(len(c.rows)) + 0.5 + stageGap/row, high: float64(len(c.rows)) + 0.5 + (stageGap+stageHigh)/row})
+	for _, n := range slices.Compact([]int{c.most, int(math.Sqrt(float64(c.most))), 0}) {
+		p.Legend.Add("asked for "+Count(n)+" times", swatch{shades[c.shade(n)]})
+	}
+	wide := 7.0 // of a character, points
+	for _, name := range c.columns {
+		wide = max(wide, 7*float64(len(name)))
+	}
+	var rows []string
+	for _, row := range slices.Backward(c.rows) {
+		rows = append(rows, row.Label)
+	}
+	p.X.Tick.Marker, p.Y.Tick.Marker = named{c.columns, max(int(400/wide), 1)}, named{rows, int(hall / 12)}
+	p.X.Min, p.X.Max = 0.5, float64(len(c.columns))+0.5
+	const above = stageGap + stageHigh + legendHigh
+	p.Y.Min, p.Y.Max = 0.5, float64(len(c.rows))+above/row+0.5
+	return p, vg.Points(hall + above + 50)
+}
+
+// named marks the places 1, 2, … with names, of which there is room for most.
+type named struct {
+	names []string
+	most  int
+}
+
+func (n named) Ticks(_, _ float64) []plot.Tick {
+	step := (len(n.names) + n.most - 1) / n.most
+	var ticks []plot.Tick
+	for i := 0; i < len(n.names); i += step {
+		ticks = append(ticks, plot.Tick{Value: float64(i + 1), Label: n.names[i]})
+	}
+	return ticks
+}
+
+// stage is a box with that word, as wide as half of the hall.
+type stage struct{ low, high float64 }
+
+// Plot draws it.
+func (s stage) Plot(canvas draw.Canvas, p *plot.Plot) {
+	x, y := p.Transforms(&canvas)
+	quarter := (p.X.Max - p.X.Min) / 4
+	left, low, right, high := x(p.X.Min+quarter), y(s.low), x(p.X.Max-quarter), y(s.high)
+	canvas.StrokeLines(draw.LineStyle{Color: black, Width: vg.Points(1)},
+		[]vg.Point{{X: left, Y: low}, {X: left, Y: high}, {X: right, Y: high}, {X: right, Y: low}, {X: left, Y: low}})
+	style := p.X.Label.TextStyle
+	style.XAlign, style.YAlign = draw.XCenter, draw.YCenter
+	canvas.FillText(style, vg.Point{X: (left + right) / 2, Y: (low + high) / 2}, "Stage")
 }
 
 // swatch is a colour in a legend.
 type swatch struct{ colour color.Color }
 
+// Thumbnail draws it.
 func (s swatch) Thumbnail(c *draw.Canvas) {
-	c.FillPolygon(s.colour, []vg.Point{{X: c.Min.X, Y: c.Min.Y}, {X: c.Min.X, Y: c.Max.Y}, {X: c.Max.X, Y: c.Max.Y}, {X: c.Max.X, Y: c.Min.Y}})
+	box(c, outline, s.colour, c.Min.X, c.Min.Y, c.Max.X, c.Max.Y)
 }

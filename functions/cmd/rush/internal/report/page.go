@@ -70,10 +70,7 @@ func (r *Run) draw(dir string) ([]picture, error) {
 	if err != nil {
 		return nil, err
 	}
-	heat, heatHigh, err := r.heat(asked)
-	if err != nil {
-		return nil, err
-	}
+	heat, heatHigh := r.heat(asked)
 	var pictures []picture
 	for _, drawn := range []struct {
 		plot *plot.Plot
@@ -146,7 +143,7 @@ func (r *Run) tellLatencies(seconds []history.Second) string {
 func (r *Run) tellHeat(asked map[string]int) string {
 	most, total, best := 0, 0, ""
 	for _, row := range r.Rows {
-		for _, seat := range row {
+		for _, seat := range row.SeatIDs {
 			total += asked[seat]
 			if asked[seat] > most {
 				most, best = asked[seat], seat
@@ -156,6 +153,6 @@ func (r *Run) tellHeat(asked map[string]int) string {
 	if most == 0 {
 		return "No seat was asked for."
 	}
-	return fmt.Sprintf("The hall from above, with the stage below; the darker a seat, the more often it was asked for. The most wanted was %s, %s times; on average a seat was asked for %.1f times.",
+	return fmt.Sprintf("The hall from above; the darker a seat, the more often it was asked for. The most wanted was %s, %s times; on average a seat was asked for %.1f times.",
 		best, Count(most), float64(total)/float64(r.Summary.Seats))
 }

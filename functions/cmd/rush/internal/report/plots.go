@@ -59,6 +59,19 @@ func (r *Run) overTime(y string) *plot.Plot {
 	return p
 }
 
+// dark gives a picture other colours where its reader prefers a dark ground: to the
+// ground, text and lines. The areas are told apart on both. What does not know the
+// style shows the picture on white.
+const dark = `<style>
+@media (prefers-color-scheme: dark) {
+text { fill: #e6edf3 }
+[style*="fill:#FFFFFF"] { fill: #161b22 !important }
+[style*="stroke:#000000"], [style*="stroke:#202020"] { stroke: #e6edf3 !important }
+[style*="stroke:#E4E4E4"] { stroke: #3b444e !important }
+}
+</style>
+`
+
 // svg draws p. Who can't see it is told the title and the description.
 func svg(p *plot.Plot, wide, high vg.Length, title, description string) ([]byte, error) {
 	canvas := vgsvg.NewWith(vgsvg.UseWH(wide, high))
@@ -67,7 +80,7 @@ func svg(p *plot.Plot, wide, high vg.Length, title, description string) ([]byte,
 	if _, err := canvas.WriteTo(&b); err != nil {
 		return nil, err
 	}
-	told := fmt.Sprintf(" role=\"img\">\n<title>%s</title>\n<desc>%s</desc>\n", html.EscapeString(title), html.EscapeString(description))
+	told := fmt.Sprintf(" role=\"img\">\n<title>%s</title>\n<desc>%s</desc>\n%s", html.EscapeString(title), html.EscapeString(description), dark)
 	head, rest, found := bytes.Cut(b.Bytes(), []byte("<svg"))
 	attributes, body, closed := bytes.Cut(rest, []byte(">"))
 	if !found || !closed {

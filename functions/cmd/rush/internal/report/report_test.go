@@ -2,8 +2,12 @@ package report
 
 import (
 	"bytes"
+	"math"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -11,6 +15,7 @@ import (
 
 	"booking/functions/cmd/rush/internal/history"
 	"booking/functions/cmd/rush/internal/storm"
+	"booking/functions/internal/seatplan"
 	"booking/seatlock/oracle"
 )
 
@@ -23,7 +28,7 @@ func broken() *Run {
 	r := &Run{
 		Calls:     []history.Call{sale("<ann>", time.Second), sale("bob", 2*time.Second)},
 		Sightings: []storm.Sighting{{At: time.Second, Held: 1}, {At: 2 * time.Second, Sold: 2}},
-		Rows:      [][]string{{"1A", "1B"}},
+		Rows:      []seatplan.Row{{Label: "1", SeatIDs: []string{"1A", "1B"}}},
 	}
 	r.Summary = Summary{Seed: 7, Seats: 2, Users: 2, Came: 2, Sold: 2}
 	r.Summary.Fill(r, 3*time.Second)
@@ -86,6 +91,122 @@ func TestTicksAreFewAndRound(t *testing.T) {
 			labels = append(labels, tick.Label)
 		}
 		require.Equal(t, want, labels, last)
+	}
+}
+
+// place is where a word of a picture is: x from the left, y from below.
+type place struct{ x, y float64 }
+
+// words returns the words of a picture, by their text.
+func words(t *testing.T, svg []byte) map[string]place {
+	t.Helper()
+	found := map[string]place{}
+	for _, m := range regexp.MustCompile(`<text x="([\d.]+)" y="-([\d.]+)"[^>]*>([^<]+)</text>`).FindAllSubmatch(svg, -1) {
+		x, err := strconv.ParseFloat(string(m[1]), 64)
+		require.NoError(t, err)
+		y, err := strconv.ParseFloat(string(m[2]), 64)
+		require.NoError(t, err)
+		found[string(m[3])] = place{x, y}
+	}
+	return found
+}
+
+func TestHeat_NamesSeatsBelowTheStage(t *testing.T) {
+	t.Parallel()
+	plan, err := seatplan.Parse("1-16:A-P,17:A-C")
+	require.NoError(t, err)
+	r := &Run{Rows: plan.Rows()}
+	p, high := r.heat(map[string]int{"1H": 40, "17A": 3})
+	text, err := svg(p, wide, high, "hall", "")
+	require.NoError(t, err)
+	at := words(t, text)
+	for _, names := range []string{"A B C D E F G H I J K L M N O P", "17 16 15 14 13 12 11 10 9 8 7 6 5 4 3 2 1 Stage"} {
+		list := strings.Fields(names)
+		for i, name := range list {
+			require.Contains(t, at, name)
+			if i == 0 {
+				continue
+			}
+			if list[0] == "A" {
+				require.Less(t, at[list[i-1]].x, at[name].x, "%s is left of %s", list[i-1], name)
+			} else {
+				require.Less(t, at[list[i-1]].y, at[name].y, "%s is below %s", list[i-1], name)
+			}
+		}
+	}
+	require.Contains(t, at, "asked for 40 times")
+}
+
+func TestHeat_TakesAnyPlan(t *testing.T) {
+	t.Parallel()
+	for _, seats := range []string{"1:A", "BOX:1-2,1-3:A-H", "1-9:1", "1-400:A-Z", "R:" + strings.Repeat("x", 63), "1-2:1-900"} {
+		plan, err := seatplan.Parse(seats)
+		require.NoError(t, err)
+		r := &Run{Rows: plan.Rows()}
+		p, high := r.heat(nil)
+		text, err := svg(p, wide, high, "hall", "")
+		require.NoError(t, err)
+		require.Contains(t, words(t, text), "Stage", seats)
+	}
+}
+
+// luminance is that of https://www.w3.org/TR/WCAG22/#dfn-relative-luminance.
+func luminance(t *testing.T, colour string) float64 {
+	t.Helper()
+	n, err := strconv.ParseUint(colour, 16, 32)
+	require.NoError(t, err)
+	channel := func(shift uint, weight float64) float64 {
+		v := float64(n>>shift&0xff) / 0xff
+		if v <= 0.04045 {
+			return weight * v / 12.92
+		}
+		return weight * math.Pow((v+0.055)/1.055, 2.4)
+	}
+	return channel(16, 0.2126) + channel(8, 0.7152) + channel(0, 0.0722)
+}
+
+// Each line of a picture has another colour in the dark, or contrasts with that ground
+// as it is. The seats of the hall have an outline that does.
+func TestSVG_CanBeReadInTheDark(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	require.NoError(t, broken().WritePage(dir))
+	pictures, err := filepath.Glob(filepath.Join(dir, "*.svg"))
+	require.NoError(t, err)
+	require.Len(t, pictures, 5)
+	ground := luminance(t, "161B22")
+	for _, name := range pictures {
+		text, err := os.ReadFile(name)
+		require.NoError(t, err)
+		style, drawing, found := strings.Cut(string(text), "</style>")
+		require.True(t, found)
+		require.Contains(t, style, "@media (prefers-color-scheme: dark)")
+		for _, m := range regexp.MustCompile(`(fill|stroke):#([0-9A-F]{6})`).FindAllStringSubmatch(drawing, -1) {
+			if strings.Contains(style, `[style*="`+m[0]+`"]`) || m[1] == "fill" && strings.HasSuffix(name, "hall.svg") {
+				continue
+			}
+			contrast := (luminance(t, m[2]) + 0.05) / (ground + 0.05)
+			require.Greater(t, contrast, 3.0, "%s in %s", m[0], filepath.Base(name))
+		}
+	}
+	page, err := os.ReadFile(filepath.Join(dir, "index.html"))
+	require.NoError(t, err)
+	require.Contains(t, string(page), "@media (prefers-color-scheme: dark)")
+	require.Contains(t, string(page), "color-scheme: light dark")
+}
+
+func TestSummary_ExplainsRareAnswers(t *testing.T) {
+	t.Parallel()
+	r := broken()
+	text := func() string {
+		var b bytes.Buffer
+		r.Summary.Write(&b)
+		return b.String()
+	}
+	require.NotContains(t, text(), "took no effect")
+	for _, outcome := range []oracle.Outcome{oracle.NotRun, oracle.Unknown, history.Unexpected} {
+		r.Summary.Latencies = []LatencyLine{{Op: oracle.Buy, Outcome: outcome}}
+		require.Regexp(t, `(?m)^ `+string(outcome)+`: it (took no|may have taken) effect`, text())
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"booking/functions/cmd/rush/internal/history"
 	"booking/functions/cmd/rush/internal/storm"
+	"booking/functions/internal/seatplan"
 	"booking/seatlock/oracle"
 )
 
@@ -109,7 +110,7 @@ type Run struct {
 	Summary   Summary
 	Calls     []history.Call
 	Sightings []storm.Sighting
-	Rows      [][]string // of seats, as the hall has them
+	Rows      []seatplan.Row // as the hall has them
 }
 
 // Asked counts how often each seat was asked for.
