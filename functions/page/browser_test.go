@@ -35,7 +35,7 @@ func TestTwoUsersInOneHall(t *testing.T) {
 	ann.shows(t, "held", "3A", "3B")
 	ann.waitFor(t, `document.getElementById('countdown').textContent === '2:00'`)
 	ann.click(t, "extend")
-	ann.says(t, "said", "Extended: you have 5:00 minutes.")
+	ann.says(t, "said", "The hold is extended.")
 	ann.click(t, "extend")
 	ann.says(t, "said", "can’t be extended further now")
 
@@ -165,6 +165,8 @@ func TestTheKeyboardAlone(t *testing.T) {
 	focused("hold")
 	ann.run(t, chromedp.KeyEvent(kb.Enter))
 	ann.shows(t, "held", "2B", "2H")
+	focused("held-title")
+	ann.run(t, chromedp.KeyEvent(kb.Tab), chromedp.KeyEvent(kb.Tab), chromedp.KeyEvent(kb.Tab))
 	focused("buy")
 	ann.run(t, chromedp.KeyEvent(kb.Enter))
 	ann.shows(t, "bought", "2B", "2H")

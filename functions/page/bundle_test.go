@@ -45,10 +45,20 @@ type testBundle struct {
 
 func setup(t *testing.T, opt seatlock.Options) *testBundle {
 	t.Helper()
+	r := redistest.Mini(t)
+	return setupOn(t, r, r.Addr, opt)
+}
+
+// setupOn has the calls on r, and the stream of changes on the same by way of streams,
+// which is its address or a Proxy's.
+func setupOn(t *testing.T, r *redistest.Redis, streams string, opt seatlock.Options) *testBundle {
+	t.Helper()
 	chromium := redistest.Program(t, "chromium")
-	b := &testBundle{redis: redistest.Mini(t)}
+	b := &testBundle{redis: r}
 	var err error
 	b.locker, err = seatlock.New(b.redis.Client(t), opt)
+	require.NoError(t, err)
+	following, err := seatlock.New(b.redis.Client(t, streams), opt)
 	require.NoError(t, err)
 
 	var rows []page.Row
@@ -68,7 +78,7 @@ func setup(t *testing.T, opt seatlock.Options) *testBundle {
 	mux.Handle("/release", release.New(b.locker, rules))
 	mux.Handle("/seats/{seat_id}", seat.New(b.locker, rules))
 	mux.Handle("/seats", seatmap.New(b.locker))
-	mux.Handle("/changes", changes.New(b.locker, stop))
+	mux.Handle("/changes", changes.New(following, stop))
 	mux.Handle("/{$}", page.New(rows))
 	mux.Handle("/page/{file}", page.New(rows))
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -190,9 +200,11 @@ func (p *tab) says(t *testing.T, region, words string) {
 	p.waitFor(t, fmt.Sprintf(`document.getElementById(%q).textContent.includes(%q)`, region, words))
 }
 
+// click clicks buttons, each once the page lets it.
 func (p *tab) click(t *testing.T, ids ...string) {
 	t.Helper()
 	for _, id := range ids {
+		p.waitFor(t, fmt.Sprintf(`document.getElementById(%q).ariaDisabled !== 'true'`, id))
 		p.run(t, chromedp.Click(chromedp.CSS(`#`+id)))
 	}
 }

@@ -5,6 +5,7 @@ const types = ['held', 'extended', 'released', 'expired', 'sold']
 const pollEvery = 1000 // ms
 const openWithin = 3000 // ms, before a stream that does not open is given up
 const streamEvery = 5 // polls, before the stream is tried again
+const checkEvery = 5000 // ms, while the stream is open
 const cached = 1000 // ms; the map may be older than a change that was just told, but not by more
 
 const now = () => performance.now()
@@ -75,6 +76,32 @@ export function follow (event, on) {
     next = setTimeout(() => poll(fault ? 0 : count + 1, mine), pollEvery)
   }
 
+  function watch (mine, tag, since) {
+    next = setTimeout(() => check(mine, tag, since), checkEvery * (0.75 + Math.random() / 2))
+  }
+
+  // check asks whether changes can still arrive, since a stream stays open though the
+  // service does not see Redis. It asks for the head of the map alone, which all pages
+  // share. The map's tag was another one before, at since: then a change has happened,
+  // and the stream must have told one.
+  async function check (mine, tag, since) {
+    if (document.hidden) return watch(mine, tag, since) // the page starts again when it is seen
+    const begun = now()
+    try {
+      const answer = await fetch('/seats?' + query, { method: 'HEAD', cache: 'no-store', signal: AbortSignal.timeout(5000) })
+      if (!answer.ok) throw new Error(`The service answers ${answer.status}.`)
+      const seen = answer.headers.get('ETag')
+      const told = () => !tag || seen === tag || heard >= since - cached
+      if (!told()) await new Promise(resolve => setTimeout(resolve, pollEvery)) // the change may be on its way
+      if (mine !== turn) return
+      told() ? watch(mine, seen, begun) : begin(0)
+    } catch (error) {
+      if (mine !== turn) return
+      on.connection('lost', error.message)
+      begin(0)
+    }
+  }
+
   function listen () {
     source?.close()
     const opened = source = new EventSource(`/changes?${query}&last_event_id=${last}`)
@@ -88,6 +115,7 @@ export function follow (event, on) {
       clearTimeout(opening)
       clearTimeout(next)
       on.connection('live')
+      watch(turn, etag, now())
     }
     // A service that stops ends all its streams at once; not all of them should come
     // back at once.

@@ -9,6 +9,7 @@ import { event, remember, remembered, send, user, whenRemembered } from './mine.
 
 const most = 10 // seats in the basket, as many as one request may name
 const warnAt = [60, 20] // s before a hold ends
+const steady = 1000 // ms that Buy must have named its seats before a click buys them
 
 const $ = id => document.getElementById(id)
 const list = ids => new Intl.ListFormat('en').format(ids)
@@ -22,6 +23,7 @@ const bought = new Set()
 const asked = new Set() // of a reserve under way
 const unsure = new Set() // of a reserve whose outcome is not known
 let busy = false
+let named = 0 // when Buy named the seats that it names
 let restoring = null
 let restored = false
 let left = Infinity // s, as the countdown showed last
@@ -56,13 +58,26 @@ function draw () {
   chips($('chosen'), chosen, 'Do not choose', choose)
   $('bought').textContent = list([...bought])
   $('hold').textContent = chosen.size === 1 ? 'Hold 1 seat' : `Hold ${chosen.size} seats`
-  $('buy').textContent = held.size === 1 ? 'Buy 1 seat' : `Buy ${held.size} seats`
+  const offer = held.size === 1 ? 'Buy 1 seat' : `Buy ${held.size} seats`
+  if ($('buy').textContent !== offer) {
+    $('buy').textContent = offer
+    named = performance.now()
+  }
   $('held-part').hidden = held.size === 0
   $('chosen-part').hidden = chosen.size === 0
   $('bought-part').hidden = bought.size === 0
   $('hint').hidden = held.size + chosen.size > 0
-  for (const id of ['hold', 'buy', 'extend', 'release']) $(id).ariaDisabled = busy ? 'true' : null
+  enable()
   count()
+}
+
+// tooSoon reports whether a click may be meant for what was there before Buy: the second
+// one of two clicks on Hold lands on it.
+const tooSoon = () => performance.now() - named < steady
+
+function enable () {
+  for (const id of ['hold', 'extend', 'release']) $(id).ariaDisabled = busy ? 'true' : null
+  $('buy').ariaDisabled = busy || tooSoon() ? 'true' : null
 }
 
 function chips (parent, ids, what, press) {
@@ -77,7 +92,8 @@ function chips (parent, ids, what, press) {
     item.append(button)
     return item
   }))
-  if (within) (parent.querySelector('button') ?? { focus: hall.focus }).focus()
+  // Not to the next chip: a key that is pressed twice would press that one too.
+  if (within) (wanted.length ? parent.previousElementSibling : hall).focus()
 }
 
 // count shows how long the first of the holds lasts, and says when little is left.
@@ -93,7 +109,7 @@ function count () {
   if ($('countdown').textContent !== text) $('countdown').textContent = text
   $('countdown').dataset.soon = now <= warnAt[0]
   const passed = warnAt.find(s => left > s && now <= s && left !== Infinity)
-  if (passed) say(`Your hold ends in ${passed} seconds: buy, or extend it.`)
+  if (passed) say('Little time is left: buy, or extend the hold.')
   if (now === 0 && left > 0) refresh() // the service says whether it has ended
   left = now
 }
@@ -143,9 +159,11 @@ function repeating (attempt, attempts) {
   warn(`No answer from the service. Sending the same request again, ${attempt} of ${attempts - 1}; it can’t happen twice.`)
 }
 
+// refocus moves the focus off what is gone. It never moves to a button that buys: a key
+// that is pressed twice would press it.
 function refocus (was) {
   if (was !== document.body && (!was.isConnected || was.closest('[hidden]'))) {
-    held.size > 0 ? $('buy').focus() : hall.focus()
+    held.size > 0 ? $('held-title').focus() : hall.focus()
   }
 }
 
@@ -167,17 +185,17 @@ function own (ids) {
   }
 }
 
+// No sentence names the time that is left: it would stay while the countdown goes on.
 const accepted = {
   reserve (ids, answer) {
     claim(ids, answer.expires_in_ms)
-    say(`${are(ids, 'held for you')} You have ${clock(Math.round(answer.expires_in_ms / 1000))} minutes to buy.`)
+    say(`${are(ids, 'held for you')} Buy while time is left.`)
   },
   extend (ids, answer, before) {
     if (answer.status === 'sold') return own(ids)
     claim(ids, answer.expires_in_ms)
     const gained = performance.now() + answer.expires_in_ms - before > 500
-    const minutes = clock(Math.round(answer.expires_in_ms / 1000))
-    say(gained ? `Extended: you have ${minutes} minutes.` : `This hold can’t be extended further now: it ends in ${minutes} minutes.`)
+    say(gained ? 'The hold is extended.' : 'This hold can’t be extended further now.')
   },
   buy (ids) {
     own(ids)
@@ -325,9 +343,15 @@ $('event').textContent = event
 $('user').textContent = user
 $('hold').addEventListener('click', () => queue('reserve', () => [...chosen]))
 for (const call of ['buy', 'extend', 'release']) {
-  $(call).addEventListener('click', () => queue(call, () => [...held.keys()].slice(0, most)))
+  $(call).addEventListener('click', click => {
+    const byKey = click.detail === 0
+    if (call === 'buy' && !byKey && tooSoon()) return
+    // A call that is under way may hold more seats, which the button did not name.
+    const ids = [...held.keys()].slice(0, most)
+    queue(call, () => ids.filter(id => held.has(id)))
+  })
 }
 // A machine that slept has missed more than it knows.
 document.addEventListener('visibilitychange', () => { if (!document.hidden) refresh() })
-setInterval(count, 250)
+setInterval(() => { enable(); count() }, 250)
 draw()
