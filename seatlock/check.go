@@ -153,13 +153,17 @@ func inspectServer(info string) error {
 func inspectReplicas(info string, want int) error {
 	online := 0
 	for i := 0; ; i++ {
-		replica := infoField(info, fmt.Sprint("slave", i)) // ip=…,port=…,state=online,offset=…,lag=0
+		replica := infoField(info, fmt.Sprint("slave", i)) // ip=…,port=…,state=online,offset=…,lag=0, and more in Valkey
 		if replica == "" {
 			break
 		}
-		_, after, _ := strings.Cut(replica, "lag=")
-		lag, err := strconv.Atoi(after)
-		if strings.Contains(replica, "state=online") && err == nil && 0 <= lag && lag <= maxReplicaLag {
+		fields := map[string]string{}
+		for field := range strings.SplitSeq(replica, ",") {
+			name, value, _ := strings.Cut(field, "=")
+			fields[name] = value
+		}
+		lag, err := strconv.Atoi(fields["lag"])
+		if fields["state"] == "online" && err == nil && 0 <= lag && lag <= maxReplicaLag {
 			online++
 		}
 	}
