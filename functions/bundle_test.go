@@ -21,6 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"booking/functions"
+	"booking/functions/changes"
 	"booking/functions/internal/api"
 	"booking/functions/internal/readiness"
 	"booking/seatlock"
@@ -56,7 +57,7 @@ func setupClient(t *testing.T, client *redis.Client, target string, opt seatlock
 	ctx, cancel := context.WithCancel(t.Context())
 	t.Cleanup(cancel)
 	go b.monitor.Run(ctx)
-	b.needs = functions.Needs{Locker: locker, Rules: rules, Stop: b.monitor.Stop()}
+	b.needs = functions.Needs{Locker: locker, Rules: rules, Streams: changes.Options{Stop: b.monitor.Stop()}}
 	b.serve(t, target)
 
 	source, err := os.ReadFile("docs/openapi.json")

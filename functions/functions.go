@@ -38,7 +38,7 @@ type Needs struct {
 	Locker  Locker
 	Rules   api.Rules
 	Rows    []page.Row                      // that the page shows
-	Stop    <-chan struct{}                 // closed when streams must end
+	Streams changes.Options                 // when the streams of changes end, and how many there may be
 	Prove   func(http.Handler) http.Handler // who asks for a change; nil where whoever asks is trusted
 	Origins []string                        // whose scripts may call, beside the service's own
 }
@@ -62,7 +62,7 @@ var Table = []Function{
 	{"release", []string{"/release"}, http.MethodPost, func(n Needs) http.Handler { return release.New(n.Locker, n.Rules) }},
 	{"seat", []string{"/seats/{seat_id}"}, http.MethodGet, func(n Needs) http.Handler { return seat.New(n.Locker, n.Rules) }},
 	{"seatmap", []string{"/seats"}, http.MethodGet, func(n Needs) http.Handler { return seatmap.New(n.Locker) }},
-	{"changes", []string{"/changes"}, http.MethodGet, func(n Needs) http.Handler { return changes.New(n.Locker, n.Stop) }},
+	{"changes", []string{"/changes"}, http.MethodGet, func(n Needs) http.Handler { return changes.New(n.Locker, n.Streams) }},
 	{Name: "page", Paths: []string{"/{$}", "/page/{file}"}, New: func(n Needs) http.Handler { return page.New(n.Rows) }},
 	{Name: "docs", Paths: []string{"/docs", "/docs/{file}", "/openapi.json"}, New: func(Needs) http.Handler { return docs.New() }},
 }

@@ -1,7 +1,6 @@
 package seatlock
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,15 +11,18 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// NoChange is the ID before that of every Change.
+// NoChange is the position before the first Change of an event.
 const NoChange = "0-0"
 
-// changesKept is how many transitions of an event can be read again, at least:
+// changesKept is the least number of transitions of an event that Redis keeps:
 // lua/event.lua trims the stream to about as many.
 const changesKept = 10_000
 
-// ErrTrimmed means that changes since the one that was named are not kept any more.
-var ErrTrimmed = errors.New("seatlock: changes are gone")
+// ErrReset means that the changes after a position can't be read: some of them were
+// trimmed, or Redis does not have the position. It was emptied, another took its place,
+// or it removed the changes of an event that has ended. Load the seat map, and go on
+// from its Change.
+var ErrReset = errors.New("seatlock: position of changes lost")
 
 // ChangeType is what a transition did to its seats.
 type ChangeType string
@@ -36,7 +38,7 @@ const (
 
 // Change is one transition of one or more seats of an event.
 type Change struct {
-	ID       string // of the stream entry; IDs grow
+	ID       string // of the stream entry; IDs of one Redis grow
 	Type     ChangeType
 	SeatIDs  []string
 	Deadline time.Time // by Redis' clock, UTC; zero unless held or extended
@@ -66,33 +68,82 @@ func (l *Locker) Settle(ctx context.Context, event string) (time.Duration, error
 	return time.Duration(reply[2]) * time.Millisecond, nil
 }
 
-// Changes returns the changes of an event after the one with the ID after, oldest
-// first. Where there is none yet it waits for wait, on a connection of its own, and
-// may then return none; it does not wait where wait is 0.
+// Changes returns the changes of an event after a position, oldest first, limit at
+// most; it does not wait for one. The position is the ID of a change, or NoChange.
 //
-// It fails with ErrInvalid where after is not an ID, or with ErrUnavailable. Where
-// changes may have been missed meanwhile, ask Kept first.
-func (l *Locker) Changes(ctx context.Context, event, after string, wait time.Duration) ([]Change, error) {
-	if !ValidID(event) || !validChangeID(after) {
-		return nil, fmt.Errorf("%w: event %q, change %q", ErrInvalid, event, after)
+// It fails with ErrReset, ErrInvalid or ErrUnavailable.
+func (l *Locker) Changes(ctx context.Context, event, after string, limit int) ([]Change, error) {
+	if !ValidID(event) || limit < 1 {
+		return nil, fmt.Errorf("%w: event %q, limit %d", ErrInvalid, event, limit)
 	}
-	key := changesKey(event)
-	if wait == 0 {
-		wait = -1 // go-redis blocks for ever on 0
-	}
-	ctx, cancel := context.WithTimeout(ctx, max(0, wait)+l.opt.Timeout)
-	defer cancel()
-	streams, err := l.client.XRead(ctx, &redis.XReadArgs{Streams: []string{key, after}, Block: wait}).Result()
-	if err != nil && !errors.Is(err, redis.Nil) {
-		return nil, fmt.Errorf("changes: %w: %w", ErrUnavailable, err)
+	if !validChangeID(after) {
+		return nil, fmt.Errorf("%w: no change has the ID %q", ErrReset, after)
 	}
 	var changes []Change
-	for _, stream := range streams {
-		for _, message := range stream.Messages {
-			changes = append(changes, newChange(message))
+	err := l.try(ctx, ErrUnavailable, func(deadline time.Time) (err error) {
+		if after == NoChange {
+			changes, err = l.firstChanges(ctx, deadline, event, limit)
+		} else {
+			changes, err = l.changesAfter(ctx, deadline, event, after, limit)
 		}
+		return err
+	})
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("changes: %w", err)
+	case changes == nil:
+		return nil, fmt.Errorf("%w: %s", ErrReset, after)
 	}
 	return changes, nil
+}
+
+// changesAfter returns nil if the change with the ID after is no longer in the stream.
+// One command reads it and those after it: as Redis trims from the oldest on, none
+// between them is missing.
+func (l *Locker) changesAfter(ctx context.Context, deadline time.Time, event, after string, limit int) ([]Change, error) {
+	found := redis.NewXMessageSliceCmd(ctx, "xrange", changesKey(event), after, "+", "count", limit+1)
+	if err := l.do(ctx, deadline, found); err != nil {
+		return nil, err
+	}
+	if len(found.Val()) == 0 || found.Val()[0].ID != after {
+		return nil, nil
+	}
+	return newChanges(found.Val()[1:]), nil
+}
+
+// firstChanges returns nil if changes may have been trimmed. It reads before it checks:
+// what is trimmed after the check was read.
+func (l *Locker) firstChanges(ctx context.Context, deadline time.Time, event string, limit int) ([]Change, error) {
+	found := redis.NewXMessageSliceCmd(ctx, "xrange", changesKey(event), "-", "+", "count", limit)
+	if err := l.do(ctx, deadline, found); err != nil {
+		return nil, err
+	}
+	count := redis.NewIntCmd(ctx, "xlen", changesKey(event))
+	if err := l.do(ctx, deadline, count); err != nil {
+		return nil, err
+	}
+	if count.Val() >= changesKept { // a shorter stream was never trimmed
+		return nil, nil
+	}
+	return newChanges(found.Val()), nil
+}
+
+// AwaitChange returns when the event has a change after a position, or after wait,
+// which takes a connection of its own until then. It is a hint to call Changes: what it
+// waits for may never come at a position that Redis does not have.
+//
+// It fails with ErrInvalid or ErrUnavailable.
+func (l *Locker) AwaitChange(ctx context.Context, event, after string, wait time.Duration) error {
+	if !ValidID(event) || !validChangeID(after) || wait < time.Millisecond { // Redis waits forever for less
+		return fmt.Errorf("%w: event %q, change %q, wait %v", ErrInvalid, event, after, wait)
+	}
+	ctx, cancel := context.WithTimeout(ctx, wait+l.opt.Timeout)
+	defer cancel()
+	args := &redis.XReadArgs{Streams: []string{changesKey(event), after}, Count: 1, Block: wait}
+	if err := l.client.XRead(ctx, args).Err(); err != nil && !errors.Is(err, redis.Nil) {
+		return fmt.Errorf("changes: %w: %w", ErrUnavailable, err)
+	}
+	return nil
 }
 
 // LastChange returns the ID of the last change of an event, or NoChange. Its errors
@@ -116,32 +167,13 @@ func (l *Locker) LastChange(ctx context.Context, event string) (string, error) {
 	return last, nil
 }
 
-// Kept reports whether the changes of an event after the one with the ID after are
-// all kept still: nil, ErrTrimmed where some may be gone, ErrInvalid or
-// ErrUnavailable.
-func (l *Locker) Kept(ctx context.Context, event, after string) error {
-	if !ValidID(event) || !validChangeID(after) {
-		return fmt.Errorf("%w: event %q, change %q", ErrInvalid, event, after)
+// newChanges returns no nil slice.
+func newChanges(messages []redis.XMessage) []Change {
+	changes := make([]Change, len(messages))
+	for i, message := range messages {
+		changes[i] = newChange(message)
 	}
-	trimmed := false
-	err := l.try(ctx, ErrUnavailable, func(deadline time.Time) error {
-		count := redis.NewIntCmd(ctx, "xlen", changesKey(event))
-		// A stream is trimmed only when it is longer than what is kept.
-		if err := l.do(ctx, deadline, count); err != nil || count.Val() < changesKept {
-			return err
-		}
-		oldest := redis.NewXMessageSliceCmd(ctx, "xrange", changesKey(event), "-", "+", "count", 1)
-		err := l.do(ctx, deadline, oldest)
-		trimmed = len(oldest.Val()) > 0 && CompareChanges(after, oldest.Val()[0].ID) < 0
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("changes: %w", err)
-	}
-	if trimmed {
-		return ErrTrimmed
-	}
-	return nil
+	return changes
 }
 
 func newChange(message redis.XMessage) Change {
@@ -151,20 +183,6 @@ func newChange(message redis.XMessage) Change {
 		change.Deadline = time.UnixMilli(ms).UTC()
 	}
 	return change
-}
-
-// CompareChanges tells which of two valid IDs comes first, as strings.Compare does.
-func CompareChanges(a, b string) int {
-	aMS, aSeq := changeID(a)
-	bMS, bSeq := changeID(b)
-	return cmp.Or(cmp.Compare(aMS, bMS), cmp.Compare(aSeq, bSeq))
-}
-
-func changeID(id string) (ms, seq uint64) {
-	first, second, _ := strings.Cut(id, "-")
-	ms, _ = strconv.ParseUint(first, 10, 64)
-	seq, _ = strconv.ParseUint(second, 10, 64)
-	return ms, seq
 }
 
 func validChangeID(id string) bool {

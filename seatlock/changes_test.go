@@ -13,13 +13,45 @@ import (
 
 func (b *testBundle) changes(t *testing.T, after string) []string {
 	t.Helper()
-	found, err := b.locker.Changes(t.Context(), event, after, 0)
+	found, err := b.locker.Changes(t.Context(), event, after, 100)
 	require.NoError(t, err)
+	return lines(found)
+}
+
+func lines(changes []seatlock.Change) []string {
 	var lines []string
-	for _, c := range found {
+	for _, c := range changes {
 		lines = append(lines, fmt.Sprint(c.Type, c.SeatIDs))
 	}
 	return lines
+}
+
+// fill appends n changes to the stream of the event as lua/event.lua does; trim is its
+// MAXLEN.
+func (b *testBundle) fill(t *testing.T, n, trim int) {
+	t.Helper()
+	require.NoError(t, b.redis.Eval(t.Context(), `
+		for i = 1, tonumber(ARGV[1]) do
+			redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[2], '*', 'type', 'sold', 'seats', i, 'deadline', '')
+		end
+		return 1`, []string{"changes:{gala}"}, n, trim).Err())
+}
+
+// last returns the position of the newest change.
+func (b *testBundle) last(t *testing.T) string {
+	t.Helper()
+	last, err := b.locker.LastChange(t.Context(), event)
+	require.NoError(t, err)
+	return last
+}
+
+// requireReset asserts that nothing can be read from a position on, whatever the limit.
+func (b *testBundle) requireReset(t *testing.T, after string) {
+	t.Helper()
+	for _, limit := range []int{1, 10_000} {
+		found, err := b.locker.Changes(t.Context(), event, after, limit)
+		require.ErrorIs(t, err, seatlock.ErrReset, "after %s: %v", after, found)
+	}
 }
 
 func TestChanges(t *testing.T) {
@@ -46,7 +78,6 @@ func TestChanges(t *testing.T) {
 		found, err := b.locker.Map(t.Context(), event)
 		require.NoError(t, err)
 		require.Equal(t, last, found.Change)
-		require.NoError(t, b.locker.Kept(t.Context(), event, first))
 	})
 }
 
@@ -82,45 +113,107 @@ func TestHoldsOnARealServerEndAsChanges(t *testing.T) {
 	require.Eventually(t, func() bool {
 		_, err := locker.Settle(t.Context(), event)
 		require.NoError(t, err)
-		found, err := locker.Changes(t.Context(), event, seatlock.NoChange, 0)
+		found, err := locker.Changes(t.Context(), event, seatlock.NoChange, 10)
 		require.NoError(t, err)
 		return len(found) == 2 && found[1].Type == seatlock.ChangeExpired
 	}, 20*time.Second, 5*time.Millisecond)
 }
 
-func TestChangesWaitForTheNextOne(t *testing.T) {
+func TestAwaitChange_ReturnsAtTheNextChange(t *testing.T) {
 	t.Parallel()
 	redistest.Each(t, func(t *testing.T, r *redistest.Redis) {
 		b := setup(t, r)
-		found := make(chan []seatlock.Change)
-		go func() {
-			changes, _ := b.locker.Changes(t.Context(), event, seatlock.NoChange, time.Minute)
-			found <- changes
-		}()
+		woken := make(chan error)
+		go func() { woken <- b.locker.AwaitChange(t.Context(), event, seatlock.NoChange, time.Hour) }()
 		b.reserve(t, ann, "1A")
-		changes := <-found
-		require.Len(t, changes, 1)
-		require.Equal(t, []string{"1A"}, changes[0].SeatIDs)
+		require.NoError(t, <-woken)
+		require.NoError(t, b.locker.AwaitChange(t.Context(), event, seatlock.NoChange, time.Hour), "it is there already")
+		require.NoError(t, b.locker.AwaitChange(t.Context(), event, b.last(t), time.Millisecond), "there is none")
+		require.ErrorIs(t, b.locker.AwaitChange(t.Context(), event, b.last(t), 0), seatlock.ErrInvalid)
 	})
 }
 
-func TestOldChangesAreTrimmed(t *testing.T) {
+func TestChanges_ReadsPages(t *testing.T) {
+	t.Parallel()
+	redistest.Each(t, func(t *testing.T, r *redistest.Redis) {
+		b := setup(t, r)
+		b.fill(t, 5, 10_000)
+		var pages [][]string
+		for after := seatlock.NoChange; ; {
+			page, err := b.locker.Changes(t.Context(), event, after, 2)
+			require.NoError(t, err)
+			if len(page) == 0 {
+				break
+			}
+			pages, after = append(pages, lines(page)), page[len(page)-1].ID
+		}
+		require.Equal(t, [][]string{{"sold[1]", "sold[2]"}, {"sold[3]", "sold[4]"}, {"sold[5]"}}, pages)
+		_, err := b.locker.Changes(t.Context(), event, seatlock.NoChange, 0)
+		require.ErrorIs(t, err, seatlock.ErrInvalid)
+	})
+}
+
+// The scripts keep ten thousand changes, and not many more.
+func TestChanges_ResetsOnlyWhatIsTrimmed(t *testing.T) {
 	t.Parallel()
 	redistest.Each(t, func(t *testing.T, r *redistest.Redis) {
 		b := setup(t, r)
 		b.reserve(t, ann, "1A")
-		first, err := b.locker.LastChange(t.Context(), event)
+		first := b.last(t)
+		b.fill(t, 9_997, 100_000)
+		b.reserve(t, ann, "1B")
+		found, err := b.locker.Changes(t.Context(), event, seatlock.NoChange, 1)
 		require.NoError(t, err)
-		// As many changes as are kept, and more: the stream is cut in steps.
-		require.NoError(t, b.redis.Eval(t.Context(), `
-			for i = 1, 10300 do
-				redis.call('XADD', KEYS[1], 'MAXLEN', '~', 10000, '*', 'type', 'sold', 'seats', '1A', 'deadline', '')
-			end
-			return 1`, []string{"changes:{gala}"}).Err())
-		require.ErrorIs(t, b.locker.Kept(t.Context(), event, first), seatlock.ErrTrimmed)
-		last, err := b.locker.LastChange(t.Context(), event)
+		require.Equal(t, []string{"held[1A]"}, lines(found))
+		b.reserve(t, ann, "1C")
+		found, err = b.locker.Changes(t.Context(), event, first, 10_000)
 		require.NoError(t, err)
-		require.NoError(t, b.locker.Kept(t.Context(), event, last))
-		require.ErrorIs(t, b.locker.Kept(t.Context(), event, "x"), seatlock.ErrInvalid)
+		require.Len(t, found, 9_999)
+
+		b.fill(t, 300, 100_000)
+		b.reserve(t, ann, "1D")
+		b.requireReset(t, first)
+		b.requireReset(t, seatlock.NoChange)
+		require.Empty(t, b.changes(t, b.last(t)))
+	})
+}
+
+// From the beginning on, a stream of as many changes as are kept may lack some.
+func TestChanges_ResetsATrimmedBeginning(t *testing.T) {
+	t.Parallel()
+	redistest.Each(t, func(t *testing.T, r *redistest.Redis) {
+		b := setup(t, r)
+		b.fill(t, 10_001, 100_000)
+		require.NoError(t, b.redis.XTrimMaxLen(t.Context(), "changes:{gala}", 10_000).Err())
+		b.requireReset(t, seatlock.NoChange)
+	})
+}
+
+func TestChanges_ResetsPositionsThatRedisDoesNotHave(t *testing.T) {
+	t.Parallel()
+	redistest.Each(t, func(t *testing.T, r *redistest.Redis) {
+		b := setup(t, r)
+		b.reserve(t, ann, "1A")
+		position := b.last(t)
+		t.Run("Malformed", func(t *testing.T) {
+			for _, after := range []string{"", "x", "0", "-", "+", "$", "(" + position, "5", "1-", "-1-0", "1-0-0", "0" + position, "99999999999999999999-0"} {
+				b.requireReset(t, after)
+			}
+		})
+		t.Run("InTheFuture", func(t *testing.T) { b.requireReset(t, "9999999999999-0") })
+		t.Run("Between", func(t *testing.T) { b.requireReset(t, "1-0") })
+		t.Run("OfRemovedChanges", func(t *testing.T) {
+			require.NoError(t, b.redis.Del(t.Context(), "changes:{gala}").Err())
+			b.requireReset(t, position)
+			require.Equal(t, seatlock.NoChange, b.last(t))
+			require.Empty(t, b.changes(t, seatlock.NoChange))
+		})
+		t.Run("OfAnEmptiedRedis", func(t *testing.T) {
+			require.NoError(t, b.redis.FlushAll(t.Context()).Err())
+			r.Advance(t, time.Millisecond) // else miniredis makes the same ID
+			b.reserve(t, ann, "1B")
+			b.requireReset(t, position)
+			require.Equal(t, []string{"held[1B]"}, b.changes(t, seatlock.NoChange))
+		})
 	})
 }

@@ -69,7 +69,7 @@ func TestASaleThatTooFewReplicasHaveIsUnknownUntilTheyDo(t *testing.T) {
 	require.Eventually(t, func() bool { return locker.Buy(t.Context(), event, []string{"1A"}, ann) == nil },
 		30*time.Second, time.Millisecond, "the repeated call does not settle it")
 	require.Equal(t, "sold:"+ann, replica.Admin(t).Get(t.Context(), "seat:{gala}:1A").Val())
-	changes, err := patient.Changes(t.Context(), event, seatlock.NoChange, 0)
+	changes, err := patient.Changes(t.Context(), event, seatlock.NoChange, 10_000)
 	require.NoError(t, err)
 	require.Len(t, changes, 2, "held and sold once")
 }

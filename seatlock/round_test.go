@@ -99,7 +99,7 @@ func TestReservesOfARoundAreDecidedInTurn(t *testing.T) {
 	found, err := s.locker.Map(t.Context(), event)
 	require.NoError(t, err)
 	require.Len(t, found.Seats, 4)
-	changes, err := s.locker.Changes(t.Context(), event, seatlock.NoChange, 0)
+	changes, err := s.locker.Changes(t.Context(), event, seatlock.NoChange, 10_000)
 	require.NoError(t, err)
 	require.Len(t, changes, 1)
 	require.Equal(t, []string{"1A", "1B", "1C", "2A"}, changes[0].SeatIDs)

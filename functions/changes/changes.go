@@ -9,8 +9,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"time"
+
+	"golang.org/x/sync/semaphore"
 
 	"booking/functions/internal/api"
 	"booking/seatlock"
@@ -21,21 +24,39 @@ const (
 	heartbeat = 15 * time.Second
 	// writeTimeout is how long a client may take to receive what is sent.
 	writeTimeout = 10 * time.Second
+	// pageSize is how many changes a stream that catches up reads at a time.
+	pageSize = 200
+	// maxReading is how many streams read a page at a time: with pageSize it bounds
+	// the memory of any number that catch up.
+	maxReading = 8
 )
+
+// errEnded means that the process stops, that the client has not kept up, or that its
+// event gave way to another.
+var errEnded = errors.New("changes: the stream was ended")
 
 // Locker is what the call needs of seatlock.Locker.
 type Locker interface {
 	LastChange(ctx context.Context, event string) (string, error)
-	Kept(ctx context.Context, event, after string) error
-	Changes(ctx context.Context, event, after string, wait time.Duration) ([]seatlock.Change, error)
+	Changes(ctx context.Context, event, after string, limit int) ([]seatlock.Change, error)
+	AwaitChange(ctx context.Context, event, after string, wait time.Duration) error
 	Settle(ctx context.Context, event string) (time.Duration, error)
 }
 
-// New returns the handler of GET /changes, whose streams end when stop is closed. A
-// stream begins after the change that the header Last-Event-ID or the parameter
-// last_event_id names, or now where neither does.
-func New(locker Locker, stop <-chan struct{}) http.Handler {
-	h := &hub{locker: locker, events: map[string]*follower{}}
+// Options of the handler; the zero value is ready for use.
+type Options struct {
+	Stop       <-chan struct{} // ends all streams when it is closed
+	MaxStreams int             // how many there may be at a time; any number if 0
+}
+
+// New returns the handler of GET /changes. A stream begins after the change that the
+// header Last-Event-ID or the parameter last_event_id names, or now if neither does.
+func New(locker Locker, opt Options) http.Handler {
+	if opt.MaxStreams == 0 {
+		opt.MaxStreams = math.MaxInt
+	}
+	streams := semaphore.NewWeighted(int64(opt.MaxStreams))
+	h, turns := newHub(locker), semaphore.NewWeighted(maxReading)
 	return api.Handler(http.MethodGet, func(w http.ResponseWriter, r *http.Request) error {
 		event, query, err := api.DecodeQuery(r)
 		if err != nil {
@@ -49,64 +70,32 @@ func New(locker Locker, stop <-chan struct{}) http.Handler {
 			setHeader(w)
 			return nil
 		}
-		s, unsubscribe, err := h.subscribe(r.Context(), event)
-		if errors.Is(err, errTooManyEvents) {
-			return api.NewProblem(api.CodeUnavailable, "Too many events are followed here; ask again later.")
+		if !streams.TryAcquire(1) {
+			w.Header().Set("Connection", "close") // an idle connection would take a place of MAX_CONNECTIONS
+			return api.NewProblem(api.CodeUnavailable, fmt.Sprintf("Too many streams of changes are open here (limit %d). Ask again later.", opt.MaxStreams))
 		}
+		defer streams.Release(1)
+		last, err := locker.LastChange(r.Context(), event)
 		if err != nil {
 			return err
 		}
-		defer unsubscribe()
-		missed, resumed, err := catchUp(r.Context(), locker, event, after, s.from)
-		if err != nil {
-			return err
-		}
-		stream := newStream(w, event, s.from)
-		if resumed && after != "" {
-			stream.last = after // the hub may be behind what the client knows already
-		}
-		stream.resume(missed, resumed)
-		stream.follow(r.Context(), s.changes, stop)
+		s := &stream{w: w, out: http.NewResponseController(w), locker: locker, turns: turns, event: event, last: last}
+		_ = s.out.SetReadDeadline(time.Time{}) // the server's is for requests that end
+		api.WatchClient(w, r)
+		setHeader(w)
+		_ = s.serve(r.Context(), h, after, opt.Stop) // the status is sent: the stream ends, and its client resumes
 		return nil
 	})
 }
 
-// catchUp returns what a client has missed that knows the changes up to after, and
-// whether that is all of it. Where after is empty it has missed nothing.
-func catchUp(ctx context.Context, locker Locker, event, after, from string) ([]seatlock.Change, bool, error) {
-	if after == "" {
-		return nil, true, nil
-	}
-	switch err := locker.Kept(ctx, event, after); {
-	case errors.Is(err, seatlock.ErrTrimmed), errors.Is(err, seatlock.ErrInvalid):
-		return nil, false, nil
-	case err != nil:
-		return nil, false, err
-	}
-	last, err := locker.LastChange(ctx, event)
-	if err != nil {
-		return nil, false, err
-	}
-	if seatlock.CompareChanges(after, last) > 0 {
-		return nil, false, nil // of another Redis, or of one that was emptied
-	}
-	missed, err := locker.Changes(ctx, event, after, 0)
-	return missed, true, err
-}
-
 // stream writes changes to one client, each once and in order.
 type stream struct {
-	w     http.ResponseWriter
-	event string
-	last  string // the ID of the last change that was written, or need not be
-	out   *http.ResponseController
-}
-
-func newStream(w http.ResponseWriter, event, from string) *stream {
-	s := &stream{w: w, event: event, last: from, out: http.NewResponseController(w)}
-	_ = s.out.SetReadDeadline(time.Time{}) // the server's is for requests that end
-	setHeader(w)
-	return s
+	w      http.ResponseWriter
+	out    *http.ResponseController
+	locker Locker
+	turns  *semaphore.Weighted // to read a page
+	event  string
+	last   string // the position after what was written
 }
 
 func setHeader(w http.ResponseWriter) {
@@ -116,47 +105,101 @@ func setHeader(w http.ResponseWriter) {
 	h.Set("X-Accel-Buffering", "no")
 }
 
-// resume writes what the client has missed; or, where that is not known, a reset,
-// after which it must load the seat map.
-func (s *stream) resume(missed []seatlock.Change, known bool) {
-	var b bytes.Buffer
-	b.WriteString("retry: 1000\n\n")
-	if !known {
-		fmt.Fprintf(&b, "id: %s\nevent: reset\ndata: {}\n\n", s.last)
+// serve writes changes until the client, the hub or the process ends the stream. It
+// subscribes to the hub only when it has caught up: it would not keep up before.
+func (s *stream) serve(ctx context.Context, h *hub, after string, stop <-chan struct{}) error {
+	if err := s.write([]byte("retry: 1000\n\n")); err != nil {
+		return err
 	}
-	for _, c := range missed {
-		s.append(&b, c)
-		s.last = c.ID
+	if after != "" {
+		s.last = after
+		if err := s.catchUp(ctx, stop); err != nil {
+			return err
+		}
 	}
-	_ = s.write(b.Bytes()) // follow meets the same error
+	sub, unsubscribe := h.subscribe(s.event, s.last)
+	defer unsubscribe()
+	// There may have been changes since, and the hub may be at another position.
+	if err := s.catchUp(ctx, stop); err != nil {
+		return err
+	}
+	return s.follow(ctx, sub.batches, stop)
 }
 
-// follow writes changes until the client, the hub or the process ends the stream.
-func (s *stream) follow(ctx context.Context, batches <-chan []seatlock.Change, stop <-chan struct{}) {
+// catchUp writes what follows s.last, page by page; or a reset if that can't be read.
+func (s *stream) catchUp(ctx context.Context, stop <-chan struct{}) error {
+	for more := true; more; {
+		select {
+		case <-stop:
+			return errEnded
+		default:
+		}
+		var page []byte
+		var err error
+		if page, more, err = s.nextPage(ctx); err != nil {
+			return err
+		}
+		if len(page) == 0 {
+			continue
+		}
+		if err := s.write(page); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// nextPage returns the next page, encoded, and whether there may be more. It takes a
+// turn, but not to write: a slow client holds up no other.
+func (s *stream) nextPage(ctx context.Context) (page []byte, more bool, err error) {
+	if err := s.turns.Acquire(ctx, 1); err != nil {
+		return nil, false, err
+	}
+	defer s.turns.Release(1)
+	found, err := s.locker.Changes(ctx, s.event, s.last, pageSize)
+	if errors.Is(err, seatlock.ErrReset) {
+		if s.last, err = s.locker.LastChange(ctx, s.event); err != nil {
+			return nil, false, err
+		}
+		return fmt.Appendf(nil, "id: %s\nevent: reset\ndata: {}\n\n", s.last), false, nil
+	}
+	return s.encode(found), len(found) == pageSize, err
+}
+
+// follow writes the hub's batches. One that does not go on from s.last may come from
+// before the stream caught up, or from another Redis: the stream asks Redis again.
+func (s *stream) follow(ctx context.Context, batches <-chan batch, stop <-chan struct{}) error {
 	alive := time.NewTicker(heartbeat)
 	defer alive.Stop()
 	for {
-		var b bytes.Buffer
+		var out []byte
 		select {
 		case <-ctx.Done():
-			return
+			return ctx.Err()
 		case <-stop:
-			return
-		case batch, ok := <-batches:
-			if !ok {
-				return
+			return errEnded
+		case b, open := <-batches:
+			if !open {
+				return errEnded
 			}
-			for _, c := range batch {
-				if seatlock.CompareChanges(c.ID, s.last) > 0 {
-					s.append(&b, c)
-					s.last = c.ID
+			found, known := b.after(s.last)
+			if !known {
+				for len(batches) > 0 { // which are older than what Redis has now
+					<-batches
 				}
+				if err := s.catchUp(ctx, stop); err != nil {
+					return err
+				}
+				continue
+			}
+			if out = s.encode(found); len(out) == 0 {
+				continue
 			}
 		case <-alive.C:
-			b.WriteString(": alive\n\n")
+			out = []byte(": alive\n\n")
 		}
-		if err := s.write(b.Bytes()); err != nil {
-			return
+		if err := s.write(out); err != nil {
+			return err
 		}
 	}
 }
@@ -183,14 +226,20 @@ var become = map[seatlock.ChangeType]seatlock.Status{
 	seatlock.ChangeReleased: seatlock.Available, seatlock.ChangeExpired: seatlock.Available,
 }
 
-func (s *stream) append(b *bytes.Buffer, c seatlock.Change) {
-	data := change{EventID: s.event, SeatIDs: c.SeatIDs, Status: become[c.Type].String()}
-	if !c.Deadline.IsZero() {
-		data.ExpiresAt = api.Time(c.Deadline)
+// encode returns changes as events, and makes the last of them the stream's position.
+func (s *stream) encode(changes []seatlock.Change) []byte {
+	var b bytes.Buffer
+	for _, c := range changes {
+		data := change{EventID: s.event, SeatIDs: c.SeatIDs, Status: become[c.Type].String()}
+		if !c.Deadline.IsZero() {
+			data.ExpiresAt = api.Time(c.Deadline)
+		}
+		encoded, err := json.Marshal(data)
+		if err != nil {
+			panic(err) // strings alone
+		}
+		fmt.Fprintf(&b, "id: %s\nevent: %s\ndata: %s\n\n", c.ID, c.Type, encoded)
+		s.last = c.ID
 	}
-	encoded, err := json.Marshal(data)
-	if err != nil {
-		panic(err) // strings alone
-	}
-	fmt.Fprintf(b, "id: %s\nevent: %s\ndata: %s\n\n", c.ID, c.Type, encoded)
+	return b.Bytes()
 }

@@ -78,7 +78,7 @@ func setupOn(t *testing.T, r *redistest.Redis, streams string, opt seatlock.Opti
 	mux.Handle("/release", release.New(b.locker, rules))
 	mux.Handle("/seats/{seat_id}", seat.New(b.locker, rules))
 	mux.Handle("/seats", seatmap.New(b.locker))
-	mux.Handle("/changes", changes.New(following, stop))
+	mux.Handle("/changes", changes.New(following, changes.Options{Stop: stop}))
 	mux.Handle("/{$}", page.New(rows))
 	mux.Handle("/page/{file}", page.New(rows))
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

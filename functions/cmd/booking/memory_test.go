@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"booking/functions"
+	"booking/functions/changes"
 	"booking/functions/cmd/internal/service"
 	"booking/functions/internal/api"
 	"booking/functions/internal/config"
@@ -65,8 +66,27 @@ func (freeHall) Map(context.Context, string) (seatlock.SeatMap, error) {
 	return seatlock.SeatMap{At: time.Now(), Change: "1-0", Seats: seats}, nil
 }
 
-// maxConnections is how many a memoryServer takes at a time.
-const maxConnections = 10
+func (freeHall) LastChange(context.Context, string) (string, error) { return seatlock.NoChange, nil }
+
+func (freeHall) Changes(context.Context, string, string, int) ([]seatlock.Change, error) {
+	return nil, nil
+}
+
+func (freeHall) AwaitChange(ctx context.Context, _, _ string, wait time.Duration) error {
+	select {
+	case <-ctx.Done():
+	case <-time.After(wait):
+	}
+	return nil
+}
+
+func (freeHall) Settle(context.Context, string) (time.Duration, error) { return -1, nil }
+
+// How many connections, and streams among them, a memoryServer takes at a time.
+const (
+	maxConnections = 10
+	maxStreams     = 3
+)
 
 // inMemory runs test in a bubble with a server of its own, which must stop when told
 // to.
@@ -76,7 +96,7 @@ func inMemory(t *testing.T, test func(t *testing.T, m *memoryServer)) {
 		done := make(chan struct{})
 		m := &memoryServer{conns: make(chan net.Conn), done: done, close: sync.OnceFunc(func() { close(done) })}
 		monitor := readiness.New(func(context.Context) error { return nil })
-		handler, err := functions.Handler("", functions.Needs{Locker: freeHall{}, Rules: api.Rules{MaxSeats: 10}, Stop: monitor.Stop()}, monitor)
+		handler, err := functions.Handler("", functions.Needs{Locker: freeHall{}, Rules: api.Rules{MaxSeats: 10}, Streams: changes.Options{Stop: monitor.Stop(), MaxStreams: maxStreams}}, monitor)
 		require.NoError(t, err)
 		ctx, stop := context.WithCancel(t.Context())
 		ended := make(chan error)

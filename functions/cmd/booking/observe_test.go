@@ -48,6 +48,7 @@ func TestMetrics(t *testing.T) {
 		`booking_build_info{version="`,
 		`booking_redis_queued_calls 0`,
 		`booking_redis_queue_limit 10000`,
+		`booking_stream_limit 5000`,
 		`booking_redis_round_trip_seconds_count{result="ok"}`,
 		`booking_redis_round_calls_count`,
 		`booking_redis_pool_conn_total_current `,

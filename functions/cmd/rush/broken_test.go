@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"booking/functions"
+	"booking/functions/changes"
 	"booking/functions/internal/api"
 	"booking/functions/internal/readiness"
 	"booking/functions/internal/redisclient"
@@ -148,7 +149,7 @@ func serve(t *testing.T, b broken) (url string) {
 	b.Locker, err = seatlock.New(client, seatlock.Options{HoldTime: 10 * time.Second, Timeout: 30 * time.Second})
 	require.NoError(t, err)
 	monitor := readiness.New(b.Ping)
-	handler, err := functions.Handler("", functions.Needs{Locker: b, Rules: api.Rules{MaxSeats: api.MaxSeats}, Stop: monitor.Stop()}, monitor)
+	handler, err := functions.Handler("", functions.Needs{Locker: b, Rules: api.Rules{MaxSeats: api.MaxSeats}, Streams: changes.Options{Stop: monitor.Stop()}}, monitor)
 	require.NoError(t, err)
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)

@@ -26,7 +26,7 @@ import (
 // in the mode.
 type Config struct {
 	Port               int           `env:"PORT, default=8080" help:"where to listen, on every address" want:"a port from 1 to 65535, or 0 for any free port"`
-	MetricsPort        int           `env:"METRICS_PORT, default=9090" help:"where Prometheus finds /metrics" want:"a port from 1 to 65535 other than $PORT, or 0 to turn metrics off"`
+	MetricsPort        int           `env:"METRICS_PORT, default=9090" help:"where Prometheus finds /metrics, and probes /healthz and /readyz" want:"a port from 1 to 65535 other than $PORT, or 0 to turn metrics off"`
 	FunctionTarget     string        `env:"FUNCTION_TARGET" unset:"all" help:"which function to serve" want:"one of $FUNCTIONS, or unset for all of them"`
 	RedisURL           string        `env:"REDIS_URL" unset:"embedded" help:"the Redis that keeps the seats; embedded: one in this process, which forgets them when it ends" want:"a URL like $URL, or rediss:// for TLS"`
 	RedisMode          string        `env:"REDIS_MODE, default=single" help:"how REDIS_URL is read" want:"single, sentinel or cluster"`
@@ -43,7 +43,8 @@ type Config struct {
 	AuthIssuer         string        `env:"AUTH_ISSUER" unset:"off" help:"whose OpenID Connect tokens every change of seats needs" want:"the issuer's https:// address, word for word as its tokens have it in iss, without user, ? and #"`
 	AuthAudience       string        `env:"AUTH_AUDIENCE" help:"with AUTH_ISSUER, for whom the tokens must be" want:"what the tokens have in aud"`
 	CORSOrigins        []string      `env:"CORS_ORIGINS" unset:"none" help:"whose scripts may call from a browser, beside the service's own page" want:"origins like https://tickets.example.com or http://localhost:3000, comma-separated, without a path, a * or the scheme's own port"`
-	MaxConnections     int           `env:"MAX_CONNECTIONS, default=10000" help:"how many connections may be open at a time" want:"a number from 1 to 1000000"`
+	MaxConnections     int           `env:"MAX_CONNECTIONS, default=10000" help:"how many connections may be open at a time" want:"a number from 2 to 1000000"`
+	MaxStreams         int           `env:"MAX_STREAMS, default=0" help:"how many streams of /changes may be open at a time; 0 is half of MAX_CONNECTIONS" want:"a number below $MAX_CONNECTIONS, or 0 for half of it"`
 	RequestTimeout     time.Duration `env:"REQUEST_TIMEOUT, default=2s" help:"how long a call waits for Redis" want:"a duration from 10ms to 30s"`
 	DrainDelay         time.Duration `env:"DRAIN_DELAY, default=1s" help:"how long calls are still served after SIGTERM" want:"a duration from 0s to 5m"`
 	LogLevel           slog.Level    `env:"LOG_LEVEL, default=info" help:"how much is logged; debug logs each call, its user included" want:"debug, info, warn or error"`
@@ -102,7 +103,11 @@ func (c *Config) check(f *faults) {
 	f.demand("MAX_SEATS_PER_USER", c.MaxSeatsPerUser >= 0 && c.MaxSeatsPerUser <= 1000)
 	f.demand("REQUEST_TIMEOUT", within(c.RequestTimeout, 10*time.Millisecond, 30*time.Second))
 	f.demand("DRAIN_DELAY", within(c.DrainDelay, 0, 5*time.Minute))
-	f.demand("MAX_CONNECTIONS", c.MaxConnections >= 1 && c.MaxConnections <= 1_000_000)
+	f.demand("MAX_CONNECTIONS", c.MaxConnections >= 2 && c.MaxConnections <= 1_000_000)
+	f.demand("MAX_STREAMS", f.has("MAX_CONNECTIONS") || c.MaxStreams >= 0 && c.MaxStreams < c.MaxConnections)
+	if c.MaxStreams == 0 {
+		c.MaxStreams = c.MaxConnections / 2
+	}
 	f.demand("SALE_REPLICAS", c.SaleReplicas >= 0 && c.SaleReplicas <= 5)
 	for _, origin := range c.CORSOrigins {
 		if !isOrigin(origin) {

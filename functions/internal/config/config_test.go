@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
@@ -28,7 +29,7 @@ func TestDefaults(t *testing.T) {
 	require.Equal(t, c, empty)
 	require.Equal(t, &config.Config{
 		Port: 8080, MetricsPort: 9090, RedisMode: "single", HoldTTL: 5 * time.Minute, MaxHold: 15 * time.Minute, MaxSeatsPerRequest: 10,
-		MaxConnections: 10000, RequestTimeout: 2 * time.Second, DrainDelay: time.Second, LogLevel: slog.LevelInfo,
+		MaxConnections: 10000, MaxStreams: 5000, RequestTimeout: 2 * time.Second, DrainDelay: time.Second, LogLevel: slog.LevelInfo,
 	}, c)
 }
 
@@ -37,7 +38,7 @@ func TestEveryFaultIsNamedAtOnce(t *testing.T) {
 	_, err := load(t, map[string]string{
 		"PORT": "http", "METRICS_PORT": "65536", "FUNCTION_TARGET": "refund", "REDIS_MODE": "ring", "HOLD_TTL": "20m", "MAX_HOLD": "10m",
 		"MAX_SEATS_PER_REQUEST": "0", "REQUEST_TIMEOUT": "1m", "DRAIN_DELAY": "-1s", "LOG_LEVEL": "loud", "SEAT_PLAN": "1-2:A-B,3",
-		"REDIS_URL": "redis://me:secret@host:port", "AUTH_ISSUER": "issuer.example.com", "CORS_ORIGINS": "https://a.example.com,*", "MAX_CONNECTIONS": "0",
+		"REDIS_URL": "redis://me:secret@host:port", "AUTH_ISSUER": "issuer.example.com", "CORS_ORIGINS": "https://a.example.com,*", "MAX_CONNECTIONS": "1",
 	})
 	require.EqualError(t, err, strings.Join([]string{
 		`PORT is "http": want a port from 1 to 65535, or 0 for any free port`,
@@ -50,7 +51,7 @@ func TestEveryFaultIsNamedAtOnce(t *testing.T) {
 		`AUTH_ISSUER is "issuer.example.com": want the issuer's https:// address, word for word as its tokens have it in iss, without user, ? and #`,
 		`AUTH_AUDIENCE is not set, but AUTH_ISSUER needs it: want what the tokens have in aud`,
 		`CORS_ORIGINS has "*": want origins like https://tickets.example.com or http://localhost:3000, comma-separated, without a path, a * or the scheme's own port`,
-		`MAX_CONNECTIONS is "0": want a number from 1 to 1000000`,
+		`MAX_CONNECTIONS is "1": want a number from 2 to 1000000`,
 		`REQUEST_TIMEOUT is "1m": want a duration from 10ms to 30s`,
 		`DRAIN_DELAY is "-1s": want a duration from 0s to 5m`,
 		`LOG_LEVEL is "loud": want debug, info, warn or error`,
@@ -70,6 +71,24 @@ func TestLoad_NamesTheLimitThatAnotherVariableSets(t *testing.T) {
 	} {
 		_, err := load(t, test.env)
 		require.EqualError(t, err, test.want)
+	}
+}
+
+func TestMaxStreams_StaysBelowMaxConnections(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		connections, streams string
+		want                 int // 0: refused
+	}{
+		{"2", "", 1}, {"2001", "", 1000}, {"2000", "1999", 1999}, {"2000", "0", 1000}, {"2000", "2000", 0}, {"", "10000", 0}, {"", "-1", 0},
+	} {
+		c, err := load(t, map[string]string{"MAX_CONNECTIONS": test.connections, "MAX_STREAMS": test.streams})
+		if test.want == 0 {
+			require.ErrorContains(t, err, fmt.Sprintf("MAX_STREAMS is %q: want a number below ", test.streams))
+			continue
+		}
+		require.NoError(t, err)
+		require.Equal(t, test.want, c.MaxStreams)
 	}
 }
 

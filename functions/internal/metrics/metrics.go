@@ -106,6 +106,12 @@ func (m *Metrics) Redis(client redis.UniversalClient, queued func() int, limit i
 	m.gauge("booking_redis_queue_limit", "How many may wait; past it requests are answered 503.", func() float64 { return float64(limit) })
 }
 
+// StreamLimit tells how many streams of changes there may be. How many there are is
+// booking_requests_in_flight.
+func (m *Metrics) StreamLimit(limit int) {
+	m.gauge("booking_stream_limit", "How many streams of changes may be open; past it /changes is answered 503.", func() float64 { return float64(limit) })
+}
+
 // pipelinePool tells of the connections that pipelines use, which have a pool of
 // their own.
 type pipelinePool struct{ client redis.UniversalClient }
@@ -159,8 +165,8 @@ type Locker interface {
 	Status(ctx context.Context, event, seat string) (seatlock.Seat, error)
 	Map(ctx context.Context, event string) (seatlock.SeatMap, error)
 	LastChange(ctx context.Context, event string) (string, error)
-	Kept(ctx context.Context, event, after string) error
-	Changes(ctx context.Context, event, after string, wait time.Duration) ([]seatlock.Change, error)
+	Changes(ctx context.Context, event, after string, limit int) ([]seatlock.Change, error)
+	AwaitChange(ctx context.Context, event, after string, wait time.Duration) error
 	Settle(ctx context.Context, event string) (time.Duration, error)
 }
 

@@ -19,6 +19,7 @@ import (
 	"github.com/sethvargo/go-envconfig"
 
 	"booking/functions"
+	"booking/functions/changes"
 	"booking/functions/internal/api"
 	"booking/functions/internal/auth"
 	"booking/functions/internal/config"
@@ -109,7 +110,7 @@ func Open(ctx context.Context, c *config.Config, env envconfig.Lookuper, version
 
 	needs := functions.Needs{
 		Locker: locker, Rules: api.Rules{MaxSeats: c.MaxSeatsPerRequest, HasSeat: c.Plan.Has},
-		Rows: rows(c.Plan), Stop: s.Monitor.Stop(), Origins: c.CORSOrigins,
+		Rows: rows(c.Plan), Streams: changes.Options{Stop: s.Monitor.Stop(), MaxStreams: c.MaxStreams}, Origins: c.CORSOrigins,
 	}
 	if c.AuthIssuer != "" {
 		needs.Prove = auth.New(auth.Options{Issuer: c.AuthIssuer, Audience: c.AuthAudience, Timeout: c.RequestTimeout}).Middleware
@@ -129,6 +130,7 @@ func Open(ctx context.Context, c *config.Config, env envconfig.Lookuper, version
 	if m != nil {
 		m.Redis(client, locker.Queued, seatlock.MaxQueued)
 		m.Clock(locker.ClockOffset)
+		m.StreamLimit(c.MaxStreams)
 		needs.Locker = m.Seats(locker)
 		middleware = append(middleware, m.Middleware)
 		s.serveMetrics(c.MetricsPort, m)

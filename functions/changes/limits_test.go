@@ -1,0 +1,125 @@
+package changes_test
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"booking/functions/changes"
+	"booking/seatlock"
+	"booking/seatlock/redistest"
+)
+
+func TestChanges_RefusesMoreThanMaxStreams(t *testing.T) {
+	t.Parallel()
+	b := setupClient(t, redistest.Mini(t).Client(t), 2)
+	first := b.open(t, "")
+	b.open(t, "")
+	get := func() (*http.Response, string) {
+		resp, err := http.Get(b.server.URL + "/changes")
+		require.NoError(t, err)
+		defer func() { _ = resp.Body.Close() }()
+		if resp.StatusCode == http.StatusOK {
+			return resp, ""
+		}
+		body, err := io.ReadAll(resp.Body)
+		require.NoError(t, err)
+		return resp, string(body)
+	}
+	resp, body := get()
+	require.Equal(t, http.StatusServiceUnavailable, resp.StatusCode)
+	require.Equal(t, "1", resp.Header.Get("Retry-After"))
+	require.True(t, resp.Close, "the connection stays, and others wait for its place")
+	require.Contains(t, body, `"code":"unavailable"`)
+	require.Contains(t, body, "Too many streams of changes are open here (limit 2)")
+	resp, err := http.Head(b.server.URL + "/changes")
+	require.NoError(t, err)
+	require.NoError(t, resp.Body.Close())
+	require.Equal(t, http.StatusOK, resp.StatusCode, "a HEAD is no stream")
+
+	require.NoError(t, first.body.Close())
+	require.Eventually(t, func() bool {
+		resp, _ := get()
+		return resp.StatusCode == http.StatusOK
+	}, 20*time.Second, time.Millisecond)
+}
+
+func TestChanges_RandomEventsDoNotLockOutAnother(t *testing.T) {
+	t.Parallel()
+	b := setup(t, redistest.Mini(t))
+	reserve := func(event string) {
+		_, err := b.locker.Reserve(t.Context(), event, []string{"1A"}, "ann")
+		require.NoError(t, err)
+	}
+	watched := []*stream{b.openEvent(t, "e0", ""), b.openEvent(t, "e0", "")}
+	random := make([]*stream, 64)
+	for i := 1; i < len(random); i++ {
+		random[i] = b.openEvent(t, fmt.Sprint("e", i), "")
+	}
+	// Each event is followed once its first change has come.
+	for i, s := range random {
+		if i > 0 {
+			reserve(fmt.Sprint("e", i))
+			s.requireNext(t, "1A")
+		}
+	}
+	gala := b.open(t, "")
+	b.reserve(t, "1A")
+	gala.requireNext(t, "1A")
+
+	_, told := random[1].next()
+	require.Empty(t, told, "the event with the fewest readers, followed longest, gives way")
+	reserve("e0")
+	for _, s := range watched {
+		s.requireNext(t, "1A")
+	}
+}
+
+// Many that come back at once, as after a fault of the network, read in turn.
+func TestChanges_CatchesUpInPages(t *testing.T) {
+	t.Parallel()
+	r := redistest.Mini(t)
+	b := setup(t, r)
+	fill(t, r, 1_001)
+	b.locker.pageGate = make(chan struct{})
+	streams := make([]*stream, 24)
+	for i := range streams {
+		streams[i] = b.open(t, seatlock.NoChange)
+	}
+	require.Eventually(t, func() bool { return b.locker.pages.now.Load() >= 8 }, 20*time.Second, time.Millisecond)
+	close(b.locker.pageGate)
+	for _, s := range streams {
+		for i := range 1_001 {
+			s.requireNext(t, fmt.Sprint(i+1))
+		}
+	}
+	require.EqualValues(t, 8, b.locker.pages.most.Load(), "readers at a time")
+	require.EqualValues(t, 200, b.locker.longest.Load(), "changes a page")
+}
+
+// A reader that takes its time holds no turn.
+func TestChanges_SlowReadersDoNotHoldUpOthers(t *testing.T) {
+	t.Parallel()
+	r := redistest.Mini(t)
+	b := setup(t, r)
+	fill(t, r, 1_001)
+	handler := changes.New(b.locker, b.options)
+	b.server.Config.Handler = handler
+	release := make(chan struct{})
+	t.Cleanup(func() { close(release) })
+	for range 10 {
+		slow := &slowWriter{header: http.Header{}, release: release}
+		req := httptest.NewRequest(http.MethodGet, "/changes?event_id="+event+"&last_event_id=0-0", nil)
+		go handler.ServeHTTP(slow, req)
+		require.Eventually(t, func() bool { return slow.writes.Load() == 2 }, 20*time.Second, time.Millisecond)
+	}
+	s := b.open(t, seatlock.NoChange)
+	for i := range 1_001 {
+		s.requireNext(t, fmt.Sprint(i+1))
+	}
+}

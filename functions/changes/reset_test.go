@@ -1,0 +1,193 @@
+package changes_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/stretchr/testify/require"
+
+	"booking/seatlock"
+	"booking/seatlock/redistest"
+)
+
+// fill appends n changes to the stream of the event as the scripts do.
+func fill(t *testing.T, r *redistest.Redis, n int) {
+	t.Helper()
+	require.NoError(t, r.Admin(t).Eval(t.Context(), `
+		for i = 1, tonumber(ARGV[1]) do
+			redis.call('XADD', KEYS[1], 'MAXLEN', '~', 10000, '*', 'type', 'sold', 'seats', i, 'deadline', '')
+		end
+		return 1`, []string{"changes:{gala}"}, n).Err())
+}
+
+// requireReset asserts that the next event is a reset, and returns its id.
+func (s *stream) requireReset(t *testing.T) string {
+	t.Helper()
+	id, told := s.next()
+	require.Equal(t, "event: reset data: {}", told)
+	return id
+}
+
+// requireNext asserts that the next event is a change of the seat.
+func (s *stream) requireNext(t *testing.T, seat string) string {
+	t.Helper()
+	id, told := s.next()
+	require.Contains(t, told, `["`+seat+`"]`)
+	return id
+}
+
+func TestChanges_ResetsLiveStreamsWhosePositionIsTrimmed(t *testing.T) {
+	t.Parallel()
+	redistest.Each(t, func(t *testing.T, r *redistest.Redis) {
+		proxy := redistest.NewProxy(t, r)
+		b := setupClient(t, r.Client(t, proxy.Addr), 0)
+		seller := setup(t, r)
+		streams := []*stream{b.open(t, ""), b.open(t, "")}
+		seller.reserve(t, "1A")
+		for _, s := range streams {
+			s.requireNext(t, "1A")
+		}
+		proxy.LoseReplies(true)
+		require.Eventually(t, func() bool { return proxy.Lost.Load() > 0 }, 20*time.Second, time.Millisecond)
+		fill(t, r, 12_000)
+		proxy.LoseReplies(false)
+		for _, s := range streams {
+			s.requireReset(t)
+		}
+		seller.reserve(t, "1B")
+		for _, s := range streams {
+			s.requireNext(t, "1B")
+		}
+	})
+}
+
+// A process that is cut off for less misses nothing.
+func TestChanges_GoesOnAfterAnOutage(t *testing.T) {
+	t.Parallel()
+	redistest.Each(t, func(t *testing.T, r *redistest.Redis) {
+		proxy := redistest.NewProxy(t, r)
+		b := setupClient(t, r.Client(t, proxy.Addr), 0)
+		s := b.open(t, "")
+		setup(t, r).reserve(t, "1A")
+		s.requireNext(t, "1A")
+		proxy.LoseReplies(true)
+		require.Eventually(t, func() bool { return proxy.Lost.Load() > 0 }, 20*time.Second, time.Millisecond)
+		fill(t, r, 1_200)
+		proxy.LoseReplies(false)
+		for i := range 1_200 {
+			s.requireNext(t, fmt.Sprint(i+1))
+		}
+	})
+}
+
+func TestChanges_ResetsWhenRedisIsEmptied(t *testing.T) {
+	t.Parallel()
+	redistest.Each(t, func(t *testing.T, r *redistest.Redis) {
+		b := setup(t, r)
+		live := b.open(t, "")
+		b.reserve(t, "1A")
+		old := live.requireNext(t, "1A")
+		r.Advance(t, time.Millisecond) // else miniredis makes the same id again
+		pipe := r.Admin(t).TxPipeline()
+		pipe.FlushAll(t.Context())
+		pipe.XAdd(t.Context(), &redis.XAddArgs{Stream: "changes:{gala}", Values: []string{"type", "sold", "seats", "1B", "deadline", ""}})
+		_, err := pipe.Exec(t.Context())
+		require.NoError(t, err)
+		resumed := b.open(t, old)
+		for _, s := range []*stream{live, resumed} {
+			require.NotEqual(t, old, s.requireReset(t))
+		}
+		b.reserve(t, "1C")
+		for _, s := range []*stream{live, resumed} {
+			s.requireNext(t, "1C")
+		}
+	})
+}
+
+// An event's changes may also be removed when it has ended, and no other may come. That
+// is one reset, however often the follower looks.
+func TestChanges_ResetsOnceWhenAnEventIsRemoved(t *testing.T) {
+	t.Parallel()
+	redistest.Each(t, func(t *testing.T, r *redistest.Redis) {
+		b := setup(t, r)
+		s := b.open(t, "")
+		b.reserve(t, "1A")
+		s.requireNext(t, "1A")
+		require.NoError(t, r.Admin(t).FlushAll(t.Context()).Err())
+		require.Equal(t, "0-0", s.requireReset(t))
+		looks := b.locker.waits.all.Load()
+		require.Eventually(t, func() bool { return b.locker.waits.all.Load() >= looks+2 }, 20*time.Second, time.Millisecond)
+		b.reserve(t, "1B")
+		s.requireNext(t, "1B")
+	})
+}
+
+// Redis loses a change that a stream has read and its follower has not: the follower's
+// own position is still there.
+func TestChanges_ResetsAStreamThatIsAheadOfItsFollower(t *testing.T) {
+	t.Parallel()
+	redistest.Each(t, func(t *testing.T, r *redistest.Redis) {
+		b := setup(t, r)
+		b.locker.waitGate = make(chan struct{})
+		s := b.open(t, "")
+		require.Eventually(t, func() bool { return b.locker.waits.all.Load() == 1 }, 20*time.Second, time.Millisecond)
+		b.reserve(t, "1A")
+		known, err := b.locker.LastChange(t.Context(), event)
+		require.NoError(t, err)
+		pages := b.locker.pages.all.Load()
+		ahead := b.open(t, known)
+		require.Eventually(t, func() bool { return b.locker.pages.all.Load() == pages+2 && b.locker.pages.now.Load() == 0 }, 20*time.Second, time.Millisecond)
+		require.NoError(t, r.Admin(t).FlushAll(t.Context()).Err())
+		close(b.locker.waitGate)
+		require.Equal(t, seatlock.NoChange, ahead.requireReset(t))
+		b.reserve(t, "1B")
+		for _, s := range []*stream{s, ahead} {
+			s.requireNext(t, "1B")
+		}
+	})
+}
+
+// A replica that lacks the newest change, and whose clock is behind, becomes the primary.
+func TestChanges_ResetsWhenIDsBecomeSmaller(t *testing.T) {
+	t.Parallel()
+	primary := redistest.Server(t)
+	replica := redistest.Server(t, "--replicaof", strings.Replace(primary.Addr, ":", " ", 1), "--masteruser", "admin", "--masterauth", "any")
+	options := *primary.Client(t).Options()
+	var addr atomic.Pointer[string]
+	addr.Store(&primary.Addr)
+	options.Dialer = func(context.Context, string, string) (net.Conn, error) { return net.Dial("tcp", *addr.Load()) }
+	client := redis.NewClient(&options)
+	t.Cleanup(func() { _ = client.Close() })
+
+	b := setupClient(t, client, 0)
+	s := b.open(t, "")
+	b.reserve(t, "1A")
+	s.requireNext(t, "1A")
+	require.Eventually(t, func() bool { return replica.Admin(t).XLen(t.Context(), "changes:{gala}").Val() == 1 }, 20*time.Second, time.Millisecond)
+	require.NoError(t, replica.Admin(t).ReplicaOf(t.Context(), "NO", "ONE").Err())
+	ahead := fmt.Sprintf("%d-0", time.Now().Add(10*time.Minute).UnixMilli())
+	require.NoError(t, primary.Admin(t).XAdd(t.Context(), &redis.XAddArgs{Stream: "changes:{gala}", ID: ahead, Values: []string{"type", "sold", "seats", "1B", "deadline", ""}}).Err())
+	require.Equal(t, ahead, s.requireNext(t, "1B"))
+
+	addr.Store(&replica.Addr)
+	primary.Kill(t)
+	b.reserve(t, "1C")
+	resumed := b.open(t, ahead)
+	for _, s := range []*stream{s, resumed} {
+		require.Less(t, s.requireReset(t), ahead)
+	}
+	b.reserve(t, "1D")
+	for _, s := range []*stream{s, resumed} {
+		_, told := s.next()
+		if strings.Contains(told, `["1C"]`) { // the stream may have been reset before that
+			_, told = s.next()
+		}
+		require.Contains(t, told, `["1D"]`)
+	}
+}
