@@ -119,7 +119,26 @@ func running(s set) (faults []error) {
 			}
 		}
 	}
-	return append(faults, readiness(s)...)
+	return append(append(faults, readiness(s)...), apart(s)...)
+}
+
+// apart reports a pod of the service whose probes ask the port that clients use. Knative
+// sends the probes of a function there itself.
+func apart(s set) (faults []error) {
+	for _, p := range pods(s) {
+		port, serves := p.environment(s)["METRICS_PORT"]
+		if !serves || p.function != "" {
+			continue
+		}
+		for _, c := range p.own() {
+			for _, probe := range []*corev1.Probe{c.ReadinessProbe, c.LivenessProbe} {
+				if probe != nil && probe.HTTPGet != nil && probe.HTTPGet.Port.String() != port {
+					faults = append(faults, fmt.Errorf("%s: a probe asks port %s, not METRICS_PORT %s", p.owner, probe.HTTPGet.Port.String(), port))
+				}
+			}
+		}
+	}
+	return faults
 }
 
 // readiness reports a Knative Service whose readiness probe, which queue-proxy takes

@@ -2,6 +2,7 @@ package main
 
 import (
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -9,6 +10,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"booking/functions/cmd/internal/processtest"
 )
 
 const getChanges = "GET /changes HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -75,4 +78,23 @@ func TestStreams_LeaveConnectionsToOthers(t *testing.T) {
 		require.Equal(t, http.StatusOK, resp.StatusCode)
 		require.Zero(t, time.Since(start))
 	})
+}
+
+func TestProbes_AnswerOnMetricsPort(t *testing.T) {
+	t.Parallel()
+	port := processtest.FreePort(t)
+	p := processtest.Start(t, "METRICS_PORT="+port, "MAX_CONNECTIONS=2", "REDIS_URL=redis://127.0.0.1:1", "REQUEST_TIMEOUT=10ms")
+	probes := *p
+	probes.URL = "http://127.0.0.1:" + port
+	probes.Await(t, "/healthz", http.StatusOK)
+	probes.Await(t, "/readyz", http.StatusServiceUnavailable)
+	p.AwaitLog(t, "started")
+	for range 2 {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(p.URL, "http://"))
+		require.NoError(t, err)
+		defer func() { _ = conn.Close() }()
+	}
+	probes.Await(t, "/healthz", http.StatusOK)
+	status, _ := get(t, probes.URL+"/seats/1A")
+	require.Equal(t, http.StatusNotFound, status, "a function on METRICS_PORT")
 }

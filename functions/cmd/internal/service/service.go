@@ -171,8 +171,9 @@ func (s *Service) connect(c *config.Config) (redis.UniversalClient, func(*seatlo
 	return client, check, nil
 }
 
-// serveMetrics serves m at /metrics of port. Where it can't, it says so, and
-// seats are sold all the same.
+// serveMetrics serves m at /metrics of port, and the probes again: there no client's
+// connection can keep them from an answer. Where it can't, it says so, and seats are
+// sold all the same.
 func (s *Service) serveMetrics(port int, m *metrics.Metrics) {
 	listener, err := net.Listen("tcp", net.JoinHostPort("", strconv.Itoa(port)))
 	if err != nil {
@@ -185,6 +186,8 @@ func (s *Service) serveMetrics(port int, m *metrics.Metrics) {
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/metrics", m.Handler())
+	mux.Handle("/healthz", s.Monitor.Healthz())
+	mux.Handle("/readyz", s.Monitor.Readyz())
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, WriteTimeout: 30 * time.Second}
 	s.close = append(s.close, func() { _ = server.Close() })
 	go func() {
