@@ -68,6 +68,7 @@ func TestClock_ReportsAJumpAndFollowsIt(t *testing.T) {
 	var c clock
 	_, known := c.at(started)
 	require.False(t, known)
+	require.Zero(t, c.offset())
 	at := func(d time.Duration) time.Time { return started.Add(d) }
 	const epoch = 1_700_000_000_000
 
