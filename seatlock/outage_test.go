@@ -87,6 +87,19 @@ func TestARedisThatIsGoneIsUnavailable(t *testing.T) {
 	require.ErrorIs(t, locker.Check(t.Context()), seatlock.ErrUnavailable)
 }
 
+func TestLocker_TakesAClusterThatIsGoneForAnOutage(t *testing.T) {
+	t.Parallel()
+	client := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{"127.0.0.1:1"}, DialerRetries: 1, ContextTimeoutEnabled: true})
+	t.Cleanup(func() { _ = client.Close() })
+	locker, err := seatlock.New(client, seatlock.Options{})
+	require.NoError(t, err)
+	_, err = locker.Reserve(t.Context(), event, []string{"1A"}, ann)
+	require.ErrorIs(t, err, seatlock.ErrOutcomeUnknown)
+	_, err = locker.Status(t.Context(), event, "1A")
+	require.ErrorIs(t, err, seatlock.ErrUnavailable)
+	require.ErrorIs(t, locker.Check(t.Context()), seatlock.ErrUnavailable)
+}
+
 // A client that retries by itself may hide that an earlier attempt came through.
 func TestADialErrorProvesNothingWhereTheClientRetries(t *testing.T) {
 	t.Parallel()
