@@ -71,7 +71,7 @@ type Locker struct {
 	opt           Options
 	rounds        rounds
 	single        *node    // unless client is a cluster's
-	nodes         sync.Map // of a cluster: address → *node
+	nodes         sync.Map // of a cluster: address → *known
 }
 
 // New returns a Locker over client, which stays the caller's to close.
@@ -91,7 +91,7 @@ func New(client Client, opt Options) (*Locker, error) {
 	if !keepsDeadlines(client) {
 		return nil, fmt.Errorf("%w: a client whose calls may outlast their contexts; set ContextTimeoutEnabled", ErrInvalid)
 	}
-	l := &Locker{client: client, clientRetries: clientRetries(client), opt: opt, single: &node{client: client}}
+	l := &Locker{client: client, clientRetries: clientRetries(client), opt: opt, single: &node{client: client, known: &known{}}}
 	l.rounds = rounds{send: l.sendRound, late: opt.Timeout / 20, queues: map[queueKey]*queue{}}
 	return l, nil
 }
@@ -291,7 +291,7 @@ func (l *Locker) Queued() int { return l.rounds.len() }
 func (l *Locker) ClockOffset() time.Duration {
 	most := l.single.clock.offset()
 	l.nodes.Range(func(_, n any) bool {
-		if offset := n.(*node).clock.offset(); offset.Abs() > most.Abs() {
+		if offset := n.(*known).clock.offset(); offset.Abs() > most.Abs() {
 			most = offset
 		}
 		return true

@@ -24,11 +24,16 @@ var (
 	errReply = errors.New("unexpected reply")
 )
 
-// node is one Redis server that calls are sent to, and what is known of it.
+// node is a Redis server that calls are sent to.
 type node struct {
 	client Client
-	clock  clock
-	safe   verdict
+	*known
+}
+
+// known is what is known of the server at an address.
+type known struct {
+	clock clock
+	safe  verdict
 }
 
 // nodeOf returns the server that has the event. In a cluster a command is sent to its
@@ -47,15 +52,11 @@ func (l *Locker) nodeOf(ctx context.Context, event string) (*node, error) {
 	return l.nodeAt(primary), nil
 }
 
-// nodeAt returns what is known of a node of a cluster.
+// nodeAt returns a node of a cluster. Its client is another once the cluster's client
+// has dropped the node and found it again.
 func (l *Locker) nodeAt(primary *redis.Client) *node {
-	found, _ := l.nodes.LoadOrStore(primary.Options().Addr, &node{client: primary})
-	n := found.(*node)
-	if n.client != Client(primary) { // the address has another client now
-		n = &node{client: primary}
-		l.nodes.Store(primary.Options().Addr, n)
-	}
-	return n
+	found, _ := l.nodes.LoadOrStore(primary.Options().Addr, &known{})
+	return &node{client: primary, known: found.(*known)}
 }
 
 // exec sends what pipe has queued. Each command has its own error then, also if the
