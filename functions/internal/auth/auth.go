@@ -120,7 +120,7 @@ func (k *tokenKeys) VerifySignature(ctx context.Context, token string) ([]byte, 
 }
 
 func (k *tokenKeys) verify(ctx context.Context, token string) ([]byte, error) {
-	signed, err := jose.ParseSigned(token, algorithms)
+	signed, err := jose.ParseSignedCompact(token, algorithms)
 	if err != nil {
 		return nil, err
 	}

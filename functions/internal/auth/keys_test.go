@@ -242,6 +242,29 @@ func TestKeys_AreRefreshedInTheBackground(t *testing.T) {
 	sender.Wait()
 }
 
+// A key may be withdrawn right after the issuer said that it is good.
+func TestKeys_AgeFromTheStartOfTheirFetch(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	withdrawn := b.sign(t, "ann", nil)
+	accepted(t, b.send("Bearer "+withdrawn))
+	asked, release := b.hang(t)
+	b.clock.Advance(5 * time.Minute)
+	var sender sync.WaitGroup
+	sender.Go(func() {
+		if code := b.send("Bearer " + withdrawn).Code; code != http.StatusOK {
+			t.Errorf("status %d", code)
+		}
+	})
+	<-asked
+	b.clock.Advance(2 * time.Minute)
+	release()
+	sender.Wait()
+	b.issuer.Rotate(t, jose.ES256)
+	b.clock.Advance(3 * time.Minute)
+	refused(t, b.send("Bearer "+withdrawn), "invalid_token", "not valid here")
+}
+
 // Tokens with unknown keys don't make the service flood the issuer.
 func TestKeys_UnknownOnesAreFetchedOnceInFiveSeconds(t *testing.T) {
 	t.Parallel()
