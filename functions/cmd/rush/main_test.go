@@ -25,6 +25,7 @@ import (
 	"booking/functions/cmd/rush/internal/history"
 	"booking/functions/cmd/rush/internal/report"
 	"booking/functions/cmd/rush/internal/target"
+	"booking/seatlock"
 	"booking/seatlock/oracle"
 	"booking/seatlock/redistest"
 )
@@ -132,7 +133,7 @@ func TestInterrupted(t *testing.T) {
 		cmd.Stdout, cmd.Stderr = &out, &out
 		require.NoError(t, cmd.Start())
 		t.Cleanup(func() { _ = cmd.Process.Kill() })
-		require.Eventually(t, func() bool { return strings.Contains(out.String(), "Redis: miniredis") }, 20*time.Second, time.Millisecond)
+		require.Eventually(t, func() bool { return strings.Contains(out.String(), "Redis: miniredis") }, redistest.Patience, time.Millisecond)
 		require.NoError(t, syscall.Kill(-cmd.Process.Pid, syscall.SIGINT))
 		require.NoError(t, cmd.Wait(), out.String())
 		require.Contains(t, out.String(), "Cut short after")
@@ -151,7 +152,7 @@ func TestInterrupted(t *testing.T) {
 		cmd.Stdout, cmd.Stderr = &out, &out
 		require.NoError(t, cmd.Start())
 		t.Cleanup(func() { _ = cmd.Process.Kill() })
-		require.Eventually(t, func() bool { return strings.Contains(out.String(), "Redis: redis-server") }, 20*time.Second, time.Millisecond)
+		require.Eventually(t, func() bool { return strings.Contains(out.String(), "Redis: redis-server") }, redistest.Patience, time.Millisecond)
 		text, err := os.ReadFile(filepath.Join(dir, "pid"))
 		require.NoError(t, err)
 		pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
@@ -165,7 +166,7 @@ func TestInterrupted(t *testing.T) {
 		require.Eventually(t, func() bool {
 			_ = cmd.Process.Signal(os.Interrupt)
 			return len(ended) > 0
-		}, 20*time.Second, 5*time.Millisecond, out.String())
+		}, redistest.Patience, 5*time.Millisecond, out.String())
 		require.Equal(t, statusBroken, cmd.ProcessState.ExitCode(), out.String())
 		require.Contains(t, out.String(), "rush: stopped by a second signal; nothing was judged")
 		require.ErrorIs(t, syscall.Kill(pid, 0), syscall.ESRCH, "redis-server is still there")
@@ -175,9 +176,16 @@ func TestInterrupted(t *testing.T) {
 	})
 	t.Run("WhoHoldsSeatsLeavesToo", func(t *testing.T) {
 		t.Parallel()
-		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
-		status, stdout, stderr := rush(ctx, append(small, "-duration", "10m", "-users", "50000", "-think", "10m", "-hold", "15m")...)
+		url := serve(t, broken{reserve: func(b broken, during context.Context, event string, seats []string, user string) (seatlock.Hold, error) {
+			hold, err := b.Locker.Reserve(during, event, seats, user)
+			if err == nil {
+				cancel()
+			}
+			return hold, err
+		}})
+		status, stdout, stderr := rush(ctx, "-url", url, "-users", "50000", "-seats", "40", "-duration", "10m", "-think", "10m", "-seed", "7")
 		require.Equal(t, statusKept, status, stdout+stderr)
 		require.Contains(t, stdout, "Cut short after")
 	})
