@@ -104,8 +104,8 @@ func TestBuy_TakesTheSeatsThatItNamed(t *testing.T) {
 	ann.isQuiet(t)
 }
 
-// The key that lets go of a seat, pressed twice, does not let go of the next one.
-func TestRelease_TwiceByKeyKeepsTheOtherSeat(t *testing.T) {
+// The key that takes a seat out of a list, pressed twice, does not take out the next one.
+func TestBasket_TwiceByKeyKeepsTheOtherSeat(t *testing.T) {
 	t.Parallel()
 	b := setup(t, seatlock.Options{})
 	ann := b.open(t, "ann")
@@ -118,6 +118,12 @@ func TestRelease_TwiceByKeyKeepsTheOtherSeat(t *testing.T) {
 	ann.run(t, chromedp.KeyEvent(kb.Enter))
 	ann.extended(t)
 	ann.shows(t, "held", "1B")
+
+	ann.run(t, chromedp.Click(chromedp.CSS(`[id="seat-2A"]`)), chromedp.Click(chromedp.CSS(`[id="seat-2B"]`)))
+	ann.evaluate(t, `document.querySelector('[aria-label="Do not choose 2A"]').focus()`)
+	ann.run(t, chromedp.KeyEvent(kb.Enter), chromedp.KeyEvent(kb.Enter))
+	ann.shows(t, "free", "2A")
+	ann.shows(t, "chosen", "2B")
 	ann.isQuiet(t)
 }
 
