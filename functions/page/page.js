@@ -163,7 +163,9 @@ function repeating (attempt, attempts) {
 // that is pressed twice would press it.
 function refocus (was) {
   if (was !== document.body && (!was.isConnected || was.closest('[hidden]'))) {
-    held.size > 0 ? $('held-title').focus() : hall.focus()
+    if (held.size === 0) return hall.focus()
+    $('held-title').focus({ preventScroll: true }) // the basket is in sight, the hall stays where it is
+    $('basket').scrollTop = 0
   }
 }
 
