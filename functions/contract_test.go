@@ -294,7 +294,7 @@ func TestFaults(t *testing.T) {
 		for _, path := range []string{"/seats/1A", "/seats", "/changes"} {
 			require.NotContains(t, b.get(t, path).problem(t, 503, "unavailable")["detail"], "changed", path)
 		}
-		require.Eventually(t, func() bool { return b.get(t, "/readyz").status == 503 }, 10*time.Second, time.Millisecond)
+		require.Eventually(t, func() bool { return b.get(t, "/readyz").status == 503 }, redistest.Patience, time.Millisecond)
 		b.get(t, "/readyz").problem(t, 503, "unavailable")
 	})
 	t.Run("unavailable, because Redis refuses the connection", func(t *testing.T) {
@@ -322,7 +322,7 @@ func TestFaults(t *testing.T) {
 		t.Parallel()
 		r := redistest.Mini(t)
 		proxy := redistest.NewProxy(t, r)
-		b := setupClient(t, r.Client(t, proxy.Addr), "", seatlock.Options{Timeout: 200 * time.Millisecond})
+		b := setupClient(t, r.Client(t, proxy.Addr), "", seatlock.Options{Timeout: time.Minute})
 		proxy.LoseReplies(true)
 		b.post(t, "/reserve", body).problem(t, 503, "outcome_unknown")
 		proxy.LoseReplies(false)
@@ -385,7 +385,7 @@ func TestFunctionURLs(t *testing.T) {
 					b.post(t, path, body).problem(t, 404, "not_found")
 				}
 			}
-			require.Eventually(t, func() bool { return b.get(t, "/readyz").status == 200 }, 10*time.Second, time.Millisecond)
+			require.Eventually(t, func() bool { return b.get(t, "/readyz").status == 200 }, redistest.Patience, time.Millisecond)
 			b.get(t, "/healthz").success(t)
 		})
 	}

@@ -92,7 +92,7 @@ func TestReadsNeedNoToken(t *testing.T) {
 	for _, path := range []string{"/seats/1A", "/seats", "/", "/docs", "/openapi.json", "/healthz"} {
 		require.Equal(t, http.StatusOK, b.get(t, path).status, path)
 	}
-	require.Eventually(t, func() bool { return b.get(t, "/readyz").status == http.StatusOK }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return b.get(t, "/readyz").status == http.StatusOK }, redistest.Patience, time.Millisecond)
 }
 
 func TestTheIssuerIsDown(t *testing.T) {

@@ -4,14 +4,15 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -33,6 +34,9 @@ func TestMain(m *testing.M) {
 	_ = os.RemoveAll(scratch)
 	os.Exit(code)
 }
+
+// patience is how long a test waits for what must happen, on a slow machine.
+const patience = 2 * time.Minute
 
 // build builds the service once.
 var build = sync.OnceValues(func() (string, error) {
@@ -96,7 +100,7 @@ func (b *booking) await(t testing.TB, path string) {
 		}
 		_ = resp.Body.Close()
 		return resp.StatusCode == http.StatusOK
-	}, 30*time.Second, 5*time.Millisecond, "%s is never answered 200", path)
+	}, patience, 5*time.Millisecond, "%s is never answered 200", path)
 	select {
 	case <-b.done:
 		require.Fail(t, "the process ended", b.log.String())
@@ -161,10 +165,22 @@ func exposed(t testing.TB) map[string]map[string]bool {
 	return names
 }
 
+// freePort returns a port that stays bound until the test ends, so that the system gives
+// it to nobody else. A server that sets SO_REUSEADDR may listen on it on Linux; elsewhere
+// the port is given back.
 func freePort(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
 	require.NoError(t, err)
-	defer func() { _ = l.Close() }()
-	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
+	release := sync.OnceFunc(func() { _ = syscall.Close(fd) })
+	t.Cleanup(release)
+	syscall.CloseOnExec(fd)
+	require.NoError(t, syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 1))
+	require.NoError(t, syscall.Bind(fd, &syscall.SockaddrInet4{}))
+	addr, err := syscall.Getsockname(fd)
+	require.NoError(t, err)
+	if runtime.GOOS != "linux" {
+		release()
+	}
+	return strconv.Itoa(addr.(*syscall.SockaddrInet4).Port)
 }

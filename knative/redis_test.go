@@ -1,6 +1,7 @@
 package knative_test
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"os/exec"
@@ -8,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -16,8 +18,9 @@ import (
 )
 
 // startRedis runs a real redis-server on the files of the rendered StatefulSet, with
-// its data in dir and args after all else, and returns its port.
-func startRedis(t testing.TB, dir string, args ...string) string {
+// its data in dir and args after all else, and returns its port, and what ends it before
+// the test does. REDIS_SERVER may name another program.
+func startRedis(t testing.TB, dir string, args ...string) (port string, stop func()) {
 	t.Helper()
 	s := rendering(t, redis)
 	sets := all[appsv1.StatefulSet](s)
@@ -28,16 +31,17 @@ func startRedis(t testing.TB, dir string, args ...string) string {
 	for name, content := range configMap(s, spec.Volumes[0].ConfigMap.Name) {
 		require.NoError(t, os.WriteFile(filepath.Join(mounted, name), []byte(content), 0o600))
 	}
-	port := freePort(t)
+	port = freePort(t)
 	args = slices.Concat([]string{filepath.Join(mounted, "redis.conf"), "--aclfile", filepath.Join(mounted, "users.acl"),
 		"--dir", dir, "--bind", "127.0.0.1", "--port", port}, args)
-	cmd := exec.Command("redis-server", args...)
+	cmd := exec.Command(cmp.Or(os.Getenv("REDIS_SERVER"), "redis-server"), args...)
 	require.NoError(t, cmd.Start())
-	t.Cleanup(func() {
+	stop = sync.OnceFunc(func() {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 	})
-	return port
+	t.Cleanup(stop)
+	return port, stop
 }
 
 // probe runs the command of a probe of the StatefulSet against a port and returns
@@ -59,7 +63,7 @@ func awaitReady(t testing.TB, port string) {
 	require.Eventually(t, func() bool {
 		_, err := probe(t, "readiness", port)
 		return err == nil
-	}, 30*time.Second, 10*time.Millisecond, "Redis never becomes ready")
+	}, patience, 10*time.Millisecond, "Redis never becomes ready")
 }
 
 // ask runs a command as the service's user.
@@ -72,7 +76,7 @@ func ask(t testing.TB, port string, command ...string) string {
 
 func TestTheServiceSellsAsItsRedisUser(t *testing.T) {
 	t.Parallel()
-	port := startRedis(t, t.TempDir())
+	port, _ := startRedis(t, t.TempDir())
 	awaitReady(t, port)
 	b := start(t, map[string]string{"REDIS_URL": fmt.Sprintf("redis://booking:booking-dev@127.0.0.1:%s/0", port)})
 	b.await(t, "/readyz")
@@ -81,7 +85,7 @@ func TestTheServiceSellsAsItsRedisUser(t *testing.T) {
 
 func TestTheRedisUserMayDoNothingElse(t *testing.T) {
 	t.Parallel()
-	port := startRedis(t, t.TempDir())
+	port, _ := startRedis(t, t.TempDir())
 	awaitReady(t, port)
 	for _, command := range []string{
 		"FLUSHALL", "FLUSHDB", "KEYS *", "SCAN 0", "CONFIG SET appendfsync no", "CONFIG SET maxmemory-policy allkeys-lru", "GETDEL seat:{a}:1",
@@ -114,25 +118,27 @@ func TestEveryCommandOfTheScriptsIsAllowed(t *testing.T) {
 	}
 }
 
-// Loading takes a while: Redis waits at each of the log's writes, and answers in
-// between, once every 1,024.
+// Loading takes longer than a test waits: Redis pauses at each of the log's writes, and
+// answers in between, once every 1,024.
 func TestALoadingRedisIsAliveButNotReady(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	require.NoError(t, os.Mkdir(filepath.Join(dir, "appendonlydir"), 0o700))
 	manifest := filepath.Join(dir, "appendonlydir", "appendonly.aof.manifest")
 	require.NoError(t, os.WriteFile(manifest, []byte("file appendonly.aof.1.incr.aof seq 1 type i\n"), 0o600))
-	writes := strings.Repeat("*3\r\n$3\r\nSET\r\n$10\r\nseat:{a}:1\r\n$8\r\nsold:ann\r\n", 20_000)
+	writes := strings.Repeat("*3\r\n$3\r\nSET\r\n$10\r\nseat:{a}:1\r\n$8\r\nsold:ann\r\n", 200_000)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "appendonlydir", "appendonly.aof.1.incr.aof"), []byte(writes), 0o600))
-	port := startRedis(t, dir, "--key-load-delay", "100")
+	port, stop := startRedis(t, dir, "--key-load-delay", "1000")
 
 	require.Eventually(t, func() bool {
 		said, err := probe(t, "liveness", port)
 		return err == nil && strings.Contains(said, "LOADING")
-	}, 30*time.Second, time.Millisecond, "a loading Redis counts as dead")
+	}, patience, time.Millisecond, "a loading Redis counts as dead")
 	said, err := probe(t, "readiness", port)
 	require.Error(t, err, "a loading Redis counts as ready")
 	require.Contains(t, said, "LOADING")
+	stop()
+	port, _ = startRedis(t, dir)
 	awaitReady(t, port)
 	require.Equal(t, "-1", ask(t, port, "PTTL", "seat:{a}:1"))
 }

@@ -58,5 +58,5 @@ func TestRushAcceptsItsArguments(t *testing.T) {
 	cmd.Env = []string{"KUBERNETES_SERVICE_HOST=10.0.0.1"}
 	out, _ = cmd.CombinedOutput()
 	require.Equal(t, 2, cmd.ProcessState.ExitCode(), string(out))
-	require.Contains(t, string(out), "http://127.0.0.1:1 gives no seat map: ")
+	require.Contains(t, string(out), "http://127.0.0.1:1 gives no seat map")
 }

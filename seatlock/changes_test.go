@@ -116,7 +116,7 @@ func TestHoldsOnARealServerEndAsChanges(t *testing.T) {
 		found, err := locker.Changes(t.Context(), event, seatlock.NoChange, 10)
 		require.NoError(t, err)
 		return len(found) == 2 && found[1].Type == seatlock.ChangeExpired
-	}, 20*time.Second, 5*time.Millisecond)
+	}, redistest.Patience, 5*time.Millisecond)
 }
 
 func TestAwaitChange_ReturnsAtTheNextChange(t *testing.T) {

@@ -51,7 +51,7 @@ func TestDurable_NamesTheSettingAndRefusesSales(t *testing.T) {
 		require.NoError(t, b.redis.Do(t.Context(), c.spoil...).Err(), c.name)
 		b.unsafe(t, c.complains)
 		require.NoError(t, b.redis.Do(t.Context(), c.heal...).Err(), c.name)
-		require.Eventually(t, func() bool { return locker.Check(t.Context()) == nil }, 30*time.Second, time.Millisecond, c.name)
+		require.Eventually(t, func() bool { return locker.Check(t.Context()) == nil }, redistest.Patience, time.Millisecond, c.name)
 	}
 	b.buy(t, ann, "1A")
 }
@@ -81,7 +81,7 @@ func TestDurable_WaitsForACompleteFile(t *testing.T) {
 		b.unsafe(t, `appendonly is "no", set it to yes`)
 		delay(0)
 		require.NoError(t, b.redis.ConfigSet(t.Context(), "appendonly", "yes").Err())
-		require.Eventually(t, func() bool { return locker.Check(t.Context()) == nil }, 30*time.Second, time.Millisecond)
+		require.Eventually(t, func() bool { return locker.Check(t.Context()) == nil }, redistest.Patience, time.Millisecond)
 
 		// A later rewrite is harmless: the file of before is complete.
 		delay(10_000_000)

@@ -44,7 +44,7 @@ func TestReserve_LeavesNothingOfAnAbandonedEvent(t *testing.T) {
 		require.Subset(t, b.keys(t), []string{"seats:{gala}", "changes:{gala}", "user:{gala}:" + ann})
 		r.Advance(t, day)
 		// Redis deletes what has ended by itself, some time later.
-		require.Eventually(t, func() bool { return b.redis.DBSize(t.Context()).Val() == 0 }, 30*time.Second, time.Millisecond)
+		require.Eventually(t, func() bool { return b.redis.DBSize(t.Context()).Val() == 0 }, redistest.Patience, time.Millisecond)
 	})
 }
 
@@ -106,7 +106,7 @@ func TestMap_FollowsTheKeys(t *testing.T) {
 			require.NoError(t, err)
 			require.GreaterOrEqual(t, len(found.Seats), hall-2)
 			return len(found.Seats) == hall-2
-		}, 30*time.Second, time.Microsecond)
+		}, redistest.Patience, time.Microsecond)
 		var released []string
 		for _, line := range b.changes(t, seatlock.NoChange) {
 			if strings.HasPrefix(line, "released") {

@@ -46,8 +46,8 @@ func TestLocker_ChangesNothingAfterItsCallerWasAnswered(t *testing.T) {
 				b := setup(t, r)
 				b.reserve(t, ann, c.name)
 				proxy := redistest.NewProxy(t, r)
-				cut := newLocker(t, r.Client(t, proxy.Addr), 200*time.Millisecond)
-				require.NoError(t, cut.Ping(t.Context()))
+				cut := newLocker(t, r.Client(t, proxy.Addr), time.Second)
+				require.Eventually(t, func() bool { return cut.Ping(t.Context()) == nil }, redistest.Patience, time.Millisecond)
 
 				gate := make(chan struct{})
 				var held, replies atomic.Int64
@@ -62,13 +62,13 @@ func TestLocker_ChangesNothingAfterItsCallerWasAnswered(t *testing.T) {
 				require.ErrorIs(t, c.call(cut, c.name), seatlock.ErrOutcomeUnknown)
 				c.meanwhile(t, b, c.name)
 				if r.Mini != nil { // whose clock stands still otherwise
-					r.Advance(t, time.Second)
+					r.Advance(t, 2*time.Second)
 				}
 				before := b.status(t, c.name, c.want)
 				changes := b.changes(t, seatlock.NoChange)
 				require.Positive(t, held.Load())
 				close(gate)
-				require.Eventually(t, func() bool { return replies.Load() == held.Load() }, 30*time.Second, time.Millisecond, "the late call does not arrive")
+				require.Eventually(t, func() bool { return replies.Load() == held.Load() }, redistest.Patience, time.Millisecond, "the late call does not arrive")
 
 				after := b.status(t, c.name, c.want)
 				require.LessOrEqual(t, after.ExpiresIn, before.ExpiresIn, "the hold is no longer")

@@ -113,8 +113,9 @@ func TestADialErrorProvesNothingWhereTheClientRetries(t *testing.T) {
 func TestAStalledRedisLeavesTheOutcomeUnknown(t *testing.T) {
 	t.Parallel()
 	r := redistest.Server(t)
-	locker := newLocker(t, r.Client(t), 100*time.Millisecond)
-	require.NoError(t, locker.Ping(t.Context()))
+	client := r.Client(t)
+	require.NoError(t, newLocker(t, client, time.Minute).Ping(t.Context()))
+	locker := newLocker(t, client, time.Second) // enough to send what is not answered
 
 	r.Signal(t, syscall.SIGSTOP)
 	_, err := locker.Reserve(t.Context(), event, []string{"1A"}, ann)
@@ -127,7 +128,7 @@ func TestAStalledRedisLeavesTheOutcomeUnknown(t *testing.T) {
 	require.Eventually(t, func() bool {
 		_, err := locker.Reserve(t.Context(), event, []string{"1A"}, ann)
 		return err == nil
-	}, 10*time.Second, time.Millisecond, "the repeated call does not settle it")
+	}, redistest.Patience, time.Millisecond, "the repeated call does not settle it")
 }
 
 func TestARequestThatWasGivenUpIsNotSent(t *testing.T) {

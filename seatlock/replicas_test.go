@@ -21,7 +21,7 @@ func replicated(t *testing.T) (primary, replica *redistest.Redis) {
 	require.NoError(t, err)
 	replica = redistest.Bare(t, "--replicaof", host+" "+port)
 	require.Eventually(t, func() bool { return primary.Admin(t).Wait(t.Context(), 1, time.Second).Val() == 1 },
-		30*time.Second, time.Millisecond, "the replica does not come")
+		redistest.Patience, time.Millisecond, "the replica does not come")
 	return primary, replica
 }
 
@@ -44,7 +44,7 @@ func TestASaleWaitsForReplicas(t *testing.T) {
 func TestASaleThatTooFewReplicasHaveIsUnknownUntilTheyDo(t *testing.T) {
 	t.Parallel()
 	primary, replica := replicated(t)
-	opt := seatlock.Options{Timeout: 400 * time.Millisecond, SaleReplicas: 1}
+	opt := seatlock.Options{Timeout: 2 * time.Second, SaleReplicas: 1}
 	locker, err := seatlock.New(primary.Client(t), opt)
 	require.NoError(t, err)
 	patient, err := seatlock.New(primary.Client(t), seatlock.Options{Timeout: time.Minute})
@@ -67,7 +67,7 @@ func TestASaleThatTooFewReplicasHaveIsUnknownUntilTheyDo(t *testing.T) {
 
 	replica.Signal(t, syscall.SIGCONT)
 	require.Eventually(t, func() bool { return locker.Buy(t.Context(), event, []string{"1A"}, ann) == nil },
-		30*time.Second, time.Millisecond, "the repeated call does not settle it")
+		redistest.Patience, time.Millisecond, "the repeated call does not settle it")
 	require.Equal(t, "sold:"+ann, replica.Admin(t).Get(t.Context(), "seat:{gala}:1A").Val())
 	changes, err := patient.Changes(t.Context(), event, seatlock.NoChange, 10_000)
 	require.NoError(t, err)
@@ -108,8 +108,8 @@ func TestBuy_SellsAgainOnceAReplicaIsBack(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, locker.Check(t.Context()))
 	replica.Kill(t)
-	require.Eventually(t, func() bool { return errors.Is(locker.Check(t.Context()), seatlock.ErrUnsafe) }, 30*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return errors.Is(locker.Check(t.Context()), seatlock.ErrUnsafe) }, redistest.Patience, time.Millisecond)
 	require.ErrorIs(t, locker.Buy(t.Context(), event, []string{"1A"}, ann), seatlock.ErrUnavailable)
 	replica.Start(t)
-	require.Eventually(t, func() bool { return locker.Buy(t.Context(), event, []string{"1A"}, ann) == nil }, 30*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return locker.Buy(t.Context(), event, []string{"1A"}, ann) == nil }, redistest.Patience, time.Millisecond)
 }

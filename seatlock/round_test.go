@@ -46,7 +46,7 @@ func (s *stalled) call(f func()) {
 // queued waits until as many calls wait.
 func (s *stalled) queued(t *testing.T, calls int) {
 	t.Helper()
-	require.Eventually(t, func() bool { return s.locker.Queued() == calls }, 30*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return s.locker.Queued() == calls }, redistest.Patience, time.Millisecond)
 }
 
 // goOn lets Redis answer, and waits for all calls.

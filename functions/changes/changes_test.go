@@ -216,7 +216,7 @@ func TestAResumedStreamTellsNothingTwice(t *testing.T) {
 		b := setup(t, r)
 		b.locker.waitGate = make(chan struct{})
 		behind := b.open(t, "")
-		require.Eventually(t, func() bool { return b.locker.waits.all.Load() == 1 }, 20*time.Second, time.Millisecond)
+		require.Eventually(t, func() bool { return b.locker.waits.all.Load() == 1 }, redistest.Patience, time.Millisecond)
 		fill(t, r, n)
 		known, err := b.locker.LastChange(t.Context(), event)
 		require.NoError(t, err)
@@ -259,9 +259,9 @@ func TestFiveThousandReadersShareOneRead(t *testing.T) {
 			return !slices.ContainsFunc(readers, func(r *countingWriter) bool { return r.writes.Load() < events })
 		}
 	}
-	require.Eventually(t, toldAll(1), time.Minute, time.Millisecond, "not all streams begin")
+	require.Eventually(t, toldAll(1), redistest.Patience, time.Millisecond, "not all streams begin")
 	b.reserve(t, "1A")
-	require.Eventually(t, toldAll(2), time.Minute, time.Millisecond, "not all readers are told")
+	require.Eventually(t, toldAll(2), redistest.Patience, time.Millisecond, "not all readers are told")
 	require.EqualValues(t, 1, b.locker.waits.most.Load())
 	b.stop()
 	all.Wait()
@@ -299,7 +299,7 @@ func TestASlowReaderIsCutOff(t *testing.T) {
 		defer close(done)
 		handler.ServeHTTP(blocked, httptest.NewRequest(http.MethodGet, "/changes?event_id="+event, nil))
 	}()
-	require.Eventually(t, func() bool { return blocked.writes.Load() == 1 }, 20*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return blocked.writes.Load() == 1 }, redistest.Patience, time.Millisecond)
 	quick := b.open(t, "")
 	for i := range 200 {
 		b.reserve(t, fmt.Sprint(i))

@@ -46,7 +46,7 @@ func TestChanges_RefusesMoreThanMaxStreams(t *testing.T) {
 	require.Eventually(t, func() bool {
 		resp, _ := get()
 		return resp.StatusCode == http.StatusOK
-	}, 20*time.Second, time.Millisecond)
+	}, redistest.Patience, time.Millisecond)
 }
 
 func TestChanges_RandomEventsDoNotLockOutAnother(t *testing.T) {
@@ -91,7 +91,7 @@ func TestChanges_CatchesUpInPages(t *testing.T) {
 	for i := range streams {
 		streams[i] = b.open(t, seatlock.NoChange)
 	}
-	require.Eventually(t, func() bool { return b.locker.pages.now.Load() >= 8 }, 20*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return b.locker.pages.now.Load() >= 8 }, redistest.Patience, time.Millisecond)
 	close(b.locker.pageGate)
 	for _, s := range streams {
 		for i := range 1_001 {
@@ -116,7 +116,7 @@ func TestChanges_SlowReadersDoNotHoldUpOthers(t *testing.T) {
 		slow := &slowWriter{header: http.Header{}, release: release}
 		req := httptest.NewRequest(http.MethodGet, "/changes?event_id="+event+"&last_event_id=0-0", nil)
 		go handler.ServeHTTP(slow, req)
-		require.Eventually(t, func() bool { return slow.writes.Load() == 2 }, 20*time.Second, time.Millisecond)
+		require.Eventually(t, func() bool { return slow.writes.Load() == 2 }, redistest.Patience, time.Millisecond)
 	}
 	s := b.open(t, seatlock.NoChange)
 	for i := range 1_001 {

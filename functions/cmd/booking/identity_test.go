@@ -10,6 +10,7 @@ import (
 
 	"booking/functions/cmd/internal/processtest"
 	"booking/functions/internal/auth/authtest"
+	"booking/seatlock/redistest"
 )
 
 // call sends a JSON body with a token, as a script of an origin does.
@@ -45,7 +46,7 @@ func TestTokensAndOrigins(t *testing.T) {
 	require.Eventually(t, func() bool {
 		resp, answer = call(t, p.URL+"/reserve", ann, origin, seat)
 		return resp.StatusCode == http.StatusOK
-	}, 20*time.Second, 20*time.Millisecond)
+	}, redistest.Patience, 20*time.Millisecond)
 	require.Contains(t, answer, `"user_id":"ann"`)
 	require.Equal(t, origin, resp.Header.Get("Access-Control-Allow-Origin"))
 	resp, answer = call(t, p.URL+"/buy", issuer.Token(t, "bob"), "https://elsewhere.example.com", seat)

@@ -18,6 +18,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"booking/functions/cmd/internal/processtest"
+	"booking/seatlock/redistest"
 )
 
 func TestMetrics(t *testing.T) {
@@ -153,10 +154,10 @@ func TestTraces(t *testing.T) {
 			return traces.find(func(s *tracepb.Span) bool {
 				return s.Name == "reserve" && hex.EncodeToString(s.TraceId) == traceID && hex.EncodeToString(s.ParentSpanId) == parentID
 			}) != nil
-		}, time.Minute, 10*time.Millisecond, "no span of the request")
+		}, redistest.Patience, 10*time.Millisecond, "no span of the request")
 		require.Eventually(t, func() bool {
 			return traces.find(func(s *tracepb.Span) bool { return strings.Contains(s.Name, "evalsha") }) != nil
-		}, time.Minute, 10*time.Millisecond, "no span of the round trip")
+		}, redistest.Patience, 10*time.Millisecond, "no span of the round trip")
 		require.Nil(t, traces.find(func(s *tracepb.Span) bool { return strings.Contains(s.String(), "ann") }), "a span names a user")
 	})
 	t.Run("AFaultIsLoggedWithItsTrace", func(t *testing.T) {

@@ -104,13 +104,13 @@ func TestEmbeddedRedis(t *testing.T) {
 	url, closeRedis, err := redisclient.Embed()
 	require.NoError(t, err)
 	defer closeRedis()
-	client, err := redisclient.Open(redisclient.Options{Mode: redisclient.Single, URL: url, Timeout: time.Second})
+	client, err := redisclient.Open(redisclient.Options{Mode: redisclient.Single, URL: url, Timeout: time.Minute})
 	require.NoError(t, err)
 	defer func() { _ = client.Close() }()
 	require.NoError(t, client.Set(t.Context(), "hold", "x", 50*time.Millisecond).Err())
 	require.Eventually(t, func() bool {
 		return client.Exists(t.Context(), "hold").Val() == 0
-	}, 20*time.Second, 5*time.Millisecond, "the clock stands still")
+	}, redistest.Patience, 5*time.Millisecond, "the clock stands still")
 }
 
 func TestWhatCanNotBeOpenedIsRefused(t *testing.T) {
