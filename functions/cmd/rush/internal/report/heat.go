@@ -131,7 +131,7 @@ func (r *Run) heat(asked map[string]int) (*plot.Plot, vg.Length) {
 	return p, vg.Points(hall + above + 50)
 }
 
-// named marks the places 1, 2, … with names, of which there is room for most.
+// named marks the places 1, 2, … with names. There is room for so many at most.
 type named struct {
 	names []string
 	most  int
