@@ -85,6 +85,19 @@ func TestARedisThatIsGoneIsUnavailable(t *testing.T) {
 	_, err = locker.Status(t.Context(), event, "1A")
 	require.ErrorIs(t, err, seatlock.ErrUnavailable)
 	require.ErrorIs(t, locker.Check(t.Context()), seatlock.ErrUnavailable)
+	require.ErrorIs(t, locker.Ping(t.Context()), seatlock.ErrUnavailable)
+}
+
+// Redis answers, but does not tell how it is set up.
+func TestCheck_NeedsInfo(t *testing.T) {
+	t.Parallel()
+	r := redistest.Server(t)
+	locker := newLocker(t, r.Client(t), time.Minute)
+	require.NoError(t, locker.Check(t.Context()))
+	require.NoError(t, r.Admin(t).Do(t.Context(), "acl", "setuser", "booking", "-info").Err())
+	err := locker.Check(t.Context())
+	require.ErrorIs(t, err, seatlock.ErrUnavailable)
+	require.ErrorContains(t, err, "NOPERM")
 }
 
 func TestLocker_TakesAClusterThatIsGoneForAnOutage(t *testing.T) {

@@ -114,6 +114,7 @@ func TestBadFlagsAreOneSentence(t *testing.T) {
 
 func TestAMissingProgramIsOneSentence(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
+	t.Setenv("REDIS_SERVER", "")
 	status, stdout, stderr := speed(t.Context())
 	require.Equal(t, statusUsage, status)
 	require.Empty(t, stdout)

@@ -92,3 +92,19 @@ func TestClock_ReportsAJumpAndFollowsIt(t *testing.T) {
 	jump = c.observe(epoch+4_000, at(4*time.Second), at(4*time.Second))
 	require.InDelta(t, -10*time.Minute, jump, float64(20*time.Millisecond))
 }
+
+func TestVerdict_IsRecentForASecond(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var v verdict
+		require.False(t, v.recent())
+		v.set(nil)
+		time.Sleep(safeAge - 1) // of the bubble
+		require.True(t, v.recent())
+		time.Sleep(1)
+		require.False(t, v.recent())
+		v.set(nil)
+		v.set(ErrUnsafe)
+		require.False(t, v.recent())
+	})
+}
