@@ -168,7 +168,7 @@ func inspectReplicas(info string, want int) error {
 		}
 	}
 	if online < want {
-		return fmt.Errorf("%w: a sale waits for %d replicas and %d are online, start more", ErrUnsafe, want, online)
+		return fmt.Errorf("%w: %d of the %d replicas that a sale waits for are online, start more", ErrUnsafe, online, want)
 	}
 	return nil
 }
@@ -180,7 +180,7 @@ func (n *node) inspectFile(info string) error {
 	rewriting := infoField(info, "aof_rewrite_in_progress") != "0" || infoField(info, "aof_rewrite_scheduled") != "0"
 	switch complete := n.safe.fileComplete(enabled, !rewriting && !failed); {
 	case !enabled:
-		return unsafeSetting("appendonly", "no", "set it to yes")
+		return unsafeSetting("appendonly", "no", "set it to yes in the configuration file and restart Redis (CONFIG SET would replace the file of an earlier run)")
 	case !complete && failed:
 		return fmt.Errorf("%w: the append-only file could not be written as a whole, see the log of Redis and run BGREWRITEAOF", ErrUnsafe)
 	case !complete:
@@ -189,7 +189,8 @@ func (n *node) inspectFile(info string) error {
 	return nil
 }
 
-// durableSettings make Redis have each write on disk before it answers.
+// durableSettings, which are read as they are now, not as the configuration file has
+// them, make Redis have each write on disk before it answers.
 var durableSettings = []struct{ name, value string }{
 	{"appendfsync", "always"},
 	{"no-appendfsync-on-rewrite", "no"},

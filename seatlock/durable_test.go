@@ -64,7 +64,7 @@ func TestDurable_WaitsForACompleteFile(t *testing.T) {
 	locker, err := seatlock.New(r.Client(t), seatlock.Options{Timeout: time.Minute, Durable: true})
 	require.NoError(t, err)
 	b := &testBundle{locker: locker, redis: r.Admin(t)}
-	b.unsafe(t, `appendonly is "no", set it to yes`)
+	b.unsafe(t, `appendonly is "no", set it to yes in the configuration file`)
 	// A rewrite writes 100 keys or so, each with this delay.
 	for i := range 100 {
 		require.NoError(t, b.redis.Set(t.Context(), fmt.Sprint(i), "", 0).Err())

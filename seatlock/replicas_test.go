@@ -90,7 +90,7 @@ func TestBuy_RefusesWithoutReplicas(t *testing.T) {
 			err = locker.Buy(t.Context(), event, []string{"1A"}, ann)
 			require.ErrorIs(t, err, seatlock.ErrUnavailable)
 			require.ErrorIs(t, err, seatlock.ErrUnsafe)
-			require.ErrorContains(t, err, "a sale waits for 1 replicas and 0 are online, start more")
+			require.ErrorContains(t, err, "0 of the 1 replicas that a sale waits for are online, start more")
 			require.ErrorIs(t, locker.Check(t.Context()), seatlock.ErrUnsafe)
 			seat, err := locker.Status(t.Context(), event, "1A")
 			require.NoError(t, err)

@@ -26,7 +26,7 @@ func detail(t *testing.T, method string, err error) string {
 func TestWriteError_TellsAReadOfReading(t *testing.T) {
 	t.Parallel()
 	outage := fmt.Errorf("map: %w", seatlock.ErrUnavailable)
-	require.Equal(t, "The seats can't be reached right now, and nothing has changed. Send the same request again.", detail(t, http.MethodPost, outage))
+	require.Equal(t, "The seats can't be reached right now, and this request has changed nothing. Send it again.", detail(t, http.MethodPost, outage))
 	for _, method := range []string{http.MethodGet, http.MethodHead} {
 		require.Equal(t, "The seats can't be read right now. Send the same request again.", detail(t, method, outage))
 	}

@@ -139,7 +139,7 @@ var advice = map[Code]string{
 	CodeSeatSold:        "Sold seats can't be released. Nothing was released.",
 	CodeSeatLimit:       "These would be more seats than one user may have at this event. Nothing was reserved; choose fewer, or release some.",
 	CodeOutcomeUnknown:  "It is not known whether this took effect. Send the same request again: repeating it is safe.",
-	CodeUnavailable:     "The seats can't be reached right now, and nothing has changed. Send the same request again.",
+	CodeUnavailable:     "The seats can't be reached right now, and this request has changed nothing. Send it again.",
 	CodeInternal:        "Something is wrong on our side, and it has been logged.",
 }
 

@@ -91,7 +91,7 @@ func (v *Verifier) user(ctx context.Context, fields []string) (string, error) {
 	var expired *oidc.TokenExpiredError
 	switch {
 	case errors.Is(keys.err, errNoKeys):
-		return "", api.NewProblem(api.CodeUnavailable, "Your token can't be verified right now, and nothing has changed. Send the same request again.")
+		return "", api.NewProblem(api.CodeUnavailable, "Your token can't be verified right now, and this request has changed nothing. Send it again.")
 	case errors.Is(keys.err, errOtherToken), errors.Is(err, errOtherToken):
 		return "", refuse(invalidToken, "The token is not one to call with: its typ must be absent, JWT or at+jwt, and it must not have events. Send the access token or the ID token that your issuer signed for this service.")
 	case errors.As(err, &expired):

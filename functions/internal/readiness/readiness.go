@@ -93,7 +93,7 @@ func advice(err error) string {
 	var reply redis.Error
 	switch {
 	case errors.Is(err, seatlock.ErrUnsafe):
-		return "change the setting of Redis that the error names"
+		return "Redis answers but can lose seats; do what the error says"
 	case errors.As(err, &reply):
 		return "Redis refuses; correct REDIS_URL, REDIS_MODE or what its user may do"
 	}
