@@ -5,7 +5,7 @@
 -- KEYS[4…] -> seat:{event}:seat, one for each seat
 -- ARGV[3]  -> user
 -- ARGV[4]  -> 1: write again what is sold to the user already, so that a WAIT on
---             this connection waits for it (WAIT looks at the connection's own writes)
+--             this connection waits for it (since Redis 7.2, WAIT looks at its own writes)
 --
 -- Returns {1, now}: all are sold to the user, now or already.
 -- Returns {0, i, ttl, ...}: nothing has changed; a pair for each seat in the
