@@ -1,45 +1,12 @@
 package seatlock
 
 import (
-	"context"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 )
-
-// A round ends by the deadline of the first of its calls. A call that has next to no
-// time left is answered without being sent, or it would take the others' time.
-func TestRounds_LeaveOutACallThatIsNearlyLate(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		const late = 100 * time.Millisecond
-		free := make(chan struct{})
-		var sent [][]*call
-		r := rounds{late: late, queues: map[queueKey]*queue{}, send: func(ctx context.Context, _ queueKey, calls []*call) {
-			sent = append(sent, calls)
-			if len(sent) == 1 {
-				<-free // the first round trip takes long
-			}
-		}}
-		ask := func(left time.Duration) (*call, chan error) {
-			c, answered := &call{ctx: t.Context(), deadline: time.Now().Add(left)}, make(chan error, 1)
-			go func() { answered <- r.ask(queueKey{event: "gala"}, c) }()
-			synctest.Wait()
-			return c, answered
-		}
-		_, first := ask(time.Second)
-		_, nearly := ask(time.Second + late/2)
-		others, rest := ask(2 * time.Second)
-		time.Sleep(time.Second) // of the bubble: the first call has used all its time
-		close(free)
-		require.NoError(t, <-first)
-		require.ErrorIs(t, <-nearly, errTooLate)
-		require.NoError(t, <-rest)
-		require.Equal(t, []*call{others}, sent[1])
-	})
-}
 
 func TestCheckReply_NamesRepliesOfAnotherShape(t *testing.T) {
 	t.Parallel()

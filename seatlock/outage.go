@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"booking/seatlock/internal/batch"
 )
 
 // maxAttempts is how often a command is sent before its caller hears of a
@@ -67,7 +69,7 @@ var refusals = map[string]fault{
 // an error speaks of its last attempt alone and proves nothing.
 func (l *Locker) classify(err error) fault {
 	switch {
-	case errors.Is(err, errQueueFull), errors.Is(err, errTooLate), errors.Is(err, redis.ErrClosed), errors.Is(err, ErrUnsafe):
+	case errors.Is(err, batch.ErrQueueFull), errors.Is(err, batch.ErrTooLate), errors.Is(err, redis.ErrClosed), errors.Is(err, ErrUnsafe):
 		return final
 	case errors.Is(err, errTooFewReplicas), errors.Is(err, errReply):
 		return unknown

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"booking/seatlock"
+	"booking/seatlock/internal/batch"
 	"booking/seatlock/redistest"
 )
 
@@ -114,14 +115,6 @@ func TestOfManyCallsARoundTakesHalf(t *testing.T) {
 	s.queued(t, 1000)
 	s.goOn(t)
 	require.Equal(t, []int{256, 256, 256, 232}, []int{<-s.rounds, <-s.rounds, <-s.rounds, <-s.rounds})
-
-	s = stall(t, seatlock.Options{})
-	for i := range 99 {
-		s.call(func() { _, _ = s.locker.Status(context.Background(), event, fmt.Sprint(i)) })
-	}
-	s.queued(t, 99)
-	s.goOn(t)
-	require.Equal(t, []int{50, 49}, []int{<-s.rounds, <-s.rounds})
 }
 
 func TestACallThatLeavesTheQueueIsNotSent(t *testing.T) {
@@ -147,7 +140,7 @@ func TestAQueueThatIsFullRefusesAtOnce(t *testing.T) {
 	s.queued(t, seatlock.MaxQueued)
 	_, err := s.locker.Reserve(t.Context(), event, []string{"1A"}, bob)
 	require.ErrorIs(t, err, seatlock.ErrUnavailable)
-	require.ErrorContains(t, err, "too many calls wait for Redis")
+	require.ErrorIs(t, err, batch.ErrQueueFull)
 	_, err = s.locker.Reserve(t.Context(), "another", []string{"1A"}, bob)
 	require.ErrorIs(t, err, seatlock.ErrUnavailable, "the queues of all events share the bound")
 	s.goOn(t)

@@ -124,12 +124,12 @@ func (s script) time(cmd redis.Cmder) (int64, error) {
 func (l *Locker) eval(ctx context.Context, deadline time.Time, event string, s script, cmd redis.Cmder) error {
 	ctx, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
-	n, notAfter, err := l.prepare(ctx, queueKey{event: event})
+	n, notAfter, err := l.prepare(ctx, batchKey{event: event})
 	if err != nil {
 		return err
 	}
 	c := &call{cmd: cmd, script: s}
-	l.sendTo(ctx, n, notAfter, queueKey{event: event}, []*call{c})
+	l.sendTo(ctx, n, notAfter, batchKey{event: event}, []*call{c})
 	return c.err
 }
 

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"booking/seatlock/internal/batch"
 )
 
 // Client is what a Locker needs of go-redis. *redis.Client (a single server or
@@ -69,7 +71,7 @@ type Locker struct {
 	client        Client
 	clientRetries bool
 	opt           Options
-	rounds        rounds
+	batcher       *batch.Batcher[batchKey, *call]
 	single        *node    // unless client is a cluster's
 	nodes         sync.Map // of a cluster: address → *known
 }
@@ -92,7 +94,7 @@ func New(client Client, opt Options) (*Locker, error) {
 		return nil, fmt.Errorf("%w: a client whose calls may outlast their contexts; set ContextTimeoutEnabled", ErrInvalid)
 	}
 	l := &Locker{client: client, clientRetries: clientRetries(client), opt: opt, single: &node{client: client, known: &known{}}}
-	l.rounds = rounds{send: l.sendRound, late: opt.Timeout / 20, queues: map[queueKey]*queue{}}
+	l.batcher = l.newBatcher()
 	return l, nil
 }
 
@@ -130,8 +132,8 @@ func (l *Locker) Reserve(ctx context.Context, event string, seats []string, user
 	keys := seatKeys(event, seats)
 	var got reservation
 	err := l.try(ctx, ErrOutcomeUnknown, func(deadline time.Time) error {
-		c := &call{ctx: ctx, deadline: deadline, reserve: reservation{user: user, keys: keys}}
-		if err := l.rounds.ask(queueKey{event: event}, c); err != nil {
+		c := &call{reserve: reservation{user: user, keys: keys}}
+		if err := l.sendInBatch(ctx, batchKey{event: event}, deadline, c); err != nil {
 			return err
 		}
 		got = c.reserve
@@ -197,12 +199,12 @@ func (l *Locker) transition(ctx context.Context, name string, s script, refusal 
 	}
 	keys := transitionKeys(event, seats, user)
 	args = append([]any{l.opt.MaxSeatsPerUser, notAfterUnset, user}, args...)
-	key := queueKey{event: event, sale: s == buyScript && (l.opt.Durable || l.opt.SaleReplicas > 0)}
+	key := batchKey{event: event, sale: s == buyScript && (l.opt.Durable || l.opt.SaleReplicas > 0)}
 	var reply []int64
 	err := l.try(ctx, ErrOutcomeUnknown, func(deadline time.Time) error {
 		cmd := redis.NewIntSliceCmd(ctx, s.command(keys, args...)...)
-		c := &call{ctx: ctx, deadline: deadline, cmd: cmd, script: s}
-		if err := l.rounds.ask(key, c); err != nil {
+		c := &call{cmd: cmd, script: s}
+		if err := l.sendInBatch(ctx, key, deadline, c); err != nil {
 			return err
 		}
 		reply = cmd.Val()
@@ -272,7 +274,7 @@ func (l *Locker) Status(ctx context.Context, event, seat string) (Seat, error) {
 	var pttl int64
 	err := l.try(ctx, ErrUnavailable, func(deadline time.Time) error {
 		cmd := redis.NewIntCmd(ctx, "pttl", seatKey(event, seat))
-		err := l.rounds.ask(queueKey{event: event}, &call{ctx: ctx, deadline: deadline, cmd: cmd})
+		err := l.sendInBatch(ctx, batchKey{event: event}, deadline, &call{cmd: cmd})
 		pttl = cmd.Val()
 		return err
 	})
@@ -284,7 +286,7 @@ func (l *Locker) Status(ctx context.Context, event, seat string) (Seat, error) {
 
 // Queued returns how many calls wait in this process for their round trip; MaxQueued
 // at most.
-func (l *Locker) Queued() int { return l.rounds.len() }
+func (l *Locker) Queued() int { return l.batcher.Len() }
 
 // ClockOffset returns the time of Redis minus that of this process, as last seen; of a
 // cluster's nodes the one that differs most. It is 0 before Redis has answered.

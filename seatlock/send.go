@@ -112,13 +112,14 @@ func (l *Locker) notAfter(ctx context.Context, n *node) (int64, error) {
 	return at, nil
 }
 
-// sendRound sends the calls of a round, all reservations as one script, and gives
+// sendBatch sends the calls of a batch, all reservations as one script, and gives
 // each its answer.
-func (l *Locker) sendRound(ctx context.Context, key queueKey, calls []*call) {
+func (l *Locker) sendBatch(ctx context.Context, key batchKey, calls []*call) {
 	if l.opt.OnRound != nil {
 		l.opt.OnRound(len(calls))
 	}
-	var reserves, sent []*call
+	var reserves []*call
+	sent := calls[:0]
 	for _, c := range calls {
 		if c.cmd == nil {
 			reserves = append(reserves, c)
@@ -143,7 +144,7 @@ func (l *Locker) sendRound(ctx context.Context, key queueKey, calls []*call) {
 
 // sendAll sends the commands of calls to the node of their event, and gives each call
 // its error.
-func (l *Locker) sendAll(ctx context.Context, key queueKey, calls []*call) {
+func (l *Locker) sendAll(ctx context.Context, key batchKey, calls []*call) {
 	n, notAfter, err := l.prepare(ctx, key)
 	if err != nil {
 		for _, c := range calls {
@@ -160,7 +161,7 @@ func (l *Locker) sendAll(ctx context.Context, key queueKey, calls []*call) {
 }
 
 // prepare returns the node for calls of key, and until when scripts may act there.
-func (l *Locker) prepare(ctx context.Context, key queueKey) (*node, int64, error) {
+func (l *Locker) prepare(ctx context.Context, key batchKey) (*node, int64, error) {
 	n, err := l.nodeOf(ctx, key.event)
 	if err != nil {
 		return nil, 0, err
@@ -176,7 +177,7 @@ func (l *Locker) prepare(ctx context.Context, key queueKey) (*node, int64, error
 
 // sendTo sends the commands of calls on one connection, and again, as source, those
 // of scripts that Redis does not know.
-func (l *Locker) sendTo(ctx context.Context, n *node, notAfter int64, key queueKey, calls []*call) {
+func (l *Locker) sendTo(ctx context.Context, n *node, notAfter int64, key batchKey, calls []*call) {
 	for len(calls) > 0 {
 		pipe := n.client.Pipeline()
 		for _, c := range calls {
