@@ -15,18 +15,18 @@ import (
 	"booking/seatlock/redistest"
 )
 
-// operation is what callers do over and over, each time with a group of seats.
+// operation is a call that a benchmark repeats, each time with a group of seats.
 type operation struct {
 	name   string
-	size   int    // how many seats a group has
-	among  int    // how many groups there are; one for each call where 0
-	heldBy string // who holds them all before; nobody where empty
+	size   int    // seats in a group
+	groups int    // 0: a new group for each call
+	heldBy string // the user who holds all groups before; "": they are free
 	call   func(ctx context.Context, l *seatlock.Locker, group []string) error
 }
 
 var (
 	winning = operation{name: "Reserve", size: 1, call: reserveForAnn}
-	losing  = operation{name: "ReserveLosing", size: 1, among: 1000, heldBy: bob,
+	losing  = operation{name: "ReserveLosing", size: 1, groups: 1000, heldBy: bob,
 		call: func(ctx context.Context, l *seatlock.Locker, group []string) error {
 			if err := reserveForAnn(ctx, l, group); !errors.Is(err, seatlock.ErrTaken) {
 				return fmt.Errorf("%v is not taken: %w", group, err)
@@ -49,7 +49,7 @@ func BenchmarkLocker(b *testing.B) {
 		{name: "Buy", size: 1, heldBy: ann, call: func(ctx context.Context, l *seatlock.Locker, group []string) error {
 			return l.Buy(ctx, event, group, ann)
 		}},
-		{name: "Status", size: 1, among: 1000, heldBy: bob, call: func(ctx context.Context, l *seatlock.Locker, group []string) error {
+		{name: "Status", size: 1, groups: 1000, heldBy: bob, call: func(ctx context.Context, l *seatlock.Locker, group []string) error {
 			_, err := l.Status(ctx, event, group[0])
 			return err
 		}},
@@ -74,7 +74,7 @@ func benchSetup(b *testing.B) *benchBundle {
 	return &benchBundle{&testBundle{locker, server.Admin(b)}, server}
 }
 
-// run has callers do op at once, b.N times in all.
+// run measures op by concurrent callers, b.N times in all.
 func (bundle *benchBundle) run(b *testing.B, op operation, callers int) {
 	groups := bundle.prepare(b, op, b.N)
 	b.ReportAllocs()
@@ -84,13 +84,12 @@ func (bundle *benchBundle) run(b *testing.B, op operation, callers int) {
 	require.NoError(b, err)
 }
 
-// prepare returns the groups for calls of op. Redis is empty then, but for who holds
-// them.
+// prepare empties Redis and returns the groups for calls of op, held if op says so.
 func (bundle *benchBundle) prepare(b *testing.B, op operation, calls int) [][]string {
 	b.Helper()
 	require.NoError(b, bundle.redis.FlushAll(b.Context()).Err())
-	if op.among > 0 {
-		calls = op.among
+	if op.groups > 0 {
+		calls = op.groups
 	}
 	groups := make([][]string, calls)
 	for i := range groups {
@@ -107,7 +106,7 @@ func (bundle *benchBundle) prepare(b *testing.B, op operation, calls int) [][]st
 	return groups
 }
 
-// share has callers make calls, numbered from 0, at once. It returns the first error.
+// share spreads calls, numbered from 0, over concurrent callers. It returns the first error.
 func share(callers, calls int, call func(i int) error) error {
 	var next atomic.Int64
 	var all sync.WaitGroup

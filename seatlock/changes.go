@@ -11,23 +11,22 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// NoChange is the position before the first Change of an event.
+// NoChange is the position before the first change of an event.
 const NoChange = "0-0"
 
-// changesKept is the least number of transitions of an event that Redis keeps:
-// lua/event.lua trims the stream to about as many.
-const changesKept = 10_000
+// minStreamLength is how many changes of an event Redis keeps at least: lua/event.lua trims
+// the stream to about as many.
+const minStreamLength = 10_000
 
-// ErrReset means that the changes after a position can't be read: some of them were
-// trimmed, or Redis does not have the position. It was emptied, another took its place,
-// or it removed the changes of an event that has ended. Load the seat map, and go on
-// from its Change.
+// ErrReset means that the changes after a position can't be read. Some of them were trimmed,
+// or Redis does not have the position: it lost its data, another server took its place, or
+// the changes of an abandoned event ended. Load the seat map and continue from its Change.
 var ErrReset = errors.New("seatlock: position of changes lost")
 
-// ChangeType is what a transition did to its seats.
+// ChangeType is what a change did to its seats.
 type ChangeType string
 
-// The transitions. Expired is a hold that ended by itself.
+// The types of changes. An expired hold ended by its deadline.
 const (
 	ChangeHeld     ChangeType = "held"
 	ChangeExtended ChangeType = "extended"
@@ -36,25 +35,26 @@ const (
 	ChangeSold     ChangeType = "sold"
 )
 
-// Change is one transition of one or more seats of an event.
+// Change is one entry of an event's stream: what happened to one or more of its seats.
 type Change struct {
-	ID       string // of the stream entry; IDs of one Redis grow
+	ID       string // of the stream entry: later changes have greater IDs, compared as numbers
 	Type     ChangeType
 	SeatIDs  []string
-	Deadline time.Time // by Redis' clock, UTC; zero unless held or extended
+	Deadline time.Time // of the holds, UTC, by the clock of Redis; zero unless held or extended
 }
 
-// Settle notes, as changes of an event, the holds that ended by themselves and that
-// no transition has noted since. It returns how long it is until the next one may
-// end, which is negative where nothing is held.
-func (l *Locker) Settle(ctx context.Context, event string) (time.Duration, error) {
+// RecordExpired appends an expired change for each hold whose deadline has passed, unless an
+// earlier call has. It returns how long to wait before the next call: 0 if more holds have
+// expired, negative if none is left. It fails with ErrInvalid, ErrUnavailable or
+// ErrOutcomeUnknown.
+func (l *Locker) RecordExpired(ctx context.Context, event string) (time.Duration, error) {
 	if !ValidID(event) {
 		return 0, fmt.Errorf("%w: event %q", ErrInvalid, event)
 	}
 	var reply []int64
-	err := l.try(ctx, ErrOutcomeUnknown, func(deadline time.Time) error {
-		cmd := redis.NewIntSliceCmd(ctx, settleScript.command(eventKeys(event), 0, notAfterUnset)...)
-		if err := l.eval(ctx, deadline, event, settleScript, cmd); err != nil {
+	err := l.withRetries(ctx, ErrOutcomeUnknown, func(deadline time.Time) error {
+		cmd := redis.NewIntSliceCmd(ctx, recordExpiredScript.command(eventKeys(event), 0, notAfterUnset)...)
+		if err := l.runScript(ctx, deadline, event, recordExpiredScript, cmd); err != nil {
 			return err
 		}
 		if reply = cmd.Val(); len(reply) != 3 {
@@ -63,15 +63,14 @@ func (l *Locker) Settle(ctx context.Context, event string) (time.Duration, error
 		return nil
 	})
 	if err != nil {
-		return 0, fmt.Errorf("settle: %w", err)
+		return 0, fmt.Errorf("record expired: %w", err)
 	}
 	return time.Duration(reply[2]) * time.Millisecond, nil
 }
 
-// Changes returns the changes of an event after a position, oldest first, limit at
-// most; it does not wait for one. The position is the ID of a change, or NoChange.
-//
-// It fails with ErrReset, ErrInvalid or ErrUnavailable.
+// Changes returns the changes of an event after a position, oldest first, limit at most. The
+// position is the ID of a change, or NoChange. If there are none, Changes does not wait; see
+// AwaitChange. It fails with ErrReset, ErrInvalid or ErrUnavailable.
 func (l *Locker) Changes(ctx context.Context, event, after string, limit int) ([]Change, error) {
 	if !ValidID(event) || limit < 1 {
 		return nil, fmt.Errorf("%w: event %q, limit %d", ErrInvalid, event, limit)
@@ -80,7 +79,7 @@ func (l *Locker) Changes(ctx context.Context, event, after string, limit int) ([
 		return nil, fmt.Errorf("%w: no change has the ID %q", ErrReset, after)
 	}
 	var changes []Change
-	err := l.try(ctx, ErrUnavailable, func(deadline time.Time) (err error) {
+	err := l.withRetries(ctx, ErrUnavailable, func(deadline time.Time) (err error) {
 		if after == NoChange {
 			changes, err = l.firstChanges(ctx, deadline, event, limit)
 		} else {
@@ -97,12 +96,12 @@ func (l *Locker) Changes(ctx context.Context, event, after string, limit int) ([
 	return changes, nil
 }
 
-// changesAfter returns nil if the change with the ID after is no longer in the stream.
-// One command reads it and those after it: as Redis trims from the oldest on, none
+// changesAfter returns nil if the change with the ID after is no longer in the stream. One
+// command reads that change and those after it. Redis trims the oldest first, so none
 // between them is missing.
 func (l *Locker) changesAfter(ctx context.Context, deadline time.Time, event, after string, limit int) ([]Change, error) {
 	found := redis.NewXMessageSliceCmd(ctx, "xrange", changesKey(event), after, "+", "count", limit+1)
-	if err := l.do(ctx, deadline, found); err != nil {
+	if err := l.run(ctx, deadline, found); err != nil {
 		return nil, err
 	}
 	if len(found.Val()) == 0 || found.Val()[0].ID != after {
@@ -111,30 +110,29 @@ func (l *Locker) changesAfter(ctx context.Context, deadline time.Time, event, af
 	return newChanges(found.Val()[1:]), nil
 }
 
-// firstChanges returns nil if changes may have been trimmed. It reads before it checks:
-// what is trimmed after the check was read.
+// firstChanges returns nil if changes may have been trimmed. It checks that after it has
+// read: then a later trim does not matter.
 func (l *Locker) firstChanges(ctx context.Context, deadline time.Time, event string, limit int) ([]Change, error) {
 	found := redis.NewXMessageSliceCmd(ctx, "xrange", changesKey(event), "-", "+", "count", limit)
-	if err := l.do(ctx, deadline, found); err != nil {
+	if err := l.run(ctx, deadline, found); err != nil {
 		return nil, err
 	}
 	count := redis.NewIntCmd(ctx, "xlen", changesKey(event))
-	if err := l.do(ctx, deadline, count); err != nil {
+	if err := l.run(ctx, deadline, count); err != nil {
 		return nil, err
 	}
-	if count.Val() >= changesKept { // a shorter stream was never trimmed
+	if count.Val() >= minStreamLength { // a shorter stream was never trimmed
 		return nil, nil
 	}
 	return newChanges(found.Val()), nil
 }
 
-// AwaitChange returns when the event has a change after a position, or after wait,
-// which takes a connection of its own until then. It is a hint to call Changes: what it
-// waits for may never come at a position that Redis does not have.
-//
-// It fails with ErrInvalid or ErrUnavailable.
+// AwaitChange returns when the event has a change after a position, or when wait, 1 ms at
+// least, has passed. Until then it occupies a connection. Call Changes in both cases: if
+// Redis does not have the position, no change may ever come after it. It fails with
+// ErrInvalid or ErrUnavailable.
 func (l *Locker) AwaitChange(ctx context.Context, event, after string, wait time.Duration) error {
-	if !ValidID(event) || !validChangeID(after) || wait < time.Millisecond { // Redis waits forever for less
+	if !ValidID(event) || !validChangeID(after) || wait < time.Millisecond { // BLOCK 0 would wait forever
 		return fmt.Errorf("%w: event %q, change %q, wait %v", ErrInvalid, event, after, wait)
 	}
 	ctx, cancel := context.WithTimeout(ctx, wait+l.opt.Timeout)
@@ -146,16 +144,16 @@ func (l *Locker) AwaitChange(ctx context.Context, event, after string, wait time
 	return nil
 }
 
-// LastChange returns the ID of the last change of an event, or NoChange. Its errors
-// are ErrInvalid and ErrUnavailable.
+// LastChange returns the ID of an event's last change, or NoChange. It fails with ErrInvalid
+// or ErrUnavailable.
 func (l *Locker) LastChange(ctx context.Context, event string) (string, error) {
 	if !ValidID(event) {
 		return "", fmt.Errorf("%w: event %q", ErrInvalid, event)
 	}
 	last := NoChange
-	err := l.try(ctx, ErrUnavailable, func(deadline time.Time) error {
+	err := l.withRetries(ctx, ErrUnavailable, func(deadline time.Time) error {
 		cmd := redis.NewXMessageSliceCmd(ctx, "xrevrange", changesKey(event), "+", "-", "count", 1)
-		err := l.do(ctx, deadline, cmd)
+		err := l.run(ctx, deadline, cmd)
 		if err == nil && len(cmd.Val()) > 0 {
 			last = cmd.Val()[0].ID
 		}
@@ -167,7 +165,7 @@ func (l *Locker) LastChange(ctx context.Context, event string) (string, error) {
 	return last, nil
 }
 
-// newChanges returns no nil slice.
+// newChanges returns the changes of stream entries, never nil.
 func newChanges(messages []redis.XMessage) []Change {
 	changes := make([]Change, len(messages))
 	for i, message := range messages {
@@ -185,6 +183,7 @@ func newChange(message redis.XMessage) Change {
 	return change
 }
 
+// validChangeID reports whether id has the form of a stream entry's ID.
 func validChangeID(id string) bool {
 	first, second, found := strings.Cut(id, "-")
 	_, err1 := strconv.ParseUint(first, 10, 64)

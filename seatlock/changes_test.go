@@ -1,7 +1,6 @@
 package seatlock_test
 
 import (
-	"fmt"
 	"testing"
 	"time"
 
@@ -11,23 +10,7 @@ import (
 	"booking/seatlock/redistest"
 )
 
-func (b *testBundle) changes(t *testing.T, after string) []string {
-	t.Helper()
-	found, err := b.locker.Changes(t.Context(), event, after, 100)
-	require.NoError(t, err)
-	return lines(found)
-}
-
-func lines(changes []seatlock.Change) []string {
-	var lines []string
-	for _, c := range changes {
-		lines = append(lines, fmt.Sprint(c.Type, c.SeatIDs))
-	}
-	return lines
-}
-
-// fill appends n changes to the stream of the event as lua/event.lua does; trim is its
-// MAXLEN.
+// fill appends n changes to the event's stream as lua/event.lua does, with trim as MAXLEN.
 func (b *testBundle) fill(t *testing.T, n, trim int) {
 	t.Helper()
 	require.NoError(t, b.redis.Eval(t.Context(), `
@@ -45,7 +28,7 @@ func (b *testBundle) last(t *testing.T) string {
 	return last
 }
 
-// requireReset asserts that nothing can be read from a position on, whatever the limit.
+// requireReset requires ErrReset for the changes after a position, with any limit.
 func (b *testBundle) requireReset(t *testing.T, after string) {
 	t.Helper()
 	for _, limit := range []int{1, 10_000} {
@@ -54,7 +37,7 @@ func (b *testBundle) requireReset(t *testing.T, after string) {
 	}
 }
 
-func TestChanges(t *testing.T) {
+func TestChanges_HasEachTransitionOnce(t *testing.T) {
 	t.Parallel()
 	redistest.Each(t, func(t *testing.T, r *redistest.Redis) {
 		b := setup(t, r)
@@ -63,7 +46,7 @@ func TestChanges(t *testing.T) {
 		require.Equal(t, seatlock.NoChange, first)
 
 		b.reserve(t, ann, "1A", "1B")
-		b.reserve(t, ann, "1A", "1B") // changes nothing
+		b.reserve(t, ann, "1A", "1B") // repeated: changes nothing
 		_, err = b.locker.Reserve(t.Context(), event, []string{"1A"}, bob)
 		require.ErrorIs(t, err, seatlock.ErrTaken)
 		b.buy(t, ann, "1A")
@@ -78,58 +61,6 @@ func TestChanges(t *testing.T) {
 		found, err := b.locker.Map(t.Context(), event)
 		require.NoError(t, err)
 		require.Equal(t, last, found.Change)
-	})
-}
-
-// A hold that ends by itself is one change, whether its end is noted because
-// somebody settles or because somebody takes the seat; and it comes before that.
-func TestAHoldThatEndsIsOneChange(t *testing.T) {
-	t.Parallel()
-	r := redistest.Mini(t) // a real server's clock can't be moved on
-	b := setup(t, r)
-	wait, err := b.locker.Settle(t.Context(), event)
-	require.NoError(t, err)
-	require.Negative(t, wait, "nothing is held")
-
-	b.reserve(t, ann, "1A", "1B")
-	wait, err = b.locker.Settle(t.Context(), event)
-	require.NoError(t, err)
-	require.Equal(t, holdTime+time.Millisecond, wait)
-	r.Advance(t, wait)
-	b.reserve(t, bob, "1B")
-	for range 2 {
-		_, err = b.locker.Settle(t.Context(), event)
-		require.NoError(t, err)
-	}
-	require.Equal(t, []string{"held[1A 1B]", "expired[1A]", "expired[1B]", "held[1B]"}, b.changes(t, seatlock.NoChange))
-}
-
-func TestHoldsOnARealServerEndAsChanges(t *testing.T) {
-	t.Parallel()
-	locker, err := seatlock.New(redistest.Server(t).Client(t), seatlock.Options{HoldTime: 50 * time.Millisecond, Timeout: time.Minute})
-	require.NoError(t, err)
-	_, err = locker.Reserve(t.Context(), event, []string{"1A"}, ann)
-	require.NoError(t, err)
-	require.Eventually(t, func() bool {
-		_, err := locker.Settle(t.Context(), event)
-		require.NoError(t, err)
-		found, err := locker.Changes(t.Context(), event, seatlock.NoChange, 10)
-		require.NoError(t, err)
-		return len(found) == 2 && found[1].Type == seatlock.ChangeExpired
-	}, redistest.Patience, 5*time.Millisecond)
-}
-
-func TestAwaitChange_ReturnsAtTheNextChange(t *testing.T) {
-	t.Parallel()
-	redistest.Each(t, func(t *testing.T, r *redistest.Redis) {
-		b := setup(t, r)
-		woken := make(chan error)
-		go func() { woken <- b.locker.AwaitChange(t.Context(), event, seatlock.NoChange, time.Hour) }()
-		b.reserve(t, ann, "1A")
-		require.NoError(t, <-woken)
-		require.NoError(t, b.locker.AwaitChange(t.Context(), event, seatlock.NoChange, time.Hour), "it is there already")
-		require.NoError(t, b.locker.AwaitChange(t.Context(), event, b.last(t), time.Millisecond), "there is none")
-		require.ErrorIs(t, b.locker.AwaitChange(t.Context(), event, b.last(t), 0), seatlock.ErrInvalid)
 	})
 }
 
@@ -153,8 +84,22 @@ func TestChanges_ReadsPages(t *testing.T) {
 	})
 }
 
-// The scripts keep ten thousand changes, and not many more.
-func TestChanges_ResetsOnlyWhatIsTrimmed(t *testing.T) {
+func TestAwaitChange_ReturnsAtNextChange(t *testing.T) {
+	t.Parallel()
+	redistest.Each(t, func(t *testing.T, r *redistest.Redis) {
+		b := setup(t, r)
+		woken := make(chan error)
+		go func() { woken <- b.locker.AwaitChange(t.Context(), event, seatlock.NoChange, time.Hour) }()
+		b.reserve(t, ann, "1A")
+		require.NoError(t, <-woken)
+		require.NoError(t, b.locker.AwaitChange(t.Context(), event, seatlock.NoChange, time.Hour), "there is a change already")
+		require.NoError(t, b.locker.AwaitChange(t.Context(), event, b.last(t), time.Millisecond), "there is no change")
+		require.ErrorIs(t, b.locker.AwaitChange(t.Context(), event, b.last(t), 0), seatlock.ErrInvalid)
+	})
+}
+
+// The scripts keep ten thousand changes and few more.
+func TestChanges_ResetsTrimmedPositionsOnly(t *testing.T) {
 	t.Parallel()
 	redistest.Each(t, func(t *testing.T, r *redistest.Redis) {
 		b := setup(t, r)
@@ -178,8 +123,8 @@ func TestChanges_ResetsOnlyWhatIsTrimmed(t *testing.T) {
 	})
 }
 
-// From the beginning on, a stream of as many changes as are kept may lack some.
-func TestChanges_ResetsATrimmedBeginning(t *testing.T) {
+// A stream with as many changes as scripts keep may lack the first ones.
+func TestChanges_ResetsTrimmedBeginning(t *testing.T) {
 	t.Parallel()
 	redistest.Each(t, func(t *testing.T, r *redistest.Redis) {
 		b := setup(t, r)
@@ -189,7 +134,7 @@ func TestChanges_ResetsATrimmedBeginning(t *testing.T) {
 	})
 }
 
-func TestChanges_ResetsPositionsThatRedisDoesNotHave(t *testing.T) {
+func TestChanges_ResetsUnknownPositions(t *testing.T) {
 	t.Parallel()
 	redistest.Each(t, func(t *testing.T, r *redistest.Redis) {
 		b := setup(t, r)
@@ -202,18 +147,28 @@ func TestChanges_ResetsPositionsThatRedisDoesNotHave(t *testing.T) {
 		})
 		t.Run("InTheFuture", func(t *testing.T) { b.requireReset(t, "9999999999999-0") })
 		t.Run("Between", func(t *testing.T) { b.requireReset(t, "1-0") })
-		t.Run("OfRemovedChanges", func(t *testing.T) {
+		t.Run("OfDeletedStream", func(t *testing.T) {
 			require.NoError(t, b.redis.Del(t.Context(), "changes:{gala}").Err())
 			b.requireReset(t, position)
 			require.Equal(t, seatlock.NoChange, b.last(t))
 			require.Empty(t, b.changes(t, seatlock.NoChange))
 		})
-		t.Run("OfAnEmptiedRedis", func(t *testing.T) {
+		t.Run("OfEmptiedRedis", func(t *testing.T) {
 			require.NoError(t, b.redis.FlushAll(t.Context()).Err())
-			r.Advance(t, time.Millisecond) // else miniredis makes the same ID
+			r.Advance(t, time.Millisecond) // otherwise miniredis gives the same ID
 			b.reserve(t, ann, "1B")
 			b.requireReset(t, position)
 			require.Equal(t, []string{"held[1B]"}, b.changes(t, seatlock.NoChange))
 		})
 	})
+}
+
+func TestChanges_KeepsLastTenThousand(t *testing.T) {
+	t.Parallel()
+	b := setup(t, redistest.Mini(t))
+	for range 1_500 {
+		b.reserve(t, ann, "1A")
+		require.NoError(t, b.locker.Release(t.Context(), event, []string{"1A"}, ann))
+	}
+	require.EqualValues(t, 3_000, b.redis.XLen(t.Context(), "changes:{gala}").Val())
 }

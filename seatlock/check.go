@@ -13,55 +13,54 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// safeAge is how long a node that was found safe is believed to be, before a sale
-// checks it again.
-const safeAge = time.Second
+// safetyAge is how long Buy believes that a node is safe before it checks the node again.
+const safetyAge = time.Second
 
-// maxReplicaLag is since when a replica that counts has acknowledged what it has; it is
-// the default of Redis's min-replicas-max-lag.
-const maxReplicaLag = 10 // s
+// maxReplicaLag is the age of a replica's last acknowledgement, in seconds, up to which the
+// replica counts. It is the default of Redis's min-replicas-max-lag.
+const maxReplicaLag = 10
 
-// verdict is what the last inspection of a node found.
-type verdict struct {
+// safetyCheck is the result of the last inspection of a node.
+type safetyCheck struct {
 	mu       sync.Mutex
-	at       time.Time // of the inspection, if it found the node safe; else zero
-	complete bool      // see fileComplete
+	passedAt time.Time // zero if the node was not safe
+	complete bool      // see aofComplete
 }
 
-// recent reports whether the node was found safe within safeAge.
-func (v *verdict) recent() bool {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	return !v.at.IsZero() && time.Since(v.at) < safeAge
+// passedRecently reports whether the node was safe within safetyAge.
+func (s *safetyCheck) passedRecently() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.passedAt.IsZero() && time.Since(s.passedAt) < safetyAge
 }
 
-// set notes the result of an inspection.
-func (v *verdict) set(err error) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.at = time.Time{}
+// record sets the result of an inspection, nil if the node is safe.
+func (s *safetyCheck) record(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.passedAt = time.Time{}
 	if err == nil {
-		v.at = time.Now()
+		s.passedAt = time.Now()
 	}
 }
 
-// fileComplete reports whether a restart would read all sales from the append-only
-// file. Until the first rewrite after "appendonly yes" has ended, it reads an older
-// file, or none. INFO does not tell that rewrite from later ones, which are harmless:
-// so a rewrite counts only while the file was never seen without one.
-func (v *verdict) fileComplete(enabled, rewritten bool) bool {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.complete = enabled && (v.complete || rewritten)
-	return v.complete
+// aofComplete reports whether a restart would load all sales from the append-only file.
+// Until the first rewrite after "appendonly yes" has ended, Redis loads an older file, or
+// none. INFO does not tell that rewrite from later ones, which are harmless. So the file
+// counts as complete once an inspection sees no rewrite, until appendonly is off.
+func (s *safetyCheck) aofComplete(enabled, noRewrite bool) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.complete = enabled && (s.complete || noRewrite)
+	return s.complete
 }
 
 // Ping reports whether Redis answers: nil or ErrUnavailable.
 func (l *Locker) Ping(ctx context.Context) error {
-	err := l.try(ctx, ErrUnavailable, func(deadline time.Time) error {
+	err := l.withRetries(ctx, ErrUnavailable, func(deadline time.Time) error {
 		ctx, cancel := context.WithDeadline(ctx, deadline)
 		defer cancel()
-		return l.eachNode(ctx, l.askTime)
+		return l.eachNode(ctx, l.readClock)
 	})
 	if err != nil {
 		return fmt.Errorf("ping: %w", err)
@@ -69,24 +68,13 @@ func (l *Locker) Ping(ctx context.Context) error {
 	return nil
 }
 
-// eachNode calls f for every node that takes writes.
-func (l *Locker) eachNode(ctx context.Context, f func(context.Context, *node) error) error {
-	cluster, ok := l.client.(*redis.ClusterClient)
-	if !ok {
-		return f(ctx, l.single)
-	}
-	return cluster.ForEachMaster(ctx, func(ctx context.Context, primary *redis.Client) error {
-		return f(ctx, l.nodeAt(primary))
-	})
-}
-
-// Check reports whether Redis answers and keeps what it is given: it fails with
+// Check reports whether Redis answers and keeps what is written to it. It fails with
 // ErrUnavailable, or with ErrUnsafe and the setting to change.
 //
-// Every policy but noeviction frees seats when memory is full: allkeys-* sold ones,
-// volatile-* held ones (https://redis.io/docs/latest/develop/reference/eviction/); a
-// replica takes no writes. Options.Durable and Options.SaleReplicas demand more: see
-// there. While they are not met, Buy fails with ErrUnavailable.
+// The eviction policy must be noeviction: when memory is full, allkeys-* frees sold seats and
+// volatile-* frees held ones (https://redis.io/docs/latest/develop/reference/eviction/). The
+// server must be a primary, because a replica takes no writes. Options.Durable and
+// Options.SaleReplicas require more. While they are not met, Buy fails with ErrUnavailable.
 func (l *Locker) Check(ctx context.Context) error {
 	if err := l.Ping(ctx); err != nil {
 		return err
@@ -100,16 +88,17 @@ func (l *Locker) Check(ctx context.Context) error {
 	return err
 }
 
-// requireSafe fails if n was not found to keep the promises of Options recently, and
-// does not now. It holds up a sale once in safeAge.
+// requireSafe inspects n unless it was safe within safetyAge. So it delays one sale in a
+// safetyAge.
 func (l *Locker) requireSafe(ctx context.Context, n *node) error {
-	if n.safe.recent() {
+	if n.safety.passedRecently() {
 		return nil
 	}
 	return l.inspect(ctx, n)
 }
 
-// inspect fails with ErrUnsafe and the setting to change, or because n does not answer.
+// inspect returns ErrUnsafe with the setting to change, or the error of an n that does not
+// answer.
 func (l *Locker) inspect(ctx context.Context, n *node) error {
 	pipe := n.client.Pipeline()
 	info := pipe.Info(ctx, "memory", "replication", "persistence")
@@ -119,7 +108,7 @@ func (l *Locker) inspect(ctx context.Context, n *node) error {
 		for _, want := range durableSettings {
 			settings = append(settings, pipe.ConfigGet(ctx, want.name))
 		}
-		for _, command := range written {
+		for _, command := range aofCommands {
 			rights = append(rights, pipe.Do(ctx, append([]any{"acl", "dryrun", "default"}, command...)...))
 		}
 	}
@@ -129,9 +118,9 @@ func (l *Locker) inspect(ctx context.Context, n *node) error {
 		err = cmp.Or(inspectServer(info.Val()), inspectReplicas(info.Val(), l.opt.SaleReplicas))
 	}
 	if err == nil && l.opt.Durable {
-		err = cmp.Or(n.inspectFile(info.Val()), inspectSettings(settings), inspectRights(rights))
+		err = cmp.Or(n.inspectAOF(info.Val()), inspectSettings(settings), inspectRights(rights))
 	}
-	n.safe.set(err)
+	n.safety.record(err)
 	return err
 }
 
@@ -149,7 +138,7 @@ func inspectServer(info string) error {
 	return nil
 }
 
-// inspectReplicas demands as many replicas that keep up.
+// inspectReplicas requires want replicas that keep up.
 func inspectReplicas(info string, want int) error {
 	online := 0
 	for i := 0; ; i++ {
@@ -173,35 +162,35 @@ func inspectReplicas(info string, want int) error {
 	return nil
 }
 
-// inspectFile demands that a restart reads all sales from the append-only file.
-func (n *node) inspectFile(info string) error {
+// inspectAOF requires that a restart would load all sales from the append-only file.
+func (n *node) inspectAOF(info string) error {
 	enabled := infoField(info, "aof_enabled") == "1"
 	failed := infoField(info, "aof_last_bgrewrite_status") != "ok"
 	rewriting := infoField(info, "aof_rewrite_in_progress") != "0" || infoField(info, "aof_rewrite_scheduled") != "0"
-	switch complete := n.safe.fileComplete(enabled, !rewriting && !failed); {
+	switch complete := n.safety.aofComplete(enabled, !rewriting && !failed); {
 	case !enabled:
 		return unsafeSetting("appendonly", "no", "set it to yes in the configuration file and restart Redis (CONFIG SET would replace the file of an earlier run)")
 	case !complete && failed:
-		return fmt.Errorf("%w: the append-only file could not be written as a whole, see the log of Redis and run BGREWRITEAOF", ErrUnsafe)
+		return fmt.Errorf("%w: the last rewrite of the append-only file failed, see the log of Redis and run BGREWRITEAOF", ErrUnsafe)
 	case !complete:
 		return fmt.Errorf("%w: the append-only file is not complete yet, wait until its first rewrite has ended", ErrUnsafe)
 	}
 	return nil
 }
 
-// durableSettings, which are read as they are now, not as the configuration file has
-// them, make Redis have each write on disk before it answers.
+// durableSettings make Redis write to disk before it answers. The values in force count, not
+// those of the configuration file.
 var durableSettings = []struct{ name, value string }{
 	{"appendfsync", "always"},
 	{"no-appendfsync-on-rewrite", "no"},
 }
 
-// inspectSettings reads the replies to CONFIG GET for durableSettings.
+// inspectSettings requires durableSettings; replies are those to CONFIG GET.
 func inspectSettings(replies []*redis.MapStringStringCmd) error {
 	for i, reply := range replies {
 		want := durableSettings[i]
 		switch value := reply.Val()[want.name]; {
-		case refused(reply.Err()):
+		case isReplyError(reply.Err()):
 			return fmt.Errorf("%w: %s can't be read, allow its user +config|get: %w", ErrUnsafe, want.name, reply.Err())
 		case reply.Err() != nil:
 			return reply.Err()
@@ -212,8 +201,8 @@ func inspectSettings(replies []*redis.MapStringStringCmd) error {
 	return nil
 }
 
-// written are commands like those that the scripts leave in the append-only file.
-var written = [][]any{
+// aofCommands are commands like those that the scripts leave in the append-only file.
+var aofCommands = [][]any{
 	{"set", seatKey("e", "s"), "v"},
 	{"del", seatKey("e", "s")},
 	{"zadd", seatsKey("e"), 1, "s"},
@@ -225,29 +214,30 @@ var written = [][]any{
 	{"persist", seatsKey("e")},
 }
 
-// inspectRights reads the replies to ACL DRYRUN for written. Redis 7.0 reads its
-// append-only file as the user default, and drops the groups that it may not write.
+// inspectRights requires that the user default may run aofCommands; replies are those to ACL
+// DRYRUN. Redis 7.0 replays the append-only file as that user. It drops the commands that
+// the user may not run without a message, including group writes.
 func inspectRights(replies []*redis.Cmd) error {
 	for _, reply := range replies {
 		switch {
-		case refused(reply.Err()):
+		case isReplyError(reply.Err()):
 			return fmt.Errorf("%w: the rights of the user default can't be read, allow its user +acl|dryrun: %w", ErrUnsafe, reply.Err())
 		case reply.Err() != nil:
 			return reply.Err()
 		case reply.Val() != "OK":
-			return fmt.Errorf("%w: Redis reads its append-only file as the user default, give it allkeys allcommands (and off, so that it can't log in): %v", ErrUnsafe, reply.Val())
+			return fmt.Errorf("%w: Redis replays its append-only file as the user default, give it allkeys allcommands (and off, so that it can't log in): %v", ErrUnsafe, reply.Val())
 		}
 	}
 	return nil
 }
 
-// refused reports whether Redis answered a command with an error.
-func refused(err error) bool {
+// isReplyError reports whether Redis answered a command with an error.
+func isReplyError(err error) bool {
 	var reply redis.Error
 	return errors.As(err, &reply) && !errors.Is(err, errSetUp)
 }
 
-// infoField returns the value of a field of INFO, or "".
+// infoField returns the value of a field of INFO, "" if there is none.
 func infoField(info, field string) string {
 	_, rest, _ := strings.Cut("\r\n"+info, "\r\n"+field+":")
 	value, _, _ := strings.Cut(rest, "\r\n")

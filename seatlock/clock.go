@@ -8,18 +8,17 @@ import (
 // started is the origin of this process's monotonic time.
 var started = time.Now()
 
-// A clock estimates the time of one Redis server from its replies. A reply that
-// carries the server's time was made between the moments when the command was sent
-// and when the reply was received, which bounds the difference to this process's
-// monotonic time; further replies narrow it.
+// clock estimates the time of a Redis server from its replies. The server read its clock
+// after the command was sent and before the reply was received. That bounds the difference
+// to this process's monotonic time, and each further reply narrows the bounds.
 type clock struct {
 	mu        sync.Mutex
 	known     bool
 	low, high time.Duration // bounds of: Unix time of the server − monotonic time
 }
 
-// observe takes the server's time from a reply, ms since the epoch. It returns how far
-// the server's clock jumped since the replies before: zero if they agree.
+// observe records the server's time, ms since the epoch, from a reply. It returns how far
+// the server's clock jumped since the earlier replies; 0 if they agree.
 func (c *clock) observe(now int64, sent, received time.Time) (jump time.Duration) {
 	at := time.Duration(now) * time.Millisecond
 	low, high := at-received.Sub(started), at+time.Millisecond-sent.Sub(started)
@@ -40,16 +39,16 @@ func (c *clock) observe(now int64, sent, received time.Time) (jump time.Duration
 	return jump
 }
 
-// at returns what the server's clock shows at t or shortly before, ms since the epoch;
-// false if the server has told no time yet.
+// at returns the server's time at t, ms since the epoch. It may be a little early, never
+// late. It returns false before the first reply.
 func (c *clock) at(t time.Time) (int64, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return (t.Sub(started) + c.low).Milliseconds(), c.known
 }
 
-// offset returns the server's time minus the wall clock of this process; 0 if the
-// server has told no time yet.
+// offset returns the server's time minus this process's wall clock; 0 before the first
+// reply.
 func (c *clock) offset() time.Duration {
 	now := time.Now()
 	c.mu.Lock()

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestCheckReply_NamesRepliesOfAnotherShape(t *testing.T) {
+func TestCheckReply_RejectsOtherShapes(t *testing.T) {
 	t.Parallel()
 	for _, good := range [][]int64{{1, 1_000}, {1, 1_000, 2_000}, {0, 1, -1}, {0, 1, 5, 2, -2}, {2, 1, 1}} {
 		require.NoError(t, checkReply(good, 2), "%v", good)
@@ -18,7 +18,7 @@ func TestCheckReply_NamesRepliesOfAnotherShape(t *testing.T) {
 	}
 }
 
-func TestSplitReply_NamesRepliesOfAnotherShape(t *testing.T) {
+func TestSplitReply_RejectsOtherShapes(t *testing.T) {
 	t.Parallel()
 	two := func() []*call { return []*call{{}, {}} }
 	calls := two()
@@ -30,7 +30,7 @@ func TestSplitReply_NamesRepliesOfAnotherShape(t *testing.T) {
 	}
 }
 
-func TestClock_ReportsAJumpAndFollowsIt(t *testing.T) {
+func TestClock_ReportsJumpAndFollowsIt(t *testing.T) {
 	t.Parallel()
 	var c clock
 	_, known := c.at(started)
@@ -43,7 +43,7 @@ func TestClock_ReportsAJumpAndFollowsIt(t *testing.T) {
 	now, known := c.at(at(1_200 * time.Millisecond))
 	require.True(t, known)
 	require.EqualValues(t, epoch+1_000, now, "never later than the server's clock")
-	// A quicker reply tells the time better.
+	// A quicker reply narrows the bounds.
 	require.Zero(t, c.observe(epoch+2_100, at(2_100*time.Millisecond), at(2_110*time.Millisecond)))
 	now, _ = c.at(at(3 * time.Second))
 	require.InDelta(t, epoch+3_000, now, 10)
@@ -60,18 +60,18 @@ func TestClock_ReportsAJumpAndFollowsIt(t *testing.T) {
 	require.InDelta(t, -10*time.Minute, jump, float64(20*time.Millisecond))
 }
 
-func TestVerdict_IsRecentForASecond(t *testing.T) {
+func TestSafetyCheck_PassesForASecond(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var v verdict
-		require.False(t, v.recent())
-		v.set(nil)
-		time.Sleep(safeAge - 1) // of the bubble
-		require.True(t, v.recent())
+		var s safetyCheck
+		require.False(t, s.passedRecently())
+		s.record(nil)
+		time.Sleep(safetyAge - 1)
+		require.True(t, s.passedRecently())
 		time.Sleep(time.Nanosecond)
-		require.False(t, v.recent())
-		v.set(nil)
-		v.set(ErrUnsafe)
-		require.False(t, v.recent())
+		require.False(t, s.passedRecently())
+		s.record(nil)
+		s.record(ErrUnsafe)
+		require.False(t, s.passedRecently())
 	})
 }

@@ -6,15 +6,15 @@ import (
 	"strings"
 )
 
-// MaxSeats is how many seats one call may name.
+// MaxSeats is how many seats a call may name.
 const MaxSeats = 100
 
-// DefaultEvent is the event of a request that names none.
+// DefaultEvent is the event of an HTTP call that names none.
 const DefaultEvent = "default"
 
-// ValidID reports whether s can name an event or a seat: 1 to 64 of
-// A-Z a-z 0-9 . _ : and -. Only ASCII, so that no two seats look the same, and
-// no braces, so that no id can move a key to another slot.
+// ValidID reports whether s can name an event or a seat: 1 to 64 of the characters
+// A-Z a-z 0-9 . _ : -. Only ASCII, because two seats must not look the same. No braces,
+// because an id must not move a key to another slot.
 func ValidID(s string) bool {
 	if len(s) == 0 || len(s) > 64 {
 		return false
@@ -30,8 +30,8 @@ func ValidID(s string) bool {
 	return true
 }
 
-// ValidUser reports whether s can name a user: 1 to 128 printable ASCII
-// characters other than the space.
+// ValidUser reports whether s can name a user: 1 to 128 printable ASCII characters, without
+// spaces.
 func ValidUser(s string) bool {
 	if len(s) == 0 || len(s) > 128 {
 		return false
@@ -39,27 +39,27 @@ func ValidUser(s string) bool {
 	return strings.IndexFunc(s, func(r rune) bool { return r <= ' ' || r > '~' }) < 0
 }
 
-// seatKey is where the state of a seat is kept: seat:{event}:seat.
+// seatKey is the key of a seat: seat:{event}:seat.
 func seatKey(event, seat string) string {
 	return "seat:{" + event + "}:" + seat
 }
 
-// seatsKey is the set of an event's seats that are not free: seats:{event}.
+// seatsKey is the key of an event's index: seats:{event}.
 func seatsKey(event string) string { return "seats:{" + event + "}" }
 
-// changesKey is the stream of an event's transitions: changes:{event}.
+// changesKey is the key of an event's stream: changes:{event}.
 func changesKey(event string) string { return "changes:{" + event + "}" }
 
-// userKey is the set of a user's seats at an event: user:{event}:user.
+// userKey is the key of a user's seats at an event: user:{event}:user.
 func userKey(event, user string) string {
 	return "user:{" + event + "}:" + user
 }
 
-// eventKeys returns the keys of a script that concerns an event and no seat of it.
+// eventKeys returns the keys of a script that takes an event and no seats.
 func eventKeys(event string) []string { return []string{seatsKey(event), changesKey(event)} }
 
-// transitionKeys returns the keys of a script that concerns seats of one user, as
-// lua/event.lua has them.
+// transitionKeys returns the keys of a script that takes seats of one user, in the order of
+// lua/buy.lua.
 func transitionKeys(event string, seats []string, user string) []string {
 	return append([]string{seatsKey(event), changesKey(event), userKey(event, user)}, seatKeys(event, seats)...)
 }
@@ -72,8 +72,8 @@ func seatKeys(event string, seats []string) []string {
 	return keys
 }
 
-// check returns the fault of the ids of a request, or nil.
-func check(event string, seats []string, user string) error {
+// validate returns ErrInvalid with the first argument that is not valid, or nil.
+func validate(event string, seats []string, user string) error {
 	if !ValidID(event) {
 		return fmt.Errorf("%w: event %q", ErrInvalid, event)
 	}

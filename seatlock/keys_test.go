@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestValidID(t *testing.T) {
+func TestValidID_AcceptsSafeASCII(t *testing.T) {
 	t.Parallel()
 	for _, id := range []string{"1A", "a", "..", "row-1:seat_2.b", strings.Repeat("x", 64)} {
 		require.True(t, ValidID(id), "%q", id)
@@ -17,7 +17,7 @@ func TestValidID(t *testing.T) {
 	}
 }
 
-func TestValidUser(t *testing.T) {
+func TestValidUser_AcceptsPrintableASCII(t *testing.T) {
 	t.Parallel()
 	for _, id := range []string{"user_123", "ann@example.com", "auth0|5f7c", "{x}", "~", "!", strings.Repeat("x", 128)} {
 		require.True(t, ValidUser(id), "%q", id)
@@ -27,8 +27,8 @@ func TestValidUser(t *testing.T) {
 	}
 }
 
-// No two seats share a key, and every key of an event is in one slot: the hash
-// tag, what stands between the first { and the next }, is the event.
+// No two seats share a key. Every key of an event is in the same slot: the hash tag, between the
+// first { and the next }, is the event.
 func FuzzSeatKey(f *testing.F) {
 	f.Add("gala", "1A", "gala", "1B")
 	f.Add("a:b", "c", "a", "b:c")

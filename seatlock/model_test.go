@@ -22,28 +22,28 @@ const (
 	modelLimit = 3
 )
 
-// modelSeat is what a seat is, in plain Go.
+// modelSeat is the state of a seat that is not free.
 type modelSeat struct {
 	user     string
 	sold     bool
-	deadline time.Time // zero where sold
+	deadline time.Time // zero if sold
 	latest   time.Time
 }
 
-// model is an event, and the changes that it must have seen.
+// model is an event in plain Go, and the changes that its stream must have.
 type model struct {
 	now     time.Time
 	seats   map[string]modelSeat // those that are not free
 	changes map[string][]seatlock.ChangeType
 }
 
-func (m *model) note(change seatlock.ChangeType, seats ...string) {
+func (m *model) append(change seatlock.ChangeType, seats ...string) {
 	for _, seat := range seats {
 		m.changes[seat] = append(m.changes[seat], change)
 	}
 }
 
-// advance moves the clock, and never to the very ms of a deadline.
+// advance moves the clock, but never exactly to a deadline. It returns by how much.
 func (m *model) advance(d time.Duration) time.Duration {
 	at := func() bool {
 		for _, s := range m.seats {
@@ -60,7 +60,7 @@ func (m *model) advance(d time.Duration) time.Duration {
 	for id, s := range m.seats {
 		if !s.sold && s.deadline.Before(m.now) {
 			delete(m.seats, id)
-			m.note(seatlock.ChangeExpired, id)
+			m.append(seatlock.ChangeExpired, id)
 		}
 	}
 	return d
@@ -94,12 +94,12 @@ func (m *model) reserve(user string, ids []string) (time.Time, error) {
 	for _, id := range free {
 		m.seats[id] = modelSeat{user: user, deadline: m.now.Add(modelHold), latest: m.now.Add(modelMax)}
 	}
-	m.note(seatlock.ChangeHeld, free...)
+	m.append(seatlock.ChangeHeld, free...)
 	return m.earliest(ids), nil
 }
 
-// own returns why the user may not buy or extend the seats.
-func (m *model) own(user string, ids []string) error {
+// requireOwner returns why the user may not buy or extend the seats.
+func (m *model) requireOwner(user string, ids []string) error {
 	var refused error
 	for _, id := range ids {
 		s, taken := m.seats[id]
@@ -114,20 +114,20 @@ func (m *model) own(user string, ids []string) error {
 }
 
 func (m *model) buy(user string, ids []string) error {
-	if err := m.own(user, ids); err != nil {
+	if err := m.requireOwner(user, ids); err != nil {
 		return err
 	}
 	for _, id := range ids {
 		if !m.seats[id].sold {
 			m.seats[id] = modelSeat{user: user, sold: true}
-			m.note(seatlock.ChangeSold, id)
+			m.append(seatlock.ChangeSold, id)
 		}
 	}
 	return nil
 }
 
 func (m *model) extend(user string, ids []string) (time.Time, error) {
-	if err := m.own(user, ids); err != nil {
+	if err := m.requireOwner(user, ids); err != nil {
 		return time.Time{}, err
 	}
 	for _, id := range ids {
@@ -140,7 +140,7 @@ func (m *model) extend(user string, ids []string) (time.Time, error) {
 		if !s.sold && gain >= time.Second {
 			s.deadline = to
 			m.seats[id] = s
-			m.note(seatlock.ChangeExtended, id)
+			m.append(seatlock.ChangeExtended, id)
 		}
 	}
 	return m.earliest(ids), nil
@@ -155,13 +155,13 @@ func (m *model) release(user string, ids []string) error {
 	for _, id := range ids {
 		if m.seats[id].user == user {
 			delete(m.seats, id)
-			m.note(seatlock.ChangeReleased, id)
+			m.append(seatlock.ChangeReleased, id)
 		}
 	}
 	return nil
 }
 
-// earliest is the first deadline among the seats, zero where all are sold.
+// earliest returns the first deadline of the seats, zero if all are sold.
 func (m *model) earliest(ids []string) time.Time {
 	var first time.Time
 	for _, id := range ids {
@@ -172,9 +172,9 @@ func (m *model) earliest(ids []string) time.Time {
 	return first
 }
 
-// Random calls of random users, with time going by, are answered as the model
-// answers; and the map, the limit and the replayed changes agree with it.
-func TestEveryCallAnswersAsTheModel(t *testing.T) {
+// Random calls of random users at random times get the answers of the model. The map, the limit
+// and the replayed changes agree with it, too.
+func TestLocker_AnswersAsModel(t *testing.T) {
 	t.Parallel()
 	ids := []string{"1A", "1B", "1C", "1D", "1E"}
 	rapid.Check(t, func(rt *rapid.T) {
@@ -195,7 +195,7 @@ func TestEveryCallAnswersAsTheModel(t *testing.T) {
 			var got, want error
 			var hold seatlock.Hold
 			var deadline time.Time
-			switch call := rapid.SampledFrom([]string{"reserve", "reserve", "buy", "extend", "release", "wait", "settle"}).Draw(rt, "call"); call {
+			switch call := rapid.SampledFrom([]string{"reserve", "reserve", "buy", "extend", "release", "wait", "record expired"}).Draw(rt, "call"); call {
 			case "reserve":
 				hold, got = locker.Reserve(ctx, event, group, user)
 				deadline, want = m.reserve(user, group)
@@ -210,14 +210,14 @@ func TestEveryCallAnswersAsTheModel(t *testing.T) {
 				d := time.Duration(rapid.IntRange(1, 120_000).Draw(rt, "ms")) * time.Millisecond
 				m.advance(d)
 				r.Mini.SetTime(m.now)
-			case "settle":
-				_, got = locker.Settle(ctx, event)
+			case "record expired":
+				_, got = locker.RecordExpired(ctx, event)
 			}
 			require.True(rt, errors.Is(got, want), "got %v, want %v", got, want)
 			require.True(rt, deadline.Equal(hold.Deadline), "got %v, want %v", hold.Deadline, deadline)
 			requireMap(rt, locker, m)
 		}
-		_, err = locker.Settle(ctx, event)
+		_, err = locker.RecordExpired(ctx, event)
 		require.NoError(rt, err)
 		requireChanges(rt, locker, m)
 	})
@@ -246,8 +246,8 @@ func requireMap(rt *rapid.T, locker *seatlock.Locker, m *model) {
 	require.Equal(rt, want, got)
 }
 
-// requireChanges replays the changes: for each seat they are what the model saw, in
-// that order, and each has an ID of its own.
+// requireChanges replays the changes: each seat has those of the model, in the same order, and
+// each has its own ID.
 func requireChanges(rt *rapid.T, locker *seatlock.Locker, m *model) {
 	found, err := locker.Changes(context.Background(), event, seatlock.NoChange, 10_000)
 	require.NoError(rt, err)

@@ -16,9 +16,9 @@ import (
 	"booking/seatlock/redistest"
 )
 
-// What a Locker makes of a Redis, beside redis-benchmark, which sends it the same
-// script, for one reservation a run, and does nothing else.
-func BenchmarkBesideRedisBenchmark(b *testing.B) {
+// The rate of a Locker, compared with that of redis-benchmark, which only sends the same script
+// again and again, each time for one call.
+func BenchmarkComparedWithRedisBenchmark(b *testing.B) {
 	program := redistest.Program(b, "redis-benchmark")
 	bundle := benchSetup(b)
 	for _, op := range []operation{winning, losing} {
@@ -30,16 +30,16 @@ func BenchmarkBesideRedisBenchmark(b *testing.B) {
 	}
 }
 
-// redisBenchmark returns how many a second of op, a reserve, redis-benchmark does.
+// redisBenchmark returns how many calls of op, a reserve, redis-benchmark makes a second.
 func (bundle *benchBundle) redisBenchmark(b *testing.B, program string, op operation) float64 {
 	b.Helper()
 	command := bundle.reserveCommand(b, "__rand_int__")
-	among := 1_000_000_000 // so that a seat hardly comes twice
-	if op.among > 0 {
-		among = op.among
+	seats := 1_000_000_000 // too many for a seat to come twice
+	if op.groups > 0 {
+		seats = op.groups
 	}
 	bundle.prepare(b, op, 0)
-	args := append([]string{"-u", bundle.server.URL(), "-P", "64", "-n", "200000", "-r", strconv.Itoa(among), "--csv"}, command...)
+	args := append([]string{"-u", bundle.server.URL(), "-P", "64", "-n", "200000", "-r", strconv.Itoa(seats), "--csv"}, command...)
 	output, err := exec.CommandContext(b.Context(), program, args...).CombinedOutput()
 	require.NoError(b, err, string(output))
 	rows, err := csv.NewReader(bytes.NewReader(output)).ReadAll()
@@ -51,7 +51,7 @@ func (bundle *benchBundle) redisBenchmark(b *testing.B, program string, op opera
 	return rate
 }
 
-// reserveCommand returns what a Locker sends Redis to reserve a seat.
+// reserveCommand returns the command that a Locker sends to reserve a seat.
 func (bundle *benchBundle) reserveCommand(b *testing.B, seat string) []string {
 	b.Helper()
 	client := bundle.server.Client(b)
@@ -66,7 +66,7 @@ func (bundle *benchBundle) reserveCommand(b *testing.B, seat string) []string {
 	return sent.args
 }
 
-// sentCommand notes the arguments of the command that a client sent last.
+// sentCommand is a hook that keeps the arguments of the last command of a client.
 type sentCommand struct{ args []string }
 
 func (*sentCommand) DialHook(next redis.DialHook) redis.DialHook          { return next }

@@ -21,60 +21,52 @@ func replicated(t *testing.T) (primary, replica *redistest.Redis) {
 	require.NoError(t, err)
 	replica = redistest.Bare(t, "--replicaof", host+" "+port)
 	require.Eventually(t, func() bool { return primary.Admin(t).Wait(t.Context(), 1, time.Second).Val() == 1 },
-		redistest.Patience, time.Millisecond, "the replica does not come")
+		redistest.Patience, time.Millisecond, "the replica does not connect")
 	return primary, replica
 }
 
-func TestASaleWaitsForReplicas(t *testing.T) {
+func TestBuy_WaitsForReplicas(t *testing.T) {
 	t.Parallel()
 	primary, replica := replicated(t)
-	locker, err := seatlock.New(primary.Client(t), seatlock.Options{Timeout: time.Minute, SaleReplicas: 1})
-	require.NoError(t, err)
+	b := setupWith(t, primary, seatlock.Options{SaleReplicas: 1})
 	for range 20 {
-		_, err = locker.Reserve(t.Context(), event, []string{"1A", "1B"}, ann)
-		require.NoError(t, err)
-		require.NoError(t, locker.Buy(t.Context(), event, []string{"1A", "1B"}, ann))
+		b.reserve(t, ann, "1A", "1B")
+		b.buy(t, ann, "1A", "1B")
 		for _, seat := range []string{"1A", "1B"} {
 			require.Equal(t, "sold:"+ann, replica.Admin(t).Get(t.Context(), "seat:{gala}:"+seat).Val())
 		}
-		require.NoError(t, primary.Admin(t).FlushAll(t.Context()).Err())
+		require.NoError(t, b.redis.FlushAll(t.Context()).Err())
 	}
 }
 
-func TestASaleThatTooFewReplicasHaveIsUnknownUntilTheyDo(t *testing.T) {
+func TestBuy_OutcomeUnknownUntilReplicasHaveSale(t *testing.T) {
 	t.Parallel()
 	primary, replica := replicated(t)
 	opt := seatlock.Options{Timeout: 2 * time.Second, SaleReplicas: 1}
 	locker, err := seatlock.New(primary.Client(t), opt)
 	require.NoError(t, err)
-	patient, err := seatlock.New(primary.Client(t), seatlock.Options{Timeout: time.Minute})
-	require.NoError(t, err)
-	_, err = patient.Reserve(t.Context(), event, []string{"1A"}, ann)
-	require.NoError(t, err)
+	withoutReplicas := setupWith(t, primary, seatlock.Options{})
+	withoutReplicas.reserve(t, ann, "1A")
 
 	replica.Signal(t, syscall.SIGSTOP)
 	require.ErrorIs(t, locker.Buy(t.Context(), event, []string{"1A"}, ann), seatlock.ErrOutcomeUnknown)
 	require.ErrorIs(t, locker.Buy(t.Context(), event, []string{"1A"}, ann), seatlock.ErrOutcomeUnknown, "repeated")
-	// On a connection that has written nothing, WAIT has nothing to wait for.
+	// WAIT on a connection that has written nothing does not wait.
 	another, err := seatlock.New(primary.Client(t), opt)
 	require.NoError(t, err)
 	require.ErrorIs(t, another.Buy(t.Context(), event, []string{"1A"}, ann), seatlock.ErrOutcomeUnknown, "by another process")
 
-	seat, err := patient.Status(t.Context(), event, "1A")
-	require.NoError(t, err)
-	require.Equal(t, seatlock.Sold, seat.Status)
-	require.ErrorIs(t, locker.Buy(t.Context(), event, []string{"1A"}, bob), seatlock.ErrHeldByOther, "a refusal waits for nobody")
+	withoutReplicas.status(t, "1A", seatlock.Sold)
+	require.ErrorIs(t, locker.Buy(t.Context(), event, []string{"1A"}, bob), seatlock.ErrHeldByOther, "a refusal does not wait for replicas")
 
 	replica.Signal(t, syscall.SIGCONT)
 	require.Eventually(t, func() bool { return locker.Buy(t.Context(), event, []string{"1A"}, ann) == nil },
-		redistest.Patience, time.Millisecond, "the repeated call does not settle it")
+		redistest.Patience, time.Millisecond, "the repeated call does not succeed")
 	require.Equal(t, "sold:"+ann, replica.Admin(t).Get(t.Context(), "seat:{gala}:1A").Val())
-	changes, err := patient.Changes(t.Context(), event, seatlock.NoChange, 10_000)
-	require.NoError(t, err)
-	require.Len(t, changes, 2, "held and sold once")
+	require.Len(t, withoutReplicas.changes(t, seatlock.NoChange), 2, "held and sold once")
 }
 
-// A sale that too few replicas can have is refused before anything is written.
+// Buy writes nothing if too few replicas are online.
 func TestBuy_RefusesWithoutReplicas(t *testing.T) {
 	t.Parallel()
 	for name, client := range map[string]func(*testing.T) seatlock.Client{
@@ -99,12 +91,11 @@ func TestBuy_RefusesWithoutReplicas(t *testing.T) {
 	}
 }
 
-func TestBuy_SellsAgainOnceAReplicaIsBack(t *testing.T) {
+func TestBuy_SellsAgainWhenReplicaIsBack(t *testing.T) {
 	t.Parallel()
 	primary, replica := replicated(t)
-	locker, err := seatlock.New(primary.Client(t), seatlock.Options{Timeout: time.Minute, SaleReplicas: 1})
-	require.NoError(t, err)
-	_, err = locker.Reserve(t.Context(), event, []string{"1A"}, ann)
+	locker := setupWith(t, primary, seatlock.Options{SaleReplicas: 1}).locker
+	_, err := locker.Reserve(t.Context(), event, []string{"1A"}, ann)
 	require.NoError(t, err)
 	require.NoError(t, locker.Check(t.Context()))
 	replica.Kill(t)

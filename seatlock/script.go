@@ -1,12 +1,11 @@
 package seatlock
 
 import (
-	"context"
 	"crypto/sha1"
 	_ "embed"
 	"encoding/hex"
+	"errors"
 	"fmt"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -24,43 +23,40 @@ var (
 	releaseSource string
 	//go:embed lua/map.lua
 	mapSource string
-	//go:embed lua/settle.lua
-	settleSource string
+	//go:embed lua/record_expired.lua
+	recordExpiredSource string
 
-	reserveScript = newScript(reserveSource)
-	buyScript     = newScript(buySource)
-	extendScript  = newScript(extendSource)
-	releaseScript = newScript(releaseSource)
-	mapScript     = newScript(mapSource)
-	settleScript  = newScript(settleSource)
+	reserveScript       = newScript(reserveSource)
+	buyScript           = newScript(buySource)
+	extendScript        = newScript(extendSource)
+	releaseScript       = newScript(releaseSource)
+	mapScript           = newScript(mapSource)
+	recordExpiredScript = newScript(recordExpiredSource)
 )
 
-// The first number of a script's reply; reserve's begins with the time.
-const (
-	replyLate    = -1
-	replyRefused = 0
-	replyDone    = 1
-	replyLimit   = 2
-)
+// errLate means that a script arrived after the deadline of its call, by the clock of Redis,
+// and changed nothing.
+var errLate = errors.New("the script arrived too late")
 
-// script is a Lua script and the digest that Redis knows it by. redis.Script
-// can't be used here, as it sends one command at a time.
+// script is a Lua script and the digest by which Redis knows it. redis.Script does not do,
+// because it can't be sent in a pipeline. A nil script stands for a command that runs none.
 type script struct {
 	source, digest string
 }
 
-func newScript(source string) script {
+// newScript returns the script of source, which lua/event.lua precedes.
+func newScript(source string) *script {
 	source = eventSource + source
 	sum := sha1.Sum([]byte(source))
-	return script{source: source, digest: hex.EncodeToString(sum[:])}
+	return &script{source: source, digest: hex.EncodeToString(sum[:])}
 }
 
-// notAfterUnset stands for ARGV[2] of a script until its command is sent.
+// notAfterUnset is ARGV[2] of a script until its command is sent.
 const notAfterUnset = 0
 
-// command returns the arguments of the command that runs s; the first of args is the
-// limit, and notAfterUnset the second.
-func (s script) command(keys []string, args ...any) []any {
+// command returns the arguments of the command that runs s. args begins with the limit and
+// notAfterUnset.
+func (s *script) command(keys []string, args ...any) []any {
 	all := make([]any, 0, 3+len(keys)+len(args))
 	all = append(all, "evalsha", s.digest, len(keys))
 	for _, key := range keys {
@@ -69,9 +65,17 @@ func (s script) command(keys []string, args ...any) []any {
 	return append(all, args...)
 }
 
-// forgotten reports whether Redis does not know the script of cmd, as after a restart
-// or a failover, and changes cmd so that it carries the source of s.
-func (s script) forgotten(cmd redis.Cmder) bool {
+// setNotAfter sets ARGV[2] of cmd, which runs s.
+func (s *script) setNotAfter(cmd redis.Cmder, notAfter int64) {
+	if s != nil {
+		keys := cmd.Args()[2].(int)
+		cmd.Args()[3+keys+1] = notAfter
+	}
+}
+
+// fallBackToEval reports whether Redis does not have the script of cmd, as after a restart or
+// a failover. If so, it makes cmd carry the source.
+func (s *script) fallBackToEval(cmd redis.Cmder) bool {
 	if !redis.HasErrorPrefix(cmd.Err(), "NOSCRIPT") {
 		return false
 	}
@@ -80,18 +84,10 @@ func (s script) forgotten(cmd redis.Cmder) bool {
 	return true
 }
 
-// setNotAfter gives cmd, which runs s, its ARGV[2].
-func (s script) setNotAfter(cmd redis.Cmder, notAfter int64) {
-	if s.source != "" {
-		keys := cmd.Args()[2].(int)
-		cmd.Args()[3+keys+1] = notAfter
-	}
-}
-
-// time returns the clock of Redis from the reply to cmd, ms since the epoch, or 0 if it
-// tells none; and the error of cmd, or why its reply is none of s.
-func (s script) time(cmd redis.Cmder) (int64, error) {
-	if err := cmd.Err(); err != nil || s.source == "" {
+// readTime returns the time of Redis from the reply to cmd, ms since the epoch; 0 if the
+// reply has none. Its error is that of cmd, errLate or errReply.
+func (s *script) readTime(cmd redis.Cmder) (int64, error) {
+	if err := cmd.Err(); err != nil || s == nil {
 		return 0, err
 	}
 	var first, second any
@@ -114,30 +110,8 @@ func (s script) time(cmd redis.Cmder) (int64, error) {
 		return now, errLate
 	case code == replyDone:
 		return now, nil
-	case code > replyLimit:
+	case code > replyLimit: // the reply begins with the time
 		return code, nil
 	}
 	return 0, nil
-}
-
-// eval runs s by cmd, which s.command made, outside of any round.
-func (l *Locker) eval(ctx context.Context, deadline time.Time, event string, s script, cmd redis.Cmder) error {
-	ctx, cancel := context.WithDeadline(ctx, deadline)
-	defer cancel()
-	n, notAfter, err := l.prepare(ctx, batchKey{event: event})
-	if err != nil {
-		return err
-	}
-	c := &call{cmd: cmd, script: s}
-	l.sendTo(ctx, n, notAfter, batchKey{event: event}, []*call{c})
-	return c.err
-}
-
-// do sends cmd, outside of any round, on a connection that no read blocks.
-func (l *Locker) do(ctx context.Context, deadline time.Time, cmd redis.Cmder) error {
-	ctx, cancel := context.WithDeadline(ctx, deadline)
-	defer cancel()
-	pipe := l.client.Pipeline()
-	_ = pipe.Process(ctx, cmd) // which queues it
-	return exec(ctx, pipe)
 }

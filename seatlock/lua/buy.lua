@@ -1,52 +1,52 @@
--- Sells every seat to the user who holds it, or none.
+-- Sells all of the seats to the user who holds them, or none.
 --
 -- KEYS[1…2], ARGV[1…2] -> see event.lua
 -- KEYS[3]  -> user:{event}:user
 -- KEYS[4…] -> seat:{event}:seat, one for each seat
 -- ARGV[3]  -> user
--- ARGV[4]  -> 1: write again what is sold to the user already, so that a WAIT on
---             this connection waits for it (since Redis 7.2, WAIT looks at its own writes)
+-- ARGV[4]  -> 1: write seats that are sold to the user already again. WAIT waits only for
+--             writes of its own connection (since Redis 7.2)
 --
--- Returns {1, now}: all are sold to the user, now or already.
--- Returns {0, i, ttl, ...}: nothing has changed; a pair for each seat in the
--- way, its place among the seats and ms if another user holds it, -1 if it is
--- sold to another, -2 if it is free.
+-- Returns {1, now}: all are sold to the user, now or already. now is ms since the epoch.
+-- Returns {0, i, ttl, ...}: a conflict; nothing has changed. A pair for each seat that
+-- conflicts: its place among the seats, from 1 on; and its time to live, ms, if another user
+-- holds it; -1 if it is sold to another user; -2 if it is free.
 
-local mine, user, again = KEYS[3], ARGV[3], ARGV[4] == '1'
-local ids, keys, refusal = {}, {}, {0}
+local userSeats, user, rewrite = KEYS[3], ARGV[3], ARGV[4] == '1'
+local ids, keys, conflict = {}, {}, {0}
 
 for i, value in ipairs(redis.call('MGET', unpack(KEYS, 4))) do
   local key = KEYS[i + 3]
-  local has, deadline = owner(value)
-  if has ~= user then
-    refusal[#refusal + 1] = i
-    refusal[#refusal + 1] = ttl(has, deadline)
+  local owner, deadline = parse(value)
+  if owner ~= user then
+    conflict[#conflict + 1] = i
+    conflict[#conflict + 1] = ttl(owner, deadline)
   elseif deadline then
     keys[#keys + 1] = key
-    ids[#ids + 1] = string.sub(key, #prefix + 1)
-  elseif again then
+    ids[#ids + 1] = string.sub(key, #seatPrefix + 1)
+  elseif rewrite then
     keys[#keys + 1] = key
   end
 end
-if #refusal > 1 then
-  return refusal
+if #conflict > 1 then
+  return conflict
 end
 
-checkTypes(mine)
+checkTypes(userSeats)
 if #keys > 0 then
-  -- PERSIST comes first: Redis runs it when memory is full, and then all that follows.
-  redis.call('PERSIST', seats)
+  -- PERSIST comes first: Redis runs it even when memory is full, and then all that follows.
+  redis.call('PERSIST', index)
 end
 for _, key in ipairs(keys) do
-  redis.call('SET', key, 'sold:' .. user) -- which drops the TTL
+  redis.call('SET', key, 'sold:' .. user) -- removes the TTL, too
 end
 if #ids > 0 then
-  score(seats, ids, '+inf')
+  addSeats(index, ids, '+inf')
   if limit > 0 then
-    score(mine, ids, '+inf')
-    redis.call('PERSIST', mine)
+    addSeats(userSeats, ids, '+inf')
+    redis.call('PERSIST', userSeats)
   end
-  note('sold', ids, '')
-  redis.call('PERSIST', changes)
+  appendChange('sold', ids, '')
+  redis.call('PERSIST', stream)
 end
 return {1, now}

@@ -1,17 +1,18 @@
 -- What every script begins with.
 --
--- KEYS[1] -> seats:{event}, every seat that is not free, scored by its deadline (ms; +inf: sold)
--- KEYS[2] -> changes:{event}, the stream of transitions
--- ARGV[1] -> how many seats a user may have at the event; 0: no limit. Only with a limit
---            are a user's seats kept in user:{event}:user, scored alike
--- ARGV[2] -> not after: ms since the epoch. The caller has its answer by then, so that a
---            script which arrives later must change nothing
+-- KEYS[1] -> seats:{event}, the index: every seat that is held or sold, scored by its
+--            deadline (ms since the epoch; +inf: sold)
+-- KEYS[2] -> changes:{event}, the stream of changes
+-- ARGV[1] -> how many seats a user may have at the event; 0: no limit. Only with a limit,
+--            user:{event}:user has that user's seats, scored as in the index
+-- ARGV[2] -> not-after, ms since the epoch: the deadline of the call. A script that arrives
+--            later must change nothing, because its caller has an answer already
 --
--- Returns {-1, now}: it arrived after ARGV[2]; nothing has changed.
+-- Returns {-1, now}: it arrived too late; nothing has changed. now is ms since the epoch.
 
-local seats, changes = KEYS[1], KEYS[2]
+local index, stream = KEYS[1], KEYS[2]
 local limit = tonumber(ARGV[1])
-local prefix = 'seat:' .. string.sub(seats, 7) .. ':'
+local seatPrefix = 'seat:' .. string.sub(index, 7) .. ':'
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000) -- ms since the epoch
@@ -19,15 +20,15 @@ if now > tonumber(ARGV[2]) then
   return {-1, now}
 end
 
--- The value of a hold: held:<deadline>:<latest deadline>:<user>, both ms since the
--- epoch, of 13 digits until the year 2286. The value of a sale: sold:<user>.
-local function hold(deadline, latest, user)
+-- Returns the value of a held seat: held:<deadline>:<latest deadline>:<user>, both ms since
+-- the epoch, of 13 digits until the year 2286. The value of a sold seat is sold:<user>.
+local function heldValue(deadline, latest, user)
   return 'held:' .. deadline .. ':' .. latest .. ':' .. user
 end
 
--- The user of a seat's value, nil if it is free; and the hold's deadline, nil if
--- there is none. To read it here takes a third of what asking for the key's TTL does.
-local function owner(value)
+-- Returns the user of a seat's value, nil if the seat is free; and the deadline, nil unless
+-- it is held. That takes a third of the time of a PTTL.
+local function parse(value)
   if not value then
     return nil
   elseif string.byte(value) == 104 then -- h
@@ -36,8 +37,8 @@ local function owner(value)
   return string.sub(value, 6)
 end
 
--- What a refusal says of a seat with this user and deadline: how long it is held, ms;
--- -1 if it is sold, -2 if it is free.
+-- Returns the time to live of a seat with this user and deadline, ms; -1 if it is sold, -2 if
+-- it is free.
 local function ttl(user, deadline)
   if deadline then
     return math.max(0, deadline - now)
@@ -45,45 +46,45 @@ local function ttl(user, deadline)
   return user and -1 or -2
 end
 
--- Fails if a key that is about to be written, mine only with a limit, is of another type:
--- after the first write nothing may fail, because Redis does not roll back.
-local function checkTypes(mine)
-  redis.call('ZCARD', seats)
-  redis.call('XLEN', changes)
+-- Fails if a key that the script will write has a wrong type. userSeats counts only with a
+-- limit. After the first write nothing may fail, because Redis does not roll back.
+local function checkTypes(userSeats)
+  redis.call('ZCARD', index)
+  redis.call('XLEN', stream)
   if limit > 0 then
-    redis.call('ZCARD', mine)
+    redis.call('ZCARD', userSeats)
   end
 end
 
--- Appends a transition of seats, a list of ids; deadline is '' if they have none.
-local function note(kind, ids, deadline)
-  redis.call('XADD', changes, 'MAXLEN', '~', 10000, '*', 'type', kind, 'seats', table.concat(ids, ' '), 'deadline', deadline)
+-- Appends a change of the seats ids; deadline is '' unless they are held.
+local function appendChange(kind, ids, deadline)
+  redis.call('XADD', stream, 'MAXLEN', '~', 10000, '*', 'type', kind, 'seats', table.concat(ids, ' '), 'deadline', deadline)
 end
 
--- Gives ids their deadline ('+inf': sold) in set.
-local function score(set, ids, deadline)
-  local scored = {}
+-- Adds ids with their deadline ('+inf': sold) to the sorted set.
+local function addSeats(set, ids, deadline)
+  local args = {}
   for _, id in ipairs(ids) do
-    scored[#scored + 1] = deadline
-    scored[#scored + 1] = id
+    args[#args + 1] = deadline
+    args[#args + 1] = id
   end
-  redis.call('ZADD', set, unpack(scored))
+  redis.call('ZADD', set, unpack(args))
 end
 
--- Appends the end of a hold whose TTL has passed, once.
-local function expire(id)
-  if redis.call('ZREM', seats, id) == 1 then
-    note('expired', {id}, '')
+-- Appends an expired change for a seat, once: the seat leaves the index with it.
+local function recordExpired(id)
+  if redis.call('ZREM', index, id) == 1 then
+    appendChange('expired', {id}, '')
   end
 end
 
--- Returns the seats whose deadline has passed and whose key is gone, in order of
--- deadlines, of the first 500. The key decides, because Redis may still see it when
--- TIME is past its deadline.
-local function lapsed()
+-- Returns the seats of the index whose deadline has passed and whose key is gone, the earliest
+-- first, from the first 500. The key decides, because Redis may still have it when TIME is
+-- past its deadline.
+local function expiredSeats()
   local ids = {}
-  for _, id in ipairs(redis.call('ZRANGEBYSCORE', seats, '-inf', now, 'LIMIT', 0, 500)) do
-    if redis.call('EXISTS', prefix .. id) == 0 then
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', index, '-inf', now, 'LIMIT', 0, 500)) do
+    if redis.call('EXISTS', seatPrefix .. id) == 0 then
       ids[#ids + 1] = id
     end
   end

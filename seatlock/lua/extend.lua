@@ -1,46 +1,46 @@
--- Moves the deadline of every seat that the user holds, or of none.
+-- Moves the deadline of all of the seats that the user holds, or of none.
 --
 -- KEYS[1…2], ARGV[1…2] -> see event.lua
 -- KEYS[3…], ARGV[3]    -> see buy.lua
--- ARGV[4] -> how long a hold lasts, ms: the new deadline is that far from now, but
---            never earlier than it was, nor past the latest that the hold allows
--- ARGV[5] -> what an extension must gain, ms: one that is sent twice gains nothing
+-- ARGV[4] -> how long a hold lasts, ms. The new deadline is that far from now, but never
+--            before the old one, nor after the latest that the hold allows
+-- ARGV[5] -> how much an extension must gain, ms: a repeated call gains nothing
 --
--- Returns {1, now, deadline}: ms since the epoch, the deadline being the earliest
--- of the group, or 0 if all of it is sold to the user, which stays as it is.
+-- Returns {1, now, deadline}: ms since the epoch; the earliest deadline of the seats, 0 if
+-- all are sold to the user. A sold seat has not changed.
 -- Returns {0, i, ttl, ...}: as buy.lua.
 
-local mine, user = KEYS[3], ARGV[3]
-local longer, refusal, earliest = {}, {0}, nil
+local userSeats, user = KEYS[3], ARGV[3]
+local extended, conflict, earliest = {}, {0}, nil
 
 for i, value in ipairs(redis.call('MGET', unpack(KEYS, 4))) do
-  local has, deadline = owner(value)
-  if has ~= user then
-    refusal[#refusal + 1] = i
-    refusal[#refusal + 1] = ttl(has, deadline)
+  local owner, deadline = parse(value)
+  if owner ~= user then
+    conflict[#conflict + 1] = i
+    conflict[#conflict + 1] = ttl(owner, deadline)
   elseif deadline then
     local latest = tonumber(string.sub(value, 20, 32))
-    local to = math.min(now + ARGV[4], latest)
-    if to - deadline >= tonumber(ARGV[5]) then
-      longer[#longer + 1] = {KEYS[i + 3], to, latest}
-      deadline = to
+    local newDeadline = math.min(now + ARGV[4], latest)
+    if newDeadline - deadline >= tonumber(ARGV[5]) then
+      extended[#extended + 1] = {KEYS[i + 3], newDeadline, latest}
+      deadline = newDeadline
     end
     earliest = math.min(earliest or deadline, deadline)
   end
 end
-if #refusal > 1 then
-  return refusal
+if #conflict > 1 then
+  return conflict
 end
 
-checkTypes(mine)
-for _, seat in ipairs(longer) do
-  local key, to, latest = seat[1], string.format('%.0f', seat[2]), string.format('%.0f', seat[3])
-  local id = {string.sub(key, #prefix + 1)}
-  redis.call('SET', key, hold(to, latest, user), 'PXAT', to)
-  score(seats, id, to)
+checkTypes(userSeats)
+for _, seat in ipairs(extended) do
+  local key, deadline, latest = seat[1], string.format('%.0f', seat[2]), string.format('%.0f', seat[3])
+  local ids = {string.sub(key, #seatPrefix + 1)}
+  redis.call('SET', key, heldValue(deadline, latest, user), 'PXAT', deadline)
+  addSeats(index, ids, deadline)
   if limit > 0 then
-    score(mine, id, to)
+    addSeats(userSeats, ids, deadline)
   end
-  note('extended', id, to)
+  appendChange('extended', ids, deadline)
 end
 return {1, now, earliest or 0}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -16,48 +15,43 @@ import (
 	"booking/seatlock/redistest"
 )
 
-// stalled is a Locker whose Redis stands still, with a round trip under way, so that
-// all other calls of the event wait for the next.
+// stalled is a Locker whose Redis does not answer. One round trip is in flight, and all other
+// calls of the event wait for the next.
 type stalled struct {
 	*testBundle
-	server *redistest.Redis
-	rounds chan int // how many calls each round trip had
-	calls  sync.WaitGroup
+	server  *redistest.Redis
+	batches chan int // how many calls each round trip has
+	calls   sync.WaitGroup
 }
 
 func stall(t *testing.T, opt seatlock.Options) *stalled {
 	t.Helper()
-	s := &stalled{server: redistest.Server(t), rounds: make(chan int, 100)}
-	opt.Timeout = time.Hour // so that no round is late
-	opt.OnRound = func(calls int) { s.rounds <- calls }
-	locker, err := seatlock.New(s.server.Client(t), opt)
-	require.NoError(t, err)
-	s.testBundle = &testBundle{locker: locker, redis: s.server.Admin(t)}
+	s := &stalled{server: redistest.Server(t), batches: make(chan int, 100)}
+	opt.Timeout = time.Hour // no batch is slow
+	opt.OnBatch = func(calls int) { s.batches <- calls }
+	s.testBundle = setupWith(t, s.server, opt)
 	s.server.Signal(t, syscall.SIGSTOP)
-	s.call(func() { _, _ = locker.Status(context.Background(), event, "1A") })
-	require.Equal(t, 1, <-s.rounds)
+	s.call(func() { _, _ = s.locker.Status(context.Background(), event, "1A") })
+	require.Equal(t, 1, <-s.batches)
 	return s
 }
 
-func (s *stalled) call(f func()) {
-	s.calls.Add(1)
-	go func() { defer s.calls.Done(); f() }()
-}
+func (s *stalled) call(f func()) { s.calls.Go(f) }
 
-// queued waits until as many calls wait.
-func (s *stalled) queued(t *testing.T, calls int) {
+// requireQueued waits until as many calls wait.
+func (s *stalled) requireQueued(t *testing.T, calls int) {
 	t.Helper()
 	require.Eventually(t, func() bool { return s.locker.Queued() == calls }, redistest.Patience, time.Millisecond)
 }
 
-// goOn lets Redis answer, and waits for all calls.
-func (s *stalled) goOn(t *testing.T) {
+// wake lets Redis answer, and waits until all calls have returned.
+func (s *stalled) wake(t *testing.T) {
 	t.Helper()
 	s.server.Signal(t, syscall.SIGCONT)
 	s.calls.Wait()
 }
 
-func TestReservesOfARoundAreDecidedInTurn(t *testing.T) {
+func TestReserve_DecidesCallsOfBatchInTurn(t *testing.T) {
 	t.Parallel()
 	s := stall(t, seatlock.Options{MaxSeatsPerUser: 3})
 	type result struct {
@@ -65,24 +59,24 @@ func TestReservesOfARoundAreDecidedInTurn(t *testing.T) {
 		err  error
 	}
 	results := make([]result, 6)
-	for i, ask := range []struct {
+	for i, call := range []struct {
 		user  string
 		seats []string
 	}{
 		{ann, []string{"1A", "1B"}},
 		{bob, []string{"1B", "1C"}}, // 1B is ann's
-		{ann, []string{"1B", "1A"}}, // again
+		{ann, []string{"1B", "1A"}}, // repeated
 		{bob, []string{"1C"}},
-		{ann, []string{"2A", "2B"}}, // would be four
+		{ann, []string{"2A", "2B"}}, // would make four
 		{ann, []string{"2A"}},
 	} {
 		s.call(func() {
-			results[i].hold, results[i].err = s.locker.Reserve(context.Background(), event, ask.seats, ask.user)
+			results[i].hold, results[i].err = s.locker.Reserve(context.Background(), event, call.seats, call.user)
 		})
-		s.queued(t, i+1)
+		s.requireQueued(t, i+1)
 	}
-	s.goOn(t)
-	require.Equal(t, 6, <-s.rounds)
+	s.wake(t)
+	require.Equal(t, 6, <-s.batches)
 
 	require.NoError(t, results[0].err)
 	var conflict *seatlock.ConflictError
@@ -106,49 +100,49 @@ func TestReservesOfARoundAreDecidedInTurn(t *testing.T) {
 	require.Equal(t, []string{"1A", "1B", "1C", "2A"}, changes[0].SeatIDs)
 }
 
-func TestOfManyCallsARoundTakesHalf(t *testing.T) {
+func TestLocker_SharesRoundTrips(t *testing.T) {
 	t.Parallel()
 	s := stall(t, seatlock.Options{})
 	for i := range 1000 {
 		s.call(func() { _, _ = s.locker.Status(context.Background(), event, fmt.Sprint(i)) })
 	}
-	s.queued(t, 1000)
-	s.goOn(t)
-	require.Equal(t, []int{256, 256, 256, 232}, []int{<-s.rounds, <-s.rounds, <-s.rounds, <-s.rounds})
+	s.requireQueued(t, 1000)
+	s.wake(t)
+	require.Equal(t, []int{256, 256, 256, 232}, []int{<-s.batches, <-s.batches, <-s.batches, <-s.batches})
 }
 
-func TestACallThatLeavesTheQueueIsNotSent(t *testing.T) {
+func TestReserve_IsNotSentIfContextEndsInQueue(t *testing.T) {
 	t.Parallel()
 	s := stall(t, seatlock.Options{})
 	ctx, cancel := context.WithCancel(t.Context())
 	var err error
 	s.call(func() { _, err = s.locker.Reserve(ctx, event, []string{"1A"}, ann) })
-	s.queued(t, 1)
+	s.requireQueued(t, 1)
 	cancel()
-	s.goOn(t)
+	s.wake(t)
 	require.ErrorIs(t, err, seatlock.ErrUnavailable)
 	require.NotErrorIs(t, err, seatlock.ErrOutcomeUnknown)
 	s.status(t, "1A", seatlock.Available)
 }
 
-func TestAQueueThatIsFullRefusesAtOnce(t *testing.T) {
+func TestReserve_RefusesAtOnceIfQueueIsFull(t *testing.T) {
 	t.Parallel()
 	s := stall(t, seatlock.Options{})
 	for i := range seatlock.MaxQueued {
 		s.call(func() { _, _ = s.locker.Reserve(context.Background(), event, []string{fmt.Sprint(i)}, ann) })
 	}
-	s.queued(t, seatlock.MaxQueued)
+	s.requireQueued(t, seatlock.MaxQueued)
 	_, err := s.locker.Reserve(t.Context(), event, []string{"1A"}, bob)
 	require.ErrorIs(t, err, seatlock.ErrUnavailable)
 	require.ErrorIs(t, err, batch.ErrQueueFull)
 	_, err = s.locker.Reserve(t.Context(), "another", []string{"1A"}, bob)
-	require.ErrorIs(t, err, seatlock.ErrUnavailable, "the queues of all events share the bound")
-	s.goOn(t)
+	require.ErrorIs(t, err, seatlock.ErrUnavailable, "the queues of all events share the limit")
+	s.wake(t)
 	s.status(t, "0", seatlock.Reserved)
 }
 
-// A round takes no more seats than one run of the script can, however many calls wait.
-func TestReserve_BoundsARoundByItsSeats(t *testing.T) {
+// A batch has no more seats than one run of the script can take.
+func TestReserve_BoundsBatchBySeats(t *testing.T) {
 	t.Parallel()
 	s := stall(t, seatlock.Options{})
 	const callers, group = 256, 40
@@ -163,22 +157,9 @@ func TestReserve_BoundsARoundByItsSeats(t *testing.T) {
 			}
 		})
 	}
-	s.queued(t, callers)
-	s.goOn(t)
+	s.requireQueued(t, callers)
+	s.wake(t)
 	found, err := s.locker.Map(t.Context(), event)
 	require.NoError(t, err)
 	require.Len(t, found.Seats, callers*group)
-}
-
-// Redis refuses when memory is full, and would again: the call is not repeated.
-func TestReserve_DoesNotRepeatWhatFullMemoryRefused(t *testing.T) {
-	t.Parallel()
-	r := redistest.Server(t, "--maxmemory-policy", "noeviction")
-	var rounds atomic.Int64
-	locker, err := seatlock.New(r.Client(t), seatlock.Options{Timeout: time.Minute, OnRound: func(int) { rounds.Add(1) }})
-	require.NoError(t, err)
-	require.NoError(t, r.Admin(t).ConfigSet(t.Context(), "maxmemory", "1").Err())
-	_, err = locker.Reserve(t.Context(), event, []string{"1A"}, ann)
-	require.ErrorIs(t, err, seatlock.ErrUnavailable)
-	require.EqualValues(t, 1, rounds.Load())
 }

@@ -1,0 +1,63 @@
+package seatlock_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/stretchr/testify/require"
+
+	"booking/seatlock"
+	"booking/seatlock/redistest"
+)
+
+// The end of a hold is one change, whether RecordExpired or the next Reserve of the seat
+// appends it; and it comes before that of the Reserve.
+func TestRecordExpired_AppendsEachExpiryOnce(t *testing.T) {
+	t.Parallel()
+	r := redistest.Mini(t) // only its clock can be moved
+	b := setup(t, r)
+	wait, err := b.locker.RecordExpired(t.Context(), event)
+	require.NoError(t, err)
+	require.Negative(t, wait, "nothing is held")
+
+	b.reserve(t, ann, "1A", "1B")
+	wait, err = b.locker.RecordExpired(t.Context(), event)
+	require.NoError(t, err)
+	require.Equal(t, holdTime+time.Millisecond, wait)
+	r.Advance(t, wait)
+	b.reserve(t, bob, "1B")
+	for range 2 {
+		_, err = b.locker.RecordExpired(t.Context(), event)
+		require.NoError(t, err)
+	}
+	require.Equal(t, []string{"held[1A 1B]", "expired[1A]", "expired[1B]", "held[1B]"}, b.changes(t, seatlock.NoChange))
+}
+
+func TestRecordExpired_AppendsExpiryOnRealServer(t *testing.T) {
+	t.Parallel()
+	b := setupWith(t, redistest.Server(t), seatlock.Options{HoldTime: 50 * time.Millisecond})
+	b.reserve(t, ann, "1A")
+	require.Eventually(t, func() bool {
+		_, err := b.locker.RecordExpired(t.Context(), event)
+		require.NoError(t, err)
+		found, err := b.locker.Changes(t.Context(), event, seatlock.NoChange, 10)
+		require.NoError(t, err)
+		return len(found) == 2 && found[1].Type == seatlock.ChangeExpired
+	}, redistest.Patience, 5*time.Millisecond)
+}
+
+// The expired change comes when the key is gone, not before: Redis may still have the key when
+// its clock is past the deadline.
+func TestRecordExpired_WaitsForKey(t *testing.T) {
+	t.Parallel()
+	redistest.Each(t, func(t *testing.T, r *redistest.Redis) {
+		b := setup(t, r)
+		b.reserve(t, ann, "1A")
+		require.NoError(t, b.redis.ZAdd(t.Context(), "seats:{gala}", redis.Z{Score: 1, Member: "1A"}).Err())
+		_, err := b.locker.RecordExpired(t.Context(), event)
+		require.NoError(t, err)
+		b.reserve(t, bob, "1B")
+		require.Equal(t, []string{"held[1A]", "held[1B]"}, b.changes(t, seatlock.NoChange))
+	})
+}
