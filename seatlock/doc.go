@@ -1,10 +1,10 @@
-// Package seatlock keeps the truth about the seats of an event in Redis: who
-// holds one, until when, and to whom it is sold.
+// Package seatlock holds and sells the seats of events in Redis. It knows who holds each
+// seat, until when, and to whom it is sold.
 //
 // # States
 //
-// A seat is in one of three states. Only its own user moves it on; time alone
-// ends a hold.
+// A seat is in one of three states. Only calls of its own user change the state of a held
+// seat; apart from them, a hold ends by its deadline.
 //
 //	            Reserve           Extend   Buy
 //	Available ───────────► Reserved(user) ─────► Sold(user)
@@ -12,65 +12,79 @@
 //	    └────────────────────────┘
 //	   Release, or the deadline passes
 //
-// # Invariants
+// # Guarantees
 //
-//   - At any moment a seat has at most one user, and a sold seat keeps its
-//     user for ever.
+//   - A seat has at most one user at any time. A sold seat keeps its user forever.
 //   - A group of seats changes as a whole or not at all.
-//   - A call that is repeated, by a caller or on the way, leaves the state and
-//     gives the answer of one call: the same user reserving again is told the
-//     same deadline, and buying again is told that the seats are sold.
-//   - A call that was answered with an error has no effect after that: each script
-//     carries the time until which its caller waits, and changes nothing later. (If a
-//     call succeeds in a second attempt, the first may still run until that time.)
-//   - All times come from the clock of Redis. If that clock jumps, as after a failover
-//     to a server with another one, holds end earlier or later by as much.
+//   - A repeated call has the effect and the answer of one call, whether the caller or the
+//     network repeats it. A user who reserves again gets the same deadline. A user who buys
+//     again gets the same success.
+//   - A call that failed changes nothing later: each script carries the deadline of its call,
+//     and a script that arrives after it changes nothing. (If a retry succeeds, the first
+//     attempt may still run until that deadline.)
+//   - All times come from the clock of Redis. If that clock jumps, as in a failover to a
+//     server with another clock, holds end earlier or later by as much.
 //
 // # Keys
 //
-// Every key of an event carries the event as its hash tag, so that a group of
-// seats is one slot of a Redis Cluster and one script.
+// Every key of an event has the event as its hash tag. So a group of seats is in one slot of a
+// Redis Cluster, and one script can change it.
 //
-//	seat:{event}:seat   string      held:<deadline, ms>:<latest deadline, ms>:<user>,
-//	                                with a TTL; sold:<user>, without one
-//	seats:{event}       sorted set  every seat that is not free, by its deadline,
-//	                                ms; +inf where it is sold
-//	user:{event}:user   sorted set  that user's, likewise; only where
-//	                                Options.MaxSeatsPerUser is set
-//	changes:{event}     stream      every transition; the last 10,000 at least
+//	seat:{event}:seat   string      held:<deadline, ms>:<latest deadline, ms>:<user>, with
+//	                                a TTL; or sold:<user>, without one
+//	seats:{event}       sorted set  the index: every seat that is held or sold, scored by
+//	                                its deadline, ms; sold: +inf
+//	user:{event}:user   sorted set  the user's seats, scored alike; only with
+//	                                Options.MaxSeatsPerUser
+//	changes:{event}     stream      every change; the last 10,000 at least
 //
-// The absence of the key is what makes a seat available: when the TTL of a
-// hold ends, Redis removes the key, and no sweeper is needed. The value repeats the
-// deadline, so that a refusal reads it along with the user; the latest deadline is how
-// far a hold may ever be extended. The other keys are
-// read by those who look at the whole event, and decide nothing but the limit. They have
-// a TTL, of 20 minutes after the last hold can have ended, until the first sale of the
-// event or of the user. If a seat's key is deleted by hand, the seat is available, and
-// Map takes it out of the sorted set.
+// A seat without a key is free. When a hold's TTL ends, Redis removes the key, so no sweeper is
+// needed. The value repeats the deadline, because a conflict then needs no second read. The
+// latest deadline limits extensions.
+//
+// The other keys serve reads of the whole event. They decide nothing but the limit. They end 20
+// minutes after the last hold can have ended; the first sale of the event, or of the user,
+// removes that TTL. If an operator deletes a seat's key, the seat is free, and Map removes it
+// from the index.
 //
 // # Transitions
 //
-// Each transition is one Lua script in lua/, run in one round trip. It reads
-// and decides before it writes, because Redis does not roll back what a script
-// wrote before it failed. A refusal writes nothing. Calls made at the same time
-// share round trips, and those of Reserve one run of its script.
+// Each transition is one Lua script in lua/ and takes one round trip. A script reads and decides
+// before it writes, because Redis does not roll back a script that fails. A refusal writes
+// nothing. Calls made at the same time share a round trip, and all calls of Reserve in it share
+// one run of the script; see package batch.
 //
-// # A hold that ends by itself
+// # Expiry
 //
-// No command runs when Redis removes a key, yet the end of a hold is a change that
-// others must hear of, once and before the seat's next one. The sorted set remembers
-// it: a seat whose deadline has passed and whose key is gone has ended, and whoever
-// takes it out of the set first notes that, in the same script. That is Settle,
-// which every reader of the changes calls when the nearest deadline has passed; and
-// it is Reserve, for the seats that it takes and for others that it finds. So the
-// stream may learn of an end late, where nobody reads it; it is never wrong, and
-// whether a seat is free never waits for it.
+// Redis removes an expired key without running a script. So the change is recorded later,
+// exactly once, before the seat's next change. The index still has the seat: its deadline has
+// passed, and its key is gone. The script that removes it from the index appends the expired
+// change. RecordExpired does that; a reader of changes calls it when the next deadline has
+// passed. Reserve does that, too, for the seats that it holds and for others. If an event has no
+// reader, the change may come late. A seat is free at its deadline in any case.
 //
 // # Errors
 //
-// A refusal is a [*ConflictError]: it wraps [ErrTaken], [ErrHoldExpired],
-// [ErrHeldByOther] or [ErrSold] and names the seats that stood in the way; or it is
-// a [*LimitError]. What Redis did not answer is never a refusal: it is [ErrUnavailable] where the change cannot have
-// been made, and [ErrOutcomeUnknown] where it may have been. After either, the
-// same call may be repeated.
+// A refusal is a [*ConflictError], which names the seats and wraps [ErrTaken], [ErrHoldExpired],
+// [ErrHeldByOther] or [ErrSold]; or a [*LimitError]. An outage is never a refusal. It is
+// [ErrUnavailable] if the change can't have been made, and [ErrOutcomeUnknown] if it may have
+// been. Repeat the call after either.
+//
+// # Glossary
+//
+//	hold        a seat kept for one user until its deadline
+//	sale        a seat that belongs to its user forever
+//	seat map    a snapshot of all seats of an event that are held or sold
+//	change      one entry of an event's stream: held, extended, released, expired or sold
+//	index       the sorted set seats:{event}
+//	stream      changes:{event}, the changes of an event in order
+//	call        one call of a Locker's method, or the HTTP call that makes it
+//	command     what is sent to Redis, for instance EVALSHA
+//	batch       calls of one event that share a round trip
+//	retry       a Locker sends a command again, because Redis did not run it or its reply was lost
+//	redirect    a cluster's node says that another node has the slot (MOVED, ASK)
+//	conflict    a refusal because of seats; nothing has changed
+//	outage      Redis does not answer
+//	deadline    of a hold: when the seat becomes free again; of a call: when its caller has an answer
+//	not-after   the deadline of a call by the clock of Redis; later, its script changes nothing
 package seatlock
