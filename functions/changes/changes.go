@@ -40,7 +40,7 @@ type Locker interface {
 	LastChange(ctx context.Context, event string) (string, error)
 	Changes(ctx context.Context, event, after string, limit int) ([]seatlock.Change, error)
 	AwaitChange(ctx context.Context, event, after string, wait time.Duration) error
-	Settle(ctx context.Context, event string) (time.Duration, error)
+	RecordExpired(ctx context.Context, event string) (time.Duration, error)
 }
 
 // Options of the handler; the zero value is ready for use.

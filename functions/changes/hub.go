@@ -147,7 +147,7 @@ func (h *hub) follow(ctx context.Context, f *follower) {
 // for the next. It wakes when the next hold may end, so that its end is a change even
 // if no call asks for the seat.
 func (h *hub) advance(ctx context.Context, f *follower) error {
-	expiry, err := h.locker.Settle(ctx, f.event)
+	expiry, err := h.locker.RecordExpired(ctx, f.event)
 	if err != nil {
 		return err
 	}

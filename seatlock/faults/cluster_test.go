@@ -107,7 +107,7 @@ func TestARoundThatAMovingSlotSplits(t *testing.T) {
 	begun, goOn := make(chan struct{}, 100), make(chan struct{})
 	locker, err := seatlock.New(redistest.ClusterClient(t, servers[0]), seatlock.Options{
 		Timeout: time.Hour, // so that no round is late, and all calls wait for the first
-		OnRound: func(int) { begun <- struct{}{}; <-goOn },
+		OnBatch: func(int) { begun <- struct{}{}; <-goOn },
 	})
 	require.NoError(t, err)
 	var calls sync.WaitGroup

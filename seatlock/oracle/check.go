@@ -246,7 +246,7 @@ func (s *seat) checkRefused(u *user, c *Call) {
 		if other := s.certain.find(c.Sent, c.Answered, u.number); other != nil {
 			s.report(OneHolder, other, c)
 		}
-	case told.Yours:
+	case told.OwnedByCaller:
 		if u.asked > c.Answered {
 			s.report(NothingStuck, c)
 		}

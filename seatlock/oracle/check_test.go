@@ -55,7 +55,7 @@ func TestPlantedViolationsAreFound(t *testing.T) {
 	t.Parallel()
 	a, b := []string{"1A"}, []string{"1A", "1B"}
 	sold := seatlock.Seat{ID: "1A", Status: seatlock.Sold}
-	yours := seatlock.Seat{ID: "1A", Status: seatlock.Sold, Yours: true}
+	yours := seatlock.Seat{ID: "1A", Status: seatlock.Sold, OwnedByCaller: true}
 	for name, test := range map[string]struct {
 		broken Promise
 		calls  []Call

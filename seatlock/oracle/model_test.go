@@ -43,7 +43,7 @@ func (m *model) run(c *Call) {
 		status := seatlock.Seat{ID: id}
 		switch {
 		case taken && s.sold:
-			status.Status, status.Yours = seatlock.Sold, c.Op == Reserve && s.user == c.User
+			status.Status, status.OwnedByCaller = seatlock.Sold, c.Op == Reserve && s.user == c.User
 		case taken:
 			status.Status = seatlock.Reserved
 		}

@@ -39,7 +39,7 @@ func (c *Call) mayHaveRunBefore() bool {
 // heldUntil is when the hold of a seat, that an answered call may have made or
 // extended, is over.
 func (c *Call) heldUntil(seat string, holdTime time.Duration) time.Duration {
-	if told := c.conflict(seat); told != nil && !told.Yours {
+	if told := c.conflict(seat); told != nil && !told.OwnedByCaller {
 		return c.Answered
 	}
 	if holdTime == 0 {

@@ -80,7 +80,7 @@ func (freeHall) AwaitChange(ctx context.Context, _, _ string, wait time.Duration
 	return nil
 }
 
-func (freeHall) Settle(context.Context, string) (time.Duration, error) { return -1, nil }
+func (freeHall) RecordExpired(context.Context, string) (time.Duration, error) { return -1, nil }
 
 // How many connections, and streams among them, a memoryServer takes at a time.
 const (

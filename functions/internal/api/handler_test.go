@@ -36,7 +36,7 @@ func TestWriteError_SaysWhatIsInTheWayAndWhatToDo(t *testing.T) {
 	t.Parallel()
 	conflict := func(err error, seats ...seatlock.Seat) error { return &seatlock.ConflictError{Err: err, Seats: seats} }
 	held, sold := seatlock.Seat{ID: "1A", Status: seatlock.Reserved}, seatlock.Seat{ID: "1B", Status: seatlock.Sold}
-	yours, free := seatlock.Seat{ID: "1C", Status: seatlock.Sold, Yours: true}, seatlock.Seat{ID: "1D"}
+	yours, free := seatlock.Seat{ID: "1C", Status: seatlock.Sold, OwnedByCaller: true}, seatlock.Seat{ID: "1D"}
 	for _, test := range []struct {
 		err  error
 		want string

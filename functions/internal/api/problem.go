@@ -171,7 +171,7 @@ func problemOf(method string, err error) *Problem {
 				said.WriteString(", ")
 			}
 			said.WriteString(seat.ID + " is " + inTheWay(seat))
-			allYours = allYours && seat.Yours
+			allYours = allYours && seat.OwnedByCaller
 		}
 		if allYours {
 			p.Detail = "Nothing was reserved."
@@ -184,7 +184,7 @@ func problemOf(method string, err error) *Problem {
 // inTheWay says how a seat stands.
 func inTheWay(seat seatlock.Seat) string {
 	switch {
-	case seat.Yours:
+	case seat.OwnedByCaller:
 		return "yours already, it is sold to you"
 	case seat.Status == seatlock.Sold:
 		return "sold"

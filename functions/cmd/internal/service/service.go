@@ -94,7 +94,7 @@ func Open(ctx context.Context, c *config.Config, env envconfig.Lookuper, version
 	var m *metrics.Metrics
 	if c.MetricsPort != 0 {
 		m = metrics.New(version, func() bool { return s.Monitor.Ready() })
-		opt.OnRound = m.Round
+		opt.OnBatch = m.Round
 	}
 	opt.OnClockJump = func(by time.Duration) {
 		slog.Warn("the clock of Redis jumped: holds end early or late by as much; synchronize the clocks of all servers that Redis may run on", "by", by.String())
