@@ -15,10 +15,10 @@ import (
 
 // contract are the tests of package seatlock that every mutation is shown to, most of
 // them on miniredis alone.
-const contract = "^(TestReserve|TestBuy|TestExtend|TestRelease|TestReservesOfARoundAreDecidedInTurn|TestEveryCallAnswersAsTheModel|" +
-	"TestLocker_ChangesNothingAfterItsCallerWasAnswered|TestReserve_LeavesNothingOfAnAbandonedEvent|TestReserve_KeepsTheIndexWhileThereAreHolds|" +
-	"TestBuy_KeepsTheEventForGood|TestMap_FollowsTheKeysOfASmallHallAtOnce|TestSettle_WaitsForTheKey|TestMaxSeatsPerUser_CountsExtendedHolds|" +
-	"TestChanges_KeepsTheLastTenThousand|TestEveryCall_ChangesNothingIfAKeyIsOfAnotherType)$/^miniredis$"
+const contract = "^(TestReserve|TestBuy|TestExtend|TestExtend_NeverPassesMaxHoldTime|TestRelease|TestReserve_DecidesCallsOfBatchInTurn|TestLocker_AnswersAsModel|" +
+	"TestLocker_ChangesNothingAfterDeadline|TestReserve_LeavesNothingOfAbandonedEvent|TestReserve_KeepsIndexWhileSeatsAreHeld|" +
+	"TestBuy_KeepsEventForever|TestMap_FollowsSeatKeysOfSmallEventAtOnce|TestRecordExpired_WaitsForKey|TestReserve_CountsExtendedHoldsToLimit|" +
+	"TestChanges_KeepsLastTenThousand|TestLocker_ChangesNothingIfKeyHasWrongType)$/^miniredis$"
 
 // A mutation is a script that is broken on purpose: old stands in it once.
 type mutation struct{ script, old, new string }
@@ -29,30 +29,30 @@ func TestTheSuiteFailsWhereAScriptIsBroken(t *testing.T) {
 	output, err := contractTests(t, nil)
 	require.NoError(t, err, "%s", output)
 	for name, m := range map[string]mutation{
-		"ReserveTakesWhatIsAnothers":    {"reserve.lua", "if not has then", "if has ~= user then"},
-		"ReserveTakesWhatTheRunGave":    {"reserve.lua", "if not has and taken[key] then", "if false then"},
-		"BuyDoesNotCompareTheOwner":     {"buy.lua", "if has ~= user then", "if not has then"},
-		"ExtendDoesNotCompareTheOwner":  {"extend.lua", "if has ~= user then", "if not has then"},
-		"ReleaseDoesNotCompareTheOwner": {"release.lua", "if has == user and deadline then", "if deadline then"},
+		"ReserveTakesWhatIsAnothers":    {"reserve.lua", "if not owner then", "if owner ~= user then"},
+		"ReserveTakesWhatTheRunGave":    {"reserve.lua", "if not owner and newHolds[key] then", "if false then"},
+		"BuyDoesNotCompareTheOwner":     {"buy.lua", "if owner ~= user then", "if not owner then"},
+		"ExtendDoesNotCompareTheOwner":  {"extend.lua", "if owner ~= user then", "if not owner then"},
+		"ReleaseDoesNotCompareTheOwner": {"release.lua", "if owner == user and deadline then", "if deadline then"},
 		"ASaleKeepsItsTTL":              {"buy.lua", "'sold:' .. user)", "'sold:' .. user, 'KEEPTTL')"},
-		"AHoldIsNotInTheIndex":          {"reserve.lua", "score(seats, ids, deadline)", ""},
-		"ASaleIsNotInTheIndex":          {"buy.lua", "score(seats, ids, '+inf')", ""},
-		"ARepeatedReserveIsRefused":     {"reserve.lua", "elseif has == user and until_ then", "elseif false then"},
+		"AHoldIsNotInTheIndex":          {"reserve.lua", "addSeats(index, newIds, deadline)", ""},
+		"ASaleIsNotInTheIndex":          {"buy.lua", "addSeats(index, ids, '+inf')", ""},
+		"ARepeatedReserveIsRefused":     {"reserve.lua", "elseif owner == user and deadline then", "elseif false then"},
 		"ALateScriptActs":               {"event.lua", "if now > tonumber(ARGV[2]) then", "if false then"},
-		"AKeyThatIsThereHasEnded":       {"event.lua", "if redis.call('EXISTS', prefix .. id) == 0 then", "if true then"},
+		"AKeyThatIsThereHasEnded":       {"event.lua", "if redis.call('EXISTS', seatPrefix .. id) == 0 then", "if true then"},
 		"ChangesAreTrimmedEarly":        {"event.lua", "'~', 10000", "'~', 1000"},
-		"TypesAreNotChecked":            {"event.lua", "redis.call('ZCARD', seats)", ""},
-		"StreamTypeIsNotChecked":        {"reserve.lua", "redis.call('XLEN', changes)\nlocal", "local"},
-		"AnExtendedHoldIsNotCounted":    {"extend.lua", "score(mine, id, to)", ""},
-		"EndedHoldsStayInAUsersSet":     {"reserve.lua", "redis.call('ZREMRANGEBYSCORE', mine, '-inf', '(' .. now)", ""},
-		"AnAbandonedIndexStays":         {"reserve.lua", "endLater(seats, isNew)", ""},
-		"AnAbandonedUserStays":          {"reserve.lua", "endLater(mine, redis.call('ZCARD', mine) == #theirs)", ""},
-		"TheIndexEndsBeforeItsHolds":    {"reserve.lua", "left >= 0 and", "false and"},
-		"ChangesOfASaleEnd":             {"buy.lua", "redis.call('PERSIST', changes)", ""},
-		"AUsersSalesEnd":                {"buy.lua", "redis.call('PERSIST', mine)", ""},
-		"TheIndexOfASaleEnds":           {"buy.lua", "redis.call('PERSIST', seats)\n", "redis.call('ZCARD', seats)\n"},
+		"TypesAreNotChecked":            {"event.lua", "redis.call('ZCARD', index)", ""},
+		"StreamTypeIsNotChecked":        {"reserve.lua", "redis.call('XLEN', stream)\nlocal", "local"},
+		"AnExtendedHoldIsNotCounted":    {"extend.lua", "addSeats(userSeats, ids, deadline)", ""},
+		"EndedHoldsStayInAUsersSet":     {"reserve.lua", "redis.call('ZREMRANGEBYSCORE', userSeats, '-inf', '(' .. now)", ""},
+		"AnAbandonedIndexStays":         {"reserve.lua", "extendTTL(index, isNew)", ""},
+		"AnAbandonedUserStays":          {"reserve.lua", "extendTTL(userSeats, redis.call('ZCARD', userSeats) == #ids)", ""},
+		"TheIndexEndsBeforeItsHolds":    {"reserve.lua", "remaining >= 0 and", "false and"},
+		"ChangesOfASaleEnd":             {"buy.lua", "redis.call('PERSIST', stream)", ""},
+		"AUsersSalesEnd":                {"buy.lua", "redis.call('PERSIST', userSeats)", ""},
+		"TheIndexOfASaleEnds":           {"buy.lua", "redis.call('PERSIST', index)\n", "redis.call('ZCARD', index)\n"},
 		"TheMapIgnoresTheKeys":          {"map.lua", "< #keys", "< 0"},
-		"AGroupIsHeldInPart":            {"reserve.lua", "  if size > start then\n", "  if size > start and frees == 0 then\n"},
+		"AGroupIsHeldInPart":            {"reserve.lua", "  if size > start then\n", "  if size > start and freeCount == 0 then\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
