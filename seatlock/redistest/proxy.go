@@ -11,28 +11,29 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Fault is what a Proxy does to a piece of what passes it.
+// Fault is what a Proxy does to one piece of a request or a reply. The zero value passes
+// it on.
 type Fault struct {
-	Lose  bool          // swallow it and cut the connection
-	Stall time.Duration // keep it for so long
-	Until chan struct{} // keep it until this is closed
+	Lose  bool          // drop it and cut the connection
+	Stall time.Duration // delay it
+	Until chan struct{} // delay it until this is closed
 }
 
-// Proxy stands between a client and a Redis and can lose requests and replies, and
-// stall them. When it cuts a connection, the client hears of it only after Redis has
-// run whatever reached it: so nothing that the client sends again can be overtaken by
-// what it sent before.
+// Proxy relays connections to a Redis. It can lose and delay requests and replies.
+//
+// When it cuts a connection, the client notices only after Redis has run everything that
+// reached it. So what the client sends on its next connection runs later.
 type Proxy struct {
 	Addr string
-	// Lost counts the requests and replies that were swallowed.
-	Lost    atomic.Int64
-	once    atomic.Bool
-	lose    atomic.Bool
-	mu      sync.Mutex
-	disturb func(reply bool) Fault
+	// Lost counts the pieces of requests and replies that were lost.
+	Lost     atomic.Int64
+	loseNext atomic.Bool
+	lose     atomic.Bool
+	mu       sync.Mutex // guards disturb
+	disturb  func(reply bool) Fault
 }
 
-// NewProxy starts a proxy to r that ends with the test.
+// NewProxy starts a proxy to r that stops when the test ends.
 func NewProxy(t testing.TB, r *Redis) *Proxy {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -51,24 +52,22 @@ func NewProxy(t testing.TB, r *Redis) *Proxy {
 	return p
 }
 
-// LoseNextReply makes the proxy pass on the next request, swallow what Redis
-// answers, and cut the connection.
-func (p *Proxy) LoseNextReply() { p.once.Store(true) }
+// LoseNextReply drops the next reply and cuts its connection. The request reaches Redis.
+func (p *Proxy) LoseNextReply() { p.loseNext.Store(true) }
 
-// LoseReplies makes the proxy do so with every reply, until it is told to
-// stop.
+// LoseReplies drops every reply and cuts its connection, until it is called with false.
 func (p *Proxy) LoseReplies(lose bool) { p.lose.Store(lose) }
 
-// Disturb has fault decide what is done to each piece of a request or a reply; nil
-// ends that. It is called by one goroutine at a time.
+// Disturb sets the function that decides the fault of each piece; nil removes it. The
+// proxy never calls it concurrently.
 func (p *Proxy) Disturb(fault func(reply bool) Fault) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.disturb = fault
 }
 
-// loses stalls a piece as it is to be, and reports whether to swallow it.
-func (p *Proxy) loses(reply bool) bool {
+// applyFault delays a piece and reports whether to lose it.
+func (p *Proxy) applyFault(reply bool) (lose bool) {
 	var f Fault
 	p.mu.Lock()
 	if p.disturb != nil {
@@ -81,7 +80,7 @@ func (p *Proxy) loses(reply bool) bool {
 	if f.Until != nil {
 		<-f.Until
 	}
-	if f.Lose || reply && (p.lose.Load() || p.once.CompareAndSwap(true, false)) {
+	if f.Lose || reply && (p.lose.Load() || p.loseNext.CompareAndSwap(true, false)) {
 		p.Lost.Add(1)
 		return true
 	}
@@ -95,25 +94,25 @@ func (p *Proxy) serve(client net.Conn, addr string) {
 		return
 	}
 	defer func() { _ = server.Close() }()
-	ended := make(chan struct{})
+	sent := make(chan struct{})
 	go func() {
-		defer close(ended)
-		p.pass(server, client, false)
-		// Redis runs what it has, answers, and closes; then so does pass below.
+		defer close(sent)
+		p.relay(server, client, false)
+		// Redis runs what it has received, answers and closes. That ends the relay below.
 		_ = server.(*net.TCPConn).CloseWrite()
 	}()
-	p.pass(client, server, true)
+	p.relay(client, server, true)
 	_ = client.(*net.TCPConn).CloseRead()
-	<-ended
+	<-sent
 	_, _ = io.Copy(io.Discard, server)
 }
 
-// pass passes pieces on until a side closes or a piece is to be lost.
-func (p *Proxy) pass(to, from net.Conn, reply bool) {
+// relay copies pieces until a side closes or a piece is lost.
+func (p *Proxy) relay(to, from net.Conn, reply bool) {
 	buf := make([]byte, 64<<10)
 	for {
 		n, err := from.Read(buf)
-		if err != nil || p.loses(reply) {
+		if err != nil || p.applyFault(reply) {
 			return
 		}
 		if _, err := to.Write(buf[:n]); err != nil {

@@ -1,19 +1,15 @@
-// Package redistest gives tests a Redis: miniredis in the process, or a real server,
-// which is the redis-server on the PATH or the program that REDIS_SERVER names.
+// Package redistest gives tests a Redis: miniredis in the test's process, or a real
+// server.
+//
+// The real server is the program that REDIS_SERVER names, or the redis-server on the PATH.
 package redistest
 
 import (
-	"context"
 	"net"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
-	"slices"
-	"strconv"
-	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -22,55 +18,43 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"booking/seatlock/redistest/freeport"
+	"booking/seatlock/redistest/redisserver"
 )
 
-// noSkip is the environment variable that, set to anything, turns a test that
-// would be skipped for want of a program into a failure.
-const noSkip = "NO_SKIP"
-
-// redisServer is the name of the program that REDIS_SERVER, where it is set, stands in
-// for.
-const redisServer = "redis-server"
-
-// Patience is how long a test waits for what must happen, on a machine that is slow or
-// busy with other things.
+// Patience limits how long a test waits for a condition. It is long enough for a slow or
+// busy machine.
 const Patience = 2 * time.Minute
 
-// Program returns the path of a program that a test needs. The test is skipped if
-// there is none on the PATH; it fails if NO_SKIP is set, or REDIS_SERVER for a
-// redis-server.
+// Program returns the path of a program that a test needs, see redisserver.Program for
+// "redis-server". Without the program the test is skipped. It fails instead if NO_SKIP or,
+// for a redis-server, REDIS_SERVER is set.
 func Program(t testing.TB, name string) string {
 	t.Helper()
-	chosen := os.Getenv("REDIS_SERVER")
-	if name == redisServer && chosen != "" {
-		path, err := exec.LookPath(chosen)
-		if err != nil {
-			t.Fatalf("REDIS_SERVER is %q: give the full path of a redis-server: %v", chosen, err)
-		}
-		return path
-	}
 	path, err := exec.LookPath(name)
-	if err != nil && os.Getenv(noSkip) != "" {
-		t.Fatalf("%s is set, but there is no %s: %v", noSkip, name, err)
+	required := os.Getenv("NO_SKIP") != ""
+	if name == "redis-server" {
+		path, err = redisserver.Program()
+		required = required || os.Getenv("REDIS_SERVER") != ""
 	}
-	if err != nil {
-		t.Skipf("needs %s on the PATH: %v", name, err)
+	switch {
+	case err != nil && required:
+		t.Fatalf("needs %s: %v", name, err)
+	case err != nil:
+		t.Skipf("needs %s: %v", name, err)
 	}
 	return path
 }
 
-// Redis is a running Redis that ends with its test.
+// Redis is a running Redis that stops when its test ends.
 type Redis struct {
-	Addr string               // host:port
-	Mini *miniredis.Miniredis // nil for a real server
-	args []string             // of the real server
-	cmd  *exec.Cmd
-	done chan struct{} // closed when cmd has ended
-	// Whom the service connects as, and whom the tests; nil for the default user.
+	Addr   string               // host:port
+	Mini   *miniredis.Miniredis // nil for a real server
+	server *redisserver.Server  // nil for a miniredis
+	// The users that Client and Admin connect as. nil means the default user.
 	service, admin *url.Userinfo
 }
 
-// Each runs test against miniredis and against a Server, each empty.
+// Each runs test with an empty miniredis and with an empty Server.
 func Each(t *testing.T, test func(t *testing.T, r *Redis)) {
 	t.Run("miniredis", func(t *testing.T) {
 		t.Parallel()
@@ -82,7 +66,7 @@ func Each(t *testing.T, test func(t *testing.T, r *Redis)) {
 	})
 }
 
-// Mini starts a miniredis whose clock stands still until Advance moves it.
+// Mini starts a miniredis. Only Advance moves its clock.
 func Mini(t testing.TB) *Redis {
 	t.Helper()
 	mini := miniredis.RunT(t)
@@ -91,9 +75,9 @@ func Mini(t testing.TB) *Redis {
 	return &Redis{Addr: mini.Addr(), Mini: mini}
 }
 
-// Server starts a real redis-server, with args after its own, on a free port;
-// see Program for where there is none. The service connects to it as the user of
-// knative/redis/users.acl, who may do what the service needs and nothing else.
+// Server starts a real redis-server on a free port, with args as further arguments.
+// Without a redis-server it does as Program does. URL and Client connect as the user of
+// knative/redis/users.acl, which may run only the commands that the service needs.
 func Server(t testing.TB, args ...string) *Redis {
 	t.Helper()
 	users, err := os.ReadFile(filepath.Join(root(t), "knative", "redis", "users.acl"))
@@ -101,130 +85,66 @@ func Server(t testing.TB, args ...string) *Redis {
 	file := filepath.Join(t.TempDir(), "users.acl")
 	require.NoError(t, os.WriteFile(file, append(users, "user admin on nopass allkeys allcommands\n"...), 0o600))
 	r := &Redis{service: url.UserPassword("booking", "booking-dev"), admin: url.UserPassword("admin", "any")}
-	return r.init(t, append([]string{"--save", "", "--aclfile", file}, args...))
+	return r.start(t, append([]string{"--save", "", "--aclfile", file}, args...))
 }
 
-// Bare is Server without any rules of who may do what.
+// Bare is Server without an ACL: every client may run every command.
 func Bare(t testing.TB, args ...string) *Redis {
 	t.Helper()
-	return (&Redis{}).init(t, append([]string{"--save", ""}, args...))
+	return (&Redis{}).start(t, append([]string{"--save", ""}, args...))
 }
 
-// Sentinel starts a real Redis Sentinel with the configuration file conf, and
-// args after it, on a free port; see Program for where there is none.
+// Sentinel starts a real Redis Sentinel on a free port, with the configuration file conf
+// and args as further arguments. Without a redis-server it does as Program does.
 func Sentinel(t testing.TB, conf string, args ...string) *Redis {
 	t.Helper()
-	return (&Redis{}).init(t, append([]string{conf, "--sentinel"}, args...))
+	return (&Redis{}).start(t, append([]string{conf, "--sentinel"}, args...))
 }
 
-// Cluster starts a real Redis Cluster of one node that owns every slot, with
-// args after its own; see Program for where there is none.
-func Cluster(t testing.TB, args ...string) *Redis {
+func (r *Redis) start(t testing.TB, args []string) *Redis {
 	t.Helper()
-	return Nodes(t, 1, args...)[0]
-}
-
-// Nodes starts a real Redis Cluster of n nodes, each with its part of the slots, and
-// args after its own; see Program for where there is none.
-func Nodes(t testing.TB, n int, args ...string) []*Redis {
-	t.Helper()
-	nodes := make([]*Redis, n)
-	for i := range nodes {
-		bus := FreePort(t)
-		nodes[i] = Bare(t, append([]string{"--cluster-enabled", "yes", "--cluster-port", bus}, args...)...)
-		if i > 0 {
-			// Which port the bus has, CLUSTER MEET can't ask.
-			require.NoError(t, nodes[0].Admin(t).Do(t.Context(), "cluster", "meet", "127.0.0.1", nodes[i].port(), bus).Err())
-		}
-	}
-	const slots = 16384
-	for i, node := range nodes {
-		require.NoError(t, node.Admin(t).ClusterAddSlotsRange(t.Context(), i*slots/n, (i+1)*slots/n-1).Err())
-	}
-	for _, node := range nodes {
-		client := node.Admin(t)
-		require.Eventually(t, func() bool {
-			info, err := client.ClusterInfo(t.Context()).Result()
-			return err == nil && strings.Contains(info, "cluster_state:ok") && strings.Contains(info, "cluster_known_nodes:"+strconv.Itoa(n))
-		}, Patience, 5*time.Millisecond, "the cluster does not come up")
-	}
-	return nodes
-}
-
-func (r *Redis) port() string {
-	_, port, _ := net.SplitHostPort(r.Addr)
-	return port
-}
-
-// init gives r an address and args, and starts it.
-func (r *Redis) init(t testing.TB, args []string) *Redis {
-	t.Helper()
-	program := Program(t, redisServer)
-	port := FreePort(t)
-	r.Addr = net.JoinHostPort("127.0.0.1", port)
-	r.args = slices.Concat([]string{program}, args, []string{"--port", port, "--bind", "127.0.0.1", "--dir", t.TempDir()})
-	t.Cleanup(func() {
-		if r.cmd != nil {
-			r.Kill(t)
-		}
-	})
-	r.Start(t)
+	Program(t, "redis-server") // skips or fails
+	password, _ := r.admin.Password()
+	var err error
+	r.server, err = redisserver.Start(t.Context(), redisserver.Options{Args: args, Username: r.admin.Username(), Password: password})
+	require.NoError(t, err)
+	t.Cleanup(r.server.Stop)
+	r.Addr = r.server.Addr
 	return r
 }
 
-// Start starts a server that was killed, with the same arguments and files, and
-// waits until it answers.
+// Start starts a real server again after Kill, on the same port and files, and waits
+// until it answers.
 func (r *Redis) Start(t testing.TB) {
 	t.Helper()
-	log, err := os.Create(filepath.Join(t.TempDir(), "redis.log"))
-	require.NoError(t, err)
-	defer func() { _ = log.Close() }() // of which the server has its own
-	cmd, done := exec.Command(r.args[0], r.args[1:]...), make(chan struct{})
-	cmd.Stdout, cmd.Stderr = log, log
-	require.NoError(t, cmd.Start())
-	go func() {
-		_ = cmd.Wait()
-		close(done)
-	}()
-	r.cmd, r.done = cmd, done
-	client := r.Admin(t)
-	answers := false
-	require.Eventually(t, func() bool {
-		select {
-		case <-done:
-			return true
-		default:
-		}
-		answers = client.Ping(context.Background()).Err() == nil
-		return answers
-	}, Patience, 5*time.Millisecond, "%s does not answer", cmd)
-	if !answers {
-		said, err := os.ReadFile(log.Name())
-		require.NoError(t, err)
-		require.FailNow(t, "the server ends at once", "%s\n%s", cmd, said)
-	}
+	require.NoError(t, r.server.Restart(t.Context()))
 }
 
-// Kill ends a real server as a crash would.
+// Kill ends a real server as a crash does.
 func (r *Redis) Kill(t testing.TB) {
 	t.Helper()
-	_ = r.cmd.Process.Kill()
-	<-r.done
+	r.server.Kill()
 }
 
-// Signal sends sig to a real server: SIGSTOP stalls it, SIGCONT wakes it.
-func (r *Redis) Signal(t testing.TB, sig syscall.Signal) {
+// Pause stalls a real server until Resume: it keeps its connections and answers nothing.
+func (r *Redis) Pause(t testing.TB) {
 	t.Helper()
-	require.NoError(t, r.cmd.Process.Signal(sig))
+	require.NoError(t, r.server.Pause())
 }
 
-// URL is the server's address as REDIS_URL takes it.
+// Resume ends a Pause.
+func (r *Redis) Resume(t testing.TB) {
+	t.Helper()
+	require.NoError(t, r.server.Resume())
+}
+
+// URL returns the server's address in the form that REDIS_URL takes.
 func (r *Redis) URL() string {
 	return (&url.URL{Scheme: "redis", User: r.service, Host: r.Addr, Path: "/0"}).String()
 }
 
-// Client returns a client of r, as the service has it, that does not retry. addr
-// may stand in for the server's own, where a Proxy is between.
+// Client returns a client with the service's permissions. It does not retry. It connects
+// to addr, the address of a Proxy, if that is given.
 func (r *Redis) Client(t testing.TB, addr ...string) *redis.Client {
 	t.Helper()
 	if len(addr) > 0 {
@@ -233,19 +153,10 @@ func (r *Redis) Client(t testing.TB, addr ...string) *redis.Client {
 	return newClient(t, r.Addr, r.service)
 }
 
-// Admin returns a client of r that may do everything.
+// Admin returns a client that may run every command.
 func (r *Redis) Admin(t testing.TB) *redis.Client {
 	t.Helper()
 	return newClient(t, r.Addr, r.admin)
-}
-
-// ClusterClient returns a client of the cluster that r is a node of.
-func ClusterClient(t testing.TB, r *Redis) *redis.ClusterClient {
-	t.Helper()
-	client := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{r.Addr}, DialerRetries: 1, DialTimeout: time.Second,
-		ReadTimeout: time.Minute, WriteTimeout: time.Minute, ContextTimeoutEnabled: true})
-	t.Cleanup(func() { _ = client.Close() })
-	return client
 }
 
 func newClient(t testing.TB, addr string, user *url.Userinfo) *redis.Client {
@@ -257,44 +168,21 @@ func newClient(t testing.TB, addr string, user *url.Userinfo) *redis.Client {
 	return client
 }
 
-// times are those of a hold, in the value of its key.
-var times = regexp.MustCompile(`\b\d{13}\b`)
-
-// Advance lets d go by for every hold. miniredis moves its clock; a real server
-// can't, so there the times of each hold come nearer by d.
-func (r *Redis) Advance(t testing.TB, d time.Duration) {
+// FreePort returns a TCP port that is reserved for a server of the test until the test ends.
+func FreePort(t testing.TB) string {
 	t.Helper()
-	if r.Mini != nil {
-		now, err := r.Admin(t).Time(t.Context()).Result()
-		require.NoError(t, err)
-		r.Mini.SetTime(now.Add(d))
-		return
-	}
-	client := r.Admin(t)
-	for keys := client.Scan(t.Context(), 0, "", 0).Iterator(); keys.Next(t.Context()); {
-		expires, err := client.PExpireTime(t.Context(), keys.Val()).Result()
-		require.NoError(t, err)
-		if expires <= 0 {
-			continue
-		}
-		at := time.UnixMilli(expires.Milliseconds()).Add(-d)
-		kind, err := client.Type(t.Context(), keys.Val()).Result()
-		require.NoError(t, err)
-		if kind != "string" {
-			require.NoError(t, client.PExpireAt(t.Context(), keys.Val(), at).Err())
-			continue
-		}
-		value, err := client.Get(t.Context(), keys.Val()).Result()
-		require.NoError(t, err)
-		value = times.ReplaceAllStringFunc(value, func(ms string) string {
-			at, _ := strconv.ParseInt(ms, 10, 64) // 13 digits
-			return strconv.FormatInt(at-d.Milliseconds(), 10)
-		})
-		require.NoError(t, client.SetArgs(t.Context(), keys.Val(), value, redis.SetArgs{ExpireAt: at}).Err())
-	}
+	port, release, err := freeport.Reserve()
+	require.NoError(t, err)
+	t.Cleanup(release)
+	return port
 }
 
-// root returns the folder of the repository.
+func (r *Redis) port() string {
+	_, port, _ := net.SplitHostPort(r.Addr)
+	return port
+}
+
+// root returns the repository's root directory.
 func root(t testing.TB) string {
 	t.Helper()
 	dir, err := os.Getwd()
@@ -306,14 +194,4 @@ func root(t testing.TB) string {
 		require.NotEqual(t, dir, filepath.Dir(dir), "not within the repository")
 		dir = filepath.Dir(dir)
 	}
-}
-
-// FreePort returns a port that a server may listen on at any time until the test ends,
-// and that the system gives to nobody else.
-func FreePort(t testing.TB) string {
-	t.Helper()
-	port, release, err := freeport.Reserve()
-	require.NoError(t, err)
-	t.Cleanup(release)
-	return port
 }

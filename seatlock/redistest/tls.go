@@ -17,14 +17,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TLS names the files for connections with TLS, on which each side shows the other a
-// certificate of one authority.
+// TLS names the PEM files for mutual TLS.
 type TLS struct {
-	CA        string // the authority's certificate
-	Cert, Key string // a pair that it signed, for either side
+	CA        string // the certificate of the authority
+	Cert, Key string // a certificate that it signed, for clients and servers, and its key
 }
 
-// NewTLS makes the files for servers on 127.0.0.1.
+// NewTLS generates the files for servers on 127.0.0.1.
 func NewTLS(t testing.TB) TLS {
 	t.Helper()
 	dir := t.TempDir()
@@ -54,8 +53,8 @@ func NewTLS(t testing.TB) TLS {
 	return TLS{CA: file("ca.pem", "CERTIFICATE", ca), Cert: file("cert.pem", "CERTIFICATE", cert), Key: file("key.pem", "PRIVATE KEY", der)}
 }
 
-// Listen returns the arguments that make a redis-server speak TLS at addr, beside its
-// plain port.
+// Listen returns the arguments that make a redis-server accept TLS connections at addr, in
+// addition to its plain port.
 func (f TLS) Listen(t testing.TB) (addr string, args []string) {
 	t.Helper()
 	port := FreePort(t)

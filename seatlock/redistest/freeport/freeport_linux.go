@@ -6,7 +6,7 @@ import (
 	"syscall"
 )
 
-// Reserve returns a TCP port on which nothing listens, until release is called.
+// Reserve returns a free TCP port and reserves it until release is called.
 func Reserve() (port string, release func(), err error) {
 	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
 	if err != nil {

@@ -4,7 +4,7 @@ package freeport
 
 import "net"
 
-// Reserve returns a TCP port on which nothing listened a moment ago.
+// Reserve returns a TCP port that was free a moment ago. release does nothing.
 func Reserve() (port string, release func(), err error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -10,17 +10,17 @@ import (
 	"booking/seatlock/redistest/freeport"
 )
 
-func TestReserve_KeepsThePortForAServer(t *testing.T) {
+func TestReserve_LetsServerListen(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS != "linux" {
-		t.Skip("only Linux lets a server listen on a port that is bound")
+		t.Skip("only Linux lets a server listen on a reserved port")
 	}
 	port, release, err := freeport.Reserve()
 	require.NoError(t, err)
 	t.Cleanup(release)
 
-	// A connection that is given its own port by the system, as one may be while a
-	// server is down, would have taken it.
+	// While a server is down, an outgoing connection could otherwise be assigned its port
+	// and connect to itself.
 	for range 3 {
 		_, err = net.Dial("tcp", "127.0.0.1:"+port)
 		require.ErrorContains(t, err, "refused")
@@ -34,12 +34,12 @@ func TestReserve_KeepsThePortForAServer(t *testing.T) {
 	}
 }
 
-// Linux has about 28,000 ports to give. It gives half of them to connections and half
-// to listeners, as long as any is left.
-func TestReserve_NobodyElseIsGivenThePort(t *testing.T) {
+// Linux assigns about 28,000 ports by itself: half of them to connections and half to
+// listeners, until a half is used up.
+func TestReserve_KeepsPortFromOthers(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS != "linux" {
-		t.Skip("other systems give the port to others")
+		t.Skip("only Linux keeps a reserved port from others")
 	}
 	reserved := map[string]bool{}
 	for range 200 {
@@ -62,7 +62,7 @@ func TestReserve_NobodyElseIsGivenThePort(t *testing.T) {
 		for _, addr := range []net.Addr{l.Addr(), conn.LocalAddr()} {
 			_, port, err := net.SplitHostPort(addr.String())
 			require.NoError(t, err)
-			require.False(t, reserved[port], "%s is given to another", port)
+			require.False(t, reserved[port], "reserved port %s is assigned to another socket", port)
 		}
 	}
 }
