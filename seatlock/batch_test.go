@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -30,7 +29,7 @@ func stall(t *testing.T, opt seatlock.Options) *stalled {
 	opt.Timeout = time.Hour // no batch is slow
 	opt.OnBatch = func(calls int) { s.batches <- calls }
 	s.testBundle = setupWith(t, s.server, opt)
-	s.server.Signal(t, syscall.SIGSTOP)
+	s.server.Pause(t)
 	s.call(func() { _, _ = s.locker.Status(context.Background(), event, "1A") })
 	require.Equal(t, 1, <-s.batches)
 	return s
@@ -47,7 +46,7 @@ func (s *stalled) requireQueued(t *testing.T, calls int) {
 // wake lets Redis answer, and waits until all calls have returned.
 func (s *stalled) wake(t *testing.T) {
 	t.Helper()
-	s.server.Signal(t, syscall.SIGCONT)
+	s.server.Resume(t)
 	s.calls.Wait()
 }
 

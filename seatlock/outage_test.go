@@ -3,7 +3,6 @@ package seatlock_test
 import (
 	"context"
 	"os"
-	"syscall"
 	"testing"
 	"time"
 
@@ -111,14 +110,14 @@ func TestReserve_OutcomeUnknownIfRedisStalls(t *testing.T) {
 	require.NoError(t, newLocker(t, client, time.Minute).Ping(t.Context()))
 	locker := newLocker(t, client, time.Second) // enough to send a command
 
-	r.Signal(t, syscall.SIGSTOP)
+	r.Pause(t)
 	_, err := locker.Reserve(t.Context(), event, []string{"1A"}, ann)
 	require.ErrorIs(t, err, seatlock.ErrOutcomeUnknown)
 	require.ErrorIs(t, err, os.ErrDeadlineExceeded)
 	_, err = locker.Status(t.Context(), event, "1A")
 	require.ErrorIs(t, err, seatlock.ErrUnavailable)
 
-	r.Signal(t, syscall.SIGCONT)
+	r.Resume(t)
 	require.Eventually(t, func() bool {
 		_, err := locker.Reserve(t.Context(), event, []string{"1A"}, ann)
 		return err == nil

@@ -3,7 +3,6 @@ package seatlock_test
 import (
 	"errors"
 	"net"
-	"syscall"
 	"testing"
 	"time"
 
@@ -48,7 +47,7 @@ func TestBuy_OutcomeUnknownUntilReplicasHaveSale(t *testing.T) {
 	withoutReplicas := setupWith(t, primary, seatlock.Options{})
 	withoutReplicas.reserve(t, ann, "1A")
 
-	replica.Signal(t, syscall.SIGSTOP)
+	replica.Pause(t)
 	require.ErrorIs(t, locker.Buy(t.Context(), event, []string{"1A"}, ann), seatlock.ErrOutcomeUnknown)
 	require.ErrorIs(t, locker.Buy(t.Context(), event, []string{"1A"}, ann), seatlock.ErrOutcomeUnknown, "repeated")
 	// WAIT on a connection that has written nothing does not wait.
@@ -59,7 +58,7 @@ func TestBuy_OutcomeUnknownUntilReplicasHaveSale(t *testing.T) {
 	withoutReplicas.status(t, "1A", seatlock.Sold)
 	require.ErrorIs(t, locker.Buy(t.Context(), event, []string{"1A"}, bob), seatlock.ErrHeldByOther, "a refusal does not wait for replicas")
 
-	replica.Signal(t, syscall.SIGCONT)
+	replica.Resume(t)
 	require.Eventually(t, func() bool { return locker.Buy(t.Context(), event, []string{"1A"}, ann) == nil },
 		redistest.Patience, time.Millisecond, "the repeated call does not succeed")
 	require.Equal(t, "sold:"+ann, replica.Admin(t).Get(t.Context(), "seat:{gala}:1A").Val())

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/http"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -167,10 +166,10 @@ func TestConnection_IsLiveOnlyWhileRedisAnswers(t *testing.T) {
 	r := redistest.Server(t)
 	b := setupOn(t, r, r.Addr, seatlock.Options{Timeout: time.Second})
 	ann := b.open(t, "ann")
-	r.Signal(t, syscall.SIGSTOP)
+	r.Pause(t)
 	ann.state(t, "lost")
 	ann.says(t, "warned", "The connection is lost")
-	r.Signal(t, syscall.SIGCONT)
+	r.Resume(t)
 	ann.state(t, "live")
 	ann.says(t, "said", "Connected again; the hall is up to date.")
 	b.rival(t, "6A")

@@ -4,7 +4,6 @@ import (
 	"io"
 	"net/http"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -47,7 +46,7 @@ func request(t *testing.T, url, method, path, body string) (status int, retryAft
 func TestEveryCallIsAnsweredWhateverRedisDoes(t *testing.T) {
 	t.Parallel()
 	for fault, strike := range map[string]func(*testing.T, *redistest.Redis){
-		"Stalled": func(t *testing.T, r *redistest.Redis) { r.Signal(t, syscall.SIGSTOP) },
+		"Stalled": func(t *testing.T, r *redistest.Redis) { r.Pause(t) },
 		"Gone":    func(t *testing.T, r *redistest.Redis) { r.Kill(t) },
 	} {
 		t.Run(fault, func(t *testing.T) {
@@ -78,7 +77,7 @@ func TestEveryCallIsAnsweredWhateverRedisDoes(t *testing.T) {
 			}
 
 			if fault == "Stalled" {
-				r.Signal(t, syscall.SIGCONT)
+				r.Resume(t)
 			} else {
 				r.Start(t)
 			}
