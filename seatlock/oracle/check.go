@@ -9,9 +9,9 @@ import (
 	"booking/seatlock"
 )
 
-// Check returns the promises that a history and its end prove broken, at most one
-// finding a seat for each; none where all may have been kept. It takes the time of
-// sorting the calls.
+// Check returns the promises that h and end prove broken: at most one finding for each
+// promise and seat, sorted by seat. It returns none if all promises may have been kept. Its
+// time complexity is that of sorting the calls.
 func Check(h History, end Final) []Finding {
 	calls := map[SeatID][]*Call{}
 	for i := range h.Calls {
@@ -37,92 +37,92 @@ func Check(h History, end Final) []Finding {
 	return findings
 }
 
-// seat is what is known of one seat.
+// seat has everything that is known about one seat.
 type seat struct {
-	id    SeatID
-	end   Final
-	users []user
-	found map[Promise]bool
-	list  []Finding
+	id       SeatID
+	end      Final
+	users    []user
+	reported map[Promise]bool
+	findings []Finding
 
-	certain timeline // when it was a user's for certain
-	held    timeline // when it may have been held
-	sold    timeline // since when it may have been sold
+	owned timeline // when the seat was certainly a user's
+	held  timeline // when a user may have held it
+	sold  timeline // when it may have been sold to a user
 }
 
-// user is what one user did with one seat.
+// user has the calls of one user for one seat, and what they show.
 type user struct {
 	number int
-	calls  []*Call // by Sent
+	calls  []*Call // sorted by Sent
 
-	certain timeline // when the seat was the user's for certain, joined
-	bought  timeline // since when it was certainly sold to the user
-	// When the user may have held it; the user of a span is here the place among
-	// calls of the one that says so.
+	owned  timeline // when the seat was certainly the user's, joined
+	bought timeline // when it was certainly sold to the user
+	// When the user may have held the seat. Here a span's user is the index in calls of its
+	// call.
 	held timeline
-	// The first sending of a buy, and of one that may have found a hold.
-	asked, sold time.Duration
+	// The earliest times of a buy that may have run, and of one that may have found a hold.
+	firstBuy, firstSale time.Duration
 }
 
 func newSeat(id SeatID, calls []*Call, end Final, holdTime time.Duration) *seat {
-	s := &seat{id: id, end: end, found: map[Promise]bool{}}
+	s := &seat{id: id, end: end, reported: map[Promise]bool{}}
 	slices.SortFunc(calls, func(a, b *Call) int {
 		return cmp.Or(strings.Compare(a.User, b.User), cmp.Compare(a.Sent, b.Sent))
 	})
-	var certain, held, sold []span
+	var owned, held, sold []span
 	for len(calls) > 0 {
 		n := 1
 		for n < len(calls) && calls[n].User == calls[0].User {
 			n++
 		}
-		u := user{number: len(s.users), calls: calls[:n], asked: forever, sold: forever}
+		u := user{number: len(s.users), calls: calls[:n], firstBuy: forever, firstSale: forever}
 		calls = calls[n:]
-		mine, maybe, bought := u.spans(id.Seat, holdTime)
-		certain = append(certain, mine...)
-		for _, span := range maybe {
+		userOwned, userHeld, userBought := u.spans(id.Seat, holdTime)
+		owned = append(owned, userOwned...)
+		for _, span := range userHeld {
 			span.user = u.number
 			held = append(held, span)
 		}
-		slices.SortFunc(mine, func(a, b span) int { return cmp.Compare(a.from, b.from) })
-		u.certain, u.held, u.bought = newTimeline(join(mine)), newTimeline(maybe), newTimeline(bought)
+		slices.SortFunc(userOwned, func(a, b span) int { return cmp.Compare(a.from, b.from) })
+		u.owned, u.held, u.bought = newTimeline(join(userOwned)), newTimeline(userHeld), newTimeline(userBought)
 		for _, c := range u.calls {
 			if c.Op != Buy || !c.mayHaveRun() {
 				continue
 			}
 			sold = append(sold, span{c.Sent, forever, u.number, c})
-			u.asked = min(u.asked, c.Sent)
-			if from, to := c.window(); u.held.find(to, from, nobody) != nil {
-				u.sold = min(u.sold, from)
+			u.firstBuy = min(u.firstBuy, c.Sent)
+			if from, to := c.window(); u.held.overlapping(from, to, noUser) != nil {
+				u.firstSale = min(u.firstSale, from)
 			}
 		}
 		s.users = append(s.users, u)
 	}
-	s.certain, s.held, s.sold = newTimeline(certain), newTimeline(held), newTimeline(sold)
+	s.owned, s.held, s.sold = newTimeline(owned), newTimeline(held), newTimeline(sold)
 	return s
 }
 
-// spans returns when the seat was certainly the user's, when the user may have held
-// it, and since when it was certainly sold to the user.
-func (u *user) spans(seat string, holdTime time.Duration) (certain, held, bought []span) {
-	// The earliest that a release can have run which may follow a moment, and the
-	// latest that one can which does follow it.
-	var mayFollow, follows [][2]time.Duration
+// spans returns when the seat was certainly the user's, when the user may have held it,
+// and when it was certainly sold to the user.
+func (u *user) spans(seat string, holdTime time.Duration) (owned, held, bought []span) {
+	var mayRun, mustRun []timeValue
 	for _, c := range u.calls {
 		if c.Op != Release {
 			continue
 		}
 		from, to := c.window()
-		if c.mayHaveRun() || c.mayHaveRunBefore() {
-			mayFollow = append(mayFollow, [2]time.Duration{to, from})
+		if c.mayHaveRun() || c.mayHaveRunBeforeRetry() {
+			mayRun = append(mayRun, timeValue{to, from})
 		}
 		if c.mayHaveRun() {
-			follows = append(follows, [2]time.Duration{from, to})
+			mustRun = append(mustRun, timeValue{from, to})
 		}
 	}
-	mayEnd, hasEnded := newStairs(mayFollow), newStairs(follows)
+	// firstPossible.from(t) is the earliest run of a release that may still run at t.
+	// firstCertain.from(t) is when the first release sent at t or later has certainly run.
+	firstPossible, firstCertain := newSuffixMin(mayRun), newSuffixMin(mustRun)
 
 	for i, c := range u.calls {
-		if c.Op != Release && c.mayHaveRunBefore() {
+		if c.Op != Release && c.mayHaveRunBeforeRetry() {
 			held = append(held, span{c.Sent, c.heldUntil(seat, holdTime), i, c})
 		}
 		if !c.mayHaveRun() || c.Op == Release {
@@ -139,30 +139,30 @@ func (u *user) spans(seat string, holdTime time.Duration) (certain, held, bought
 			held = append(held, span{from, forever, i, c})
 			continue
 		}
-		// Of what happens at the same nanosecond, either may have come first.
-		if to := min(from+c.Hold-slack(c.Hold), mayEnd.from(from)-1); to > ran+1 {
-			certain = append(certain, span{ran + 1, to, u.number, c})
+		// Events of the same nanosecond may have happened in either order: hence + 1 and - 1.
+		if to := min(from+c.Hold-tolerance(c.Hold), firstPossible.from(from)-1); to > ran+1 {
+			owned = append(owned, span{ran + 1, to, u.number, c})
 		}
-		held = append(held, span{from, min(hasEnded.from(ran+1), c.heldUntil(seat, holdTime)), i, c})
+		held = append(held, span{from, min(firstCertain.from(ran+1), c.heldUntil(seat, holdTime)), i, c})
 	}
-	return append(certain, bought...), held, bought
+	return append(owned, bought...), held, bought
 }
 
-// check returns what is broken.
+// check returns the seat's findings.
 func (s *seat) check() []Finding {
 	var buyer *Call
 	for i := range s.users {
 		u := &s.users[i]
-		for place, c := range u.calls {
+		for index, c := range u.calls {
 			switch {
 			case c.Outcome == Done && c.Op == Release:
-				if sale := u.bought.find(c.Sent, c.Answered, nobody); sale != nil {
+				if sale := u.bought.covering(c.Sent, c.Answered, noUser); sale != nil {
 					s.report(SalesLast, sale, c)
 				}
 			case c.Outcome == Done:
-				s.checkDone(u, place, c)
+				s.checkDone(u, index, c)
 			case c.Outcome == Refused && c.Op == Release:
-				if c.conflict(s.id.Seat) != nil && u.asked > c.Answered {
+				if c.conflict(s.id.Seat) != nil && u.firstBuy > c.Answered {
 					s.report(NothingStuck, c)
 				}
 			case c.Outcome == Refused:
@@ -176,41 +176,40 @@ func (s *seat) check() []Finding {
 			}
 		}
 	}
-	for _, span := range s.certain.spans {
-		if other := s.certain.find(span.from, span.from+1, span.user); other != nil {
+	for _, span := range s.owned.spans {
+		if other := s.owned.covering(span.from, span.from+1, span.user); other != nil {
 			s.report(OneHolder, other, span.call)
 		}
 	}
 	s.checkEnd()
-	return s.list
+	return s.findings
 }
 
-// report notes that a promise was broken, the first time.
-func (s *seat) report(p Promise, calls ...*Call) {
-	if s.found[p] {
+// report adds a finding, unless the promise already has one.
+func (s *seat) report(p Promise, proof ...*Call) {
+	if s.reported[p] {
 		return
 	}
-	s.found[p] = true
+	s.reported[p] = true
 	f := Finding{Promise: p, Seat: s.id, State: s.end[s.id]}
-	for _, c := range calls {
+	for _, c := range proof {
 		f.Calls = append(f.Calls, *c)
 	}
-	s.list = append(s.list, f)
+	s.findings = append(s.findings, f)
 }
 
-// checkDone judges a reserve, extend or buy, at a place among the user's calls, that
-// the user was told is done.
-func (s *seat) checkDone(u *user, place int, c *Call) {
-	if other := s.certain.find(c.Sent, c.Answered, u.number); other != nil {
+// checkDone checks a reserve, extend or buy that is Done. index is its place in u.calls.
+func (s *seat) checkDone(u *user, index int, c *Call) {
+	if other := s.owned.covering(c.Sent, c.Answered, u.number); other != nil {
 		s.report(OneHolder, other, c)
 	}
 	switch c.Op {
 	case Extend:
-		if u.held.find(c.Answered, c.Sent, place) == nil && u.sold > c.Answered {
+		if u.held.overlapping(c.Sent, c.Answered, index) == nil && u.firstSale > c.Answered {
 			s.reportWithoutHold(u, c)
 		}
 	case Buy:
-		if u.held.find(c.Answered, c.Sent, nobody) == nil && u.sold > c.Answered {
+		if u.held.overlapping(c.Sent, c.Answered, noUser) == nil && u.firstSale > c.Answered {
 			s.reportWithoutHold(u, c)
 		}
 		if end := s.end[s.id]; end.Status != seatlock.Sold || end.User != "" && end.User != c.User {
@@ -219,9 +218,9 @@ func (s *seat) checkDone(u *user, place int, c *Call) {
 	}
 }
 
-// reportWithoutHold notes that proof, or the state in the end, shows the seat to be
-// the user's, who can't have held it; perhaps a reserve of a group was refused, and
-// yet took it.
+// reportWithoutHold reports that proof, or the final state, gives the seat to a user who
+// can't have held it. A refused reserve of a group may have held a part of it; that breaks
+// GroupsWhole instead of HoldFirst.
 func (s *seat) reportWithoutHold(u *user, proof ...*Call) {
 	for _, c := range u.calls {
 		if c.Op == Reserve && c.Outcome == Refused && len(c.Seats) > 1 {
@@ -232,40 +231,40 @@ func (s *seat) reportWithoutHold(u *user, proof ...*Call) {
 	s.report(HoldFirst, proof...)
 }
 
-// checkRefused judges a reserve, extend or buy that was refused: what it says of the
-// seat, or that it doesn't name it, was so at some moment of the call.
+// checkRefused checks a reserve, extend or buy that was refused. What it says about the
+// seat, or that it does not name it, must have been true at some time during the call.
 func (s *seat) checkRefused(u *user, c *Call) {
-	told := c.conflict(s.id.Seat)
-	own := u.certain.find(c.Sent, c.Answered, nobody)
+	conflict := c.conflict(s.id.Seat)
+	own := u.owned.covering(c.Sent, c.Answered, noUser)
 	switch {
-	case told == nil && len(c.Conflicts) == 0: // the user's limit, or nothing is known
+	case conflict == nil && len(c.Conflicts) == 0: // the user's seat limit, or an unknown cause
 		if own != nil && len(c.Seats) == 1 {
 			s.report(OwnerServed, own, c)
 		}
-	case told == nil:
-		if other := s.certain.find(c.Sent, c.Answered, u.number); other != nil {
+	case conflict == nil:
+		if other := s.owned.covering(c.Sent, c.Answered, u.number); other != nil {
 			s.report(OneHolder, other, c)
 		}
-	case told.OwnedByCaller:
-		if u.asked > c.Answered {
+	case conflict.OwnedByCaller:
+		if u.firstBuy > c.Answered {
 			s.report(NothingStuck, c)
 		}
 	case own != nil:
 		s.report(OwnerServed, own, c)
-	case told.Status == seatlock.Available:
-		if other := s.certain.find(c.Sent, c.Answered, u.number); other != nil {
+	case conflict.Status == seatlock.Available:
+		if other := s.owned.covering(c.Sent, c.Answered, u.number); other != nil {
 			s.report(OneHolder, other, c)
 		}
-	case told.Status == seatlock.Sold:
-		if s.sold.find(c.Answered, c.Sent, u.number) == nil {
+	case conflict.Status == seatlock.Sold:
+		if s.sold.overlapping(c.Sent, c.Answered, u.number) == nil {
 			s.report(NothingStuck, c)
 		}
-	case s.held.find(c.Answered, c.Sent, u.number) == nil:
+	case s.held.overlapping(c.Sent, c.Answered, u.number) == nil:
 		s.report(NothingStuck, c)
 	}
 }
 
-// checkEnd judges how the seat stands in the end.
+// checkEnd checks the final state.
 func (s *seat) checkEnd() {
 	end := s.end[s.id]
 	switch {
@@ -274,7 +273,7 @@ func (s *seat) checkEnd() {
 	case end.Status == seatlock.Reserved && !end.TTL:
 		s.report(NothingStuck)
 	}
-	var made []*Call // those of which the state may have come
+	var causes []*Call // the calls that may have made the state
 	var whole bool
 	for i := range s.users {
 		u := &s.users[i]
@@ -283,26 +282,26 @@ func (s *seat) checkEnd() {
 		}
 		for _, c := range u.calls {
 			if end.Status == seatlock.Sold && c.Op == Buy && c.mayHaveRun() ||
-				end.Status == seatlock.Reserved && c.Op == Reserve && (c.mayHaveRun() || c.mayHaveRunBefore()) {
-				made = append(made, c)
+				end.Status == seatlock.Reserved && c.Op == Reserve && (c.mayHaveRun() || c.mayHaveRunBeforeRetry()) {
+				causes = append(causes, c)
 				whole = whole || s.allSold(c)
 			}
 		}
-		if end.User != "" && end.Status == seatlock.Reserved && len(made) == 0 {
+		if end.User != "" && end.Status == seatlock.Reserved && len(causes) == 0 {
 			s.reportWithoutHold(u)
 			return
 		}
 	}
 	switch {
 	case end.Status == seatlock.Available:
-	case len(made) == 0:
+	case len(causes) == 0:
 		s.report(HoldFirst)
 	case end.Status == seatlock.Sold && !whole:
-		s.report(GroupsWhole, made[:min(3, len(made))]...)
+		s.report(GroupsWhole, causes[:min(3, len(causes))]...)
 	}
 }
 
-// allSold reports whether all seats of a buy are sold in the end, to its user.
+// allSold reports whether finally all seats of a buy are sold to its user.
 func (s *seat) allSold(c *Call) bool {
 	for _, seat := range c.Seats {
 		state := s.end[SeatID{c.Event, seat}]

@@ -17,7 +17,8 @@ const (
 	bob  = "bob"
 )
 
-// call is a call of one seat, 1A, that took a millisecond from second sent.
+// call returns a call that is sent at second sent and takes a millisecond. Its seat is 1A
+// by default.
 func call(sent int, op Op, user string, outcome Outcome, seats ...string) Call {
 	if len(seats) == 0 {
 		seats = []string{"1A"}
@@ -30,7 +31,7 @@ func call(sent int, op Op, user string, outcome Outcome, seats ...string) Call {
 	return c
 }
 
-// refused is a call that was refused because of conflicts.
+// refused returns c, refused because of conflicts.
 func refused(c Call, conflicts ...seatlock.Seat) Call {
 	c.Outcome, c.Conflicts = Refused, conflicts
 	return c
@@ -42,7 +43,7 @@ func soldTo(user string) State { return State{Status: seatlock.Sold, User: user}
 
 func heldBy(user string) State { return State{Status: seatlock.Reserved, User: user, TTL: true} }
 
-// end is how the seats of row 1 stand, from A on.
+// end returns the final states of the seats 1A, 1B and so on.
 func end(states ...State) Final {
 	final := Final{}
 	for i, s := range states {
@@ -51,7 +52,7 @@ func end(states ...State) Final {
 	return final
 }
 
-func TestPlantedViolationsAreFound(t *testing.T) {
+func TestCheck_FindsPlantedViolation(t *testing.T) {
 	t.Parallel()
 	a, b := []string{"1A"}, []string{"1A", "1B"}
 	sold := seatlock.Seat{ID: "1A", Status: seatlock.Sold}
@@ -63,41 +64,41 @@ func TestPlantedViolationsAreFound(t *testing.T) {
 	}{
 		"TwoBuyers": {OneBuyer, []Call{call(0, Reserve, ann, Done), call(2, Buy, ann, Done), call(200, Reserve, bob, Done), call(202, Buy, bob, Done)}, end(soldTo(bob))},
 
-		"ASaleIsGone":            {SalesLast, []Call{call(0, Reserve, ann, Done), call(2, Buy, ann, Done)}, end()},
-		"ASaleIsAnothers":        {SalesLast, []Call{call(0, Reserve, ann, Done), call(2, Buy, ann, Done), call(0, Reserve, bob, Unknown), call(1, Buy, bob, Unknown)}, end(soldTo(bob))},
-		"ASaleHasATTL":           {SalesLast, []Call{call(0, Reserve, ann, Done), call(2, Buy, ann, Unknown)}, end(State{Status: seatlock.Sold, User: ann, TTL: true})},
-		"ASaleIsAHoldAgain":      {SalesLast, []Call{call(0, Reserve, ann, Done), call(2, Buy, ann, Done)}, end(heldBy(ann))},
-		"ASoldSeatIsReleased":    {SalesLast, []Call{call(0, Reserve, ann, Done), call(2, Buy, ann, Done), call(4, Release, ann, Done)}, end(soldTo(ann))},
-		"TwoHolders":             {OneHolder, []Call{call(0, Reserve, ann, Done), call(50, Reserve, bob, Done)}, end(heldBy(bob))},
-		"AHoldOverASale":         {OneHolder, []Call{call(0, Reserve, ann, Done), call(2, Buy, ann, Done), call(500, Reserve, bob, Done)}, end(soldTo(ann))},
-		"TwoHoldersAtOnce":       {OneHolder, []Call{call(0, Reserve, ann, Done), call(0, Reserve, bob, Done)}, end(heldBy(bob))},
-		"ANewHoldIsLost":         {OneHolder, []Call{call(0, Reserve, ann, Done), call(2, Release, ann, Done), call(4, Reserve, ann, Done), call(6, Reserve, bob, Done)}, end(heldBy(bob))},
-		"AnExtensionIsLost":      {OneHolder, []Call{call(0, Reserve, ann, Done), call(90, Extend, ann, Done), call(150, Reserve, bob, Done)}, end(heldBy(bob))},
-		"AHoldIsNotSeen":         {OneHolder, []Call{call(0, Reserve, ann, Done, b...), call(0, Reserve, "eve", Done, "1C"), refused(call(2, Reserve, bob, Refused, "1A", "1C"), reserved("1C"))}, end(heldBy(ann), heldBy(ann), heldBy("eve"))},
-		"AHoldIsToldAvailable":   {OneHolder, []Call{call(0, Reserve, ann, Done), refused(call(2, Buy, bob, Refused), seatlock.Seat{ID: "1A"})}, end(heldBy(ann))},
-		"ASaleWithoutAReserve":   {HoldFirst, []Call{call(2, Buy, ann, Done)}, end(soldTo(ann))},
-		"ASaleAfterARefusal":     {HoldFirst, []Call{call(0, Reserve, bob, Done), refused(call(2, Reserve, ann, Refused), reserved("1A")), call(4, Buy, ann, Done)}, end(soldTo(ann))},
-		"ASaleAfterARelease":     {HoldFirst, []Call{call(0, Reserve, ann, Done), call(2, Release, ann, Done), call(4, Buy, ann, Done)}, end(soldTo(ann))},
-		"ASaleAfterTheDeadline":  {HoldFirst, []Call{call(0, Reserve, ann, Done), call(110, Buy, ann, Done)}, end(soldTo(ann))},
-		"AnExtensionOfNothing":   {HoldFirst, []Call{call(0, Reserve, ann, Done), call(110, Extend, ann, Done)}, end(heldBy(ann))},
-		"ASaleThatNobodyAsked":   {HoldFirst, []Call{call(0, Reserve, ann, Done)}, end(soldTo(ann))},
-		"AHoldThatNobodyAsked":   {HoldFirst, nil, end(heldBy(ann))},
-		"ASeatIsStuck":           {NothingStuck, []Call{call(0, Reserve, ann, Done), refused(call(150, Reserve, bob, Refused), reserved("1A"))}, end()},
-		"AReleasedSeatIsStuck":   {NothingStuck, []Call{call(0, Reserve, ann, Done), call(2, Release, ann, Done), refused(call(4, Reserve, bob, Refused), reserved("1A"))}, end()},
-		"AnUnsoldSeatIsSold":     {NothingStuck, []Call{call(0, Reserve, ann, Done), refused(call(2, Reserve, bob, Refused), sold)}, end(heldBy(ann))},
-		"AnUnsoldSeatIsYours":    {NothingStuck, []Call{call(0, Reserve, ann, Done), refused(call(2, Reserve, ann, Refused), yours)}, end(heldBy(ann))},
-		"AReleaseOfNoSale":       {NothingStuck, []Call{call(0, Reserve, ann, Done), refused(call(2, Release, ann, Refused), sold)}, end(heldBy(ann))},
-		"AHoldWithoutATTL":       {NothingStuck, []Call{call(0, Reserve, ann, Done)}, end(State{Status: seatlock.Reserved, User: ann})},
-		"ReserveRefusesTheOwner": {OwnerServed, []Call{call(0, Reserve, ann, Done), refused(call(2, Reserve, ann, Refused), reserved("1A"))}, end(heldBy(ann))},
-		"BuyRefusesTheOwner":     {OwnerServed, []Call{call(0, Reserve, ann, Done), refused(call(2, Buy, ann, Refused), seatlock.Seat{ID: "1A"})}, end(heldBy(ann))},
-		"ExtendRefusesTheOwner":  {OwnerServed, []Call{call(0, Reserve, ann, Done), call(60, Extend, ann, Done), refused(call(140, Extend, ann, Refused), reserved("1A"))}, end(heldBy(ann))},
-		"RefusedWithoutAReason":  {OwnerServed, []Call{call(0, Reserve, ann, Done), call(2, Buy, ann, Refused)}, end(heldBy(ann))},
-		"ASaleIsNotTheBuyers":    {OwnerServed, []Call{call(0, Reserve, ann, Done), call(2, Buy, ann, Done), refused(call(4, Reserve, ann, Refused), sold)}, end(soldTo(ann))},
+		"SaleDisappears":               {SalesLast, []Call{call(0, Reserve, ann, Done), call(2, Buy, ann, Done)}, end()},
+		"SaleChangesUser":              {SalesLast, []Call{call(0, Reserve, ann, Done), call(2, Buy, ann, Done), call(0, Reserve, bob, Unknown), call(1, Buy, bob, Unknown)}, end(soldTo(bob))},
+		"SaleHasTTL":                   {SalesLast, []Call{call(0, Reserve, ann, Done), call(2, Buy, ann, Unknown)}, end(State{Status: seatlock.Sold, User: ann, TTL: true})},
+		"SaleBecomesHold":              {SalesLast, []Call{call(0, Reserve, ann, Done), call(2, Buy, ann, Done)}, end(heldBy(ann))},
+		"SoldSeatReleased":             {SalesLast, []Call{call(0, Reserve, ann, Done), call(2, Buy, ann, Done), call(4, Release, ann, Done)}, end(soldTo(ann))},
+		"TwoHolders":                   {OneHolder, []Call{call(0, Reserve, ann, Done), call(50, Reserve, bob, Done)}, end(heldBy(bob))},
+		"HoldOverSale":                 {OneHolder, []Call{call(0, Reserve, ann, Done), call(2, Buy, ann, Done), call(500, Reserve, bob, Done)}, end(soldTo(ann))},
+		"TwoHoldersAtOnce":             {OneHolder, []Call{call(0, Reserve, ann, Done), call(0, Reserve, bob, Done)}, end(heldBy(bob))},
+		"SecondHoldLost":               {OneHolder, []Call{call(0, Reserve, ann, Done), call(2, Release, ann, Done), call(4, Reserve, ann, Done), call(6, Reserve, bob, Done)}, end(heldBy(bob))},
+		"ExtensionLost":                {OneHolder, []Call{call(0, Reserve, ann, Done), call(90, Extend, ann, Done), call(150, Reserve, bob, Done)}, end(heldBy(bob))},
+		"HoldMissingFromConflicts":     {OneHolder, []Call{call(0, Reserve, ann, Done, b...), call(0, Reserve, "eve", Done, "1C"), refused(call(2, Reserve, bob, Refused, "1A", "1C"), reserved("1C"))}, end(heldBy(ann), heldBy(ann), heldBy("eve"))},
+		"HeldSeatCalledAvailable":      {OneHolder, []Call{call(0, Reserve, ann, Done), refused(call(2, Buy, bob, Refused), seatlock.Seat{ID: "1A"})}, end(heldBy(ann))},
+		"SaleWithoutReserve":           {HoldFirst, []Call{call(2, Buy, ann, Done)}, end(soldTo(ann))},
+		"SaleAfterRefusal":             {HoldFirst, []Call{call(0, Reserve, bob, Done), refused(call(2, Reserve, ann, Refused), reserved("1A")), call(4, Buy, ann, Done)}, end(soldTo(ann))},
+		"SaleAfterRelease":             {HoldFirst, []Call{call(0, Reserve, ann, Done), call(2, Release, ann, Done), call(4, Buy, ann, Done)}, end(soldTo(ann))},
+		"SaleAfterDeadline":            {HoldFirst, []Call{call(0, Reserve, ann, Done), call(110, Buy, ann, Done)}, end(soldTo(ann))},
+		"ExtensionWithoutHold":         {HoldFirst, []Call{call(0, Reserve, ann, Done), call(110, Extend, ann, Done)}, end(heldBy(ann))},
+		"SaleWithoutBuy":               {HoldFirst, []Call{call(0, Reserve, ann, Done)}, end(soldTo(ann))},
+		"HoldWithoutReserve":           {HoldFirst, nil, end(heldBy(ann))},
+		"ExpiredSeatRefused":           {NothingStuck, []Call{call(0, Reserve, ann, Done), refused(call(150, Reserve, bob, Refused), reserved("1A"))}, end()},
+		"ReleasedSeatRefused":          {NothingStuck, []Call{call(0, Reserve, ann, Done), call(2, Release, ann, Done), refused(call(4, Reserve, bob, Refused), reserved("1A"))}, end()},
+		"UnsoldSeatCalledSold":         {NothingStuck, []Call{call(0, Reserve, ann, Done), refused(call(2, Reserve, bob, Refused), sold)}, end(heldBy(ann))},
+		"UnsoldSeatCalledSoldToCaller": {NothingStuck, []Call{call(0, Reserve, ann, Done), refused(call(2, Reserve, ann, Refused), yours)}, end(heldBy(ann))},
+		"UnsoldSeatReleaseRefused":     {NothingStuck, []Call{call(0, Reserve, ann, Done), refused(call(2, Release, ann, Refused), sold)}, end(heldBy(ann))},
+		"HoldWithoutTTL":               {NothingStuck, []Call{call(0, Reserve, ann, Done)}, end(State{Status: seatlock.Reserved, User: ann})},
+		"ReserveRefusesOwner":          {OwnerServed, []Call{call(0, Reserve, ann, Done), refused(call(2, Reserve, ann, Refused), reserved("1A"))}, end(heldBy(ann))},
+		"BuyRefusesOwner":              {OwnerServed, []Call{call(0, Reserve, ann, Done), refused(call(2, Buy, ann, Refused), seatlock.Seat{ID: "1A"})}, end(heldBy(ann))},
+		"ExtendRefusesOwner":           {OwnerServed, []Call{call(0, Reserve, ann, Done), call(60, Extend, ann, Done), refused(call(140, Extend, ann, Refused), reserved("1A"))}, end(heldBy(ann))},
+		"RefusedWithoutReason":         {OwnerServed, []Call{call(0, Reserve, ann, Done), call(2, Buy, ann, Refused)}, end(heldBy(ann))},
+		"SaleToOtherUser":              {OwnerServed, []Call{call(0, Reserve, ann, Done), call(2, Buy, ann, Done), refused(call(4, Reserve, ann, Refused), sold)}, end(soldTo(ann))},
 
-		"HalfAGroupIsSold":    {GroupsWhole, []Call{call(0, Reserve, ann, Done, b...), call(2, Buy, ann, Unknown, b...)}, end(soldTo(ann), heldBy(ann))},
-		"HalfAGroupIsHeld":    {GroupsWhole, []Call{call(0, Reserve, bob, Done, "1B"), refused(call(2, Reserve, ann, Refused, b...), reserved("1B"))}, end(heldBy(ann), heldBy(bob))},
-		"HalfAGroupIsBought":  {GroupsWhole, []Call{call(0, Reserve, bob, Done, "1B"), refused(call(2, Reserve, ann, Refused, b...), reserved("1B")), call(4, Buy, ann, Done, a...)}, end(soldTo(ann), heldBy(bob))},
-		"HalfAGroupIsNotSold": {SalesLast, []Call{call(0, Reserve, ann, Done, b...), call(2, Buy, ann, Done, b...)}, end(soldTo(ann), heldBy(ann))},
+		"HalfGroupSold":    {GroupsWhole, []Call{call(0, Reserve, ann, Done, b...), call(2, Buy, ann, Unknown, b...)}, end(soldTo(ann), heldBy(ann))},
+		"HalfGroupHeld":    {GroupsWhole, []Call{call(0, Reserve, bob, Done, "1B"), refused(call(2, Reserve, ann, Refused, b...), reserved("1B"))}, end(heldBy(ann), heldBy(bob))},
+		"HalfGroupBought":  {GroupsWhole, []Call{call(0, Reserve, bob, Done, "1B"), refused(call(2, Reserve, ann, Refused, b...), reserved("1B")), call(4, Buy, ann, Done, a...)}, end(soldTo(ann), heldBy(bob))},
+		"HalfGroupNotSold": {SalesLast, []Call{call(0, Reserve, ann, Done, b...), call(2, Buy, ann, Done, b...)}, end(soldTo(ann), heldBy(ann))},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -115,7 +116,7 @@ func TestPlantedViolationsAreFound(t *testing.T) {
 	}
 }
 
-func TestWhatACorrectServiceCanDoIsNotAccused(t *testing.T) {
+func TestCheck_AcceptsCorrectHistory(t *testing.T) {
 	t.Parallel()
 	long := call(0, Reserve, ann, Done)
 	long.Answered = 150 * time.Second
@@ -127,19 +128,19 @@ func TestWhatACorrectServiceCanDoIsNotAccused(t *testing.T) {
 		calls []Call
 		end   Final
 	}{
-		"NothingHappened":                     {nil, Final{}},
-		"AHoldThatWasAnsweredLateMayBeOver":   {[]Call{long, call(120, Reserve, bob, Done)}, end(heldBy(bob))},
-		"AnUnknownReleaseMayRunLater":         {[]Call{call(0, Release, ann, Unknown), call(10, Reserve, ann, Done), call(20, Reserve, bob, Done)}, end(heldBy(bob))},
-		"AReleaseAtTheTimeOfAReserve":         {[]Call{call(0, Reserve, ann, Done), call(0, Release, ann, Done), call(2, Reserve, bob, Done)}, end(heldBy(bob))},
-		"AnUnknownReserveMayHold":             {[]Call{call(0, Reserve, ann, Unknown), refused(call(900, Reserve, bob, Refused), reserved("1A")), call(902, Buy, ann, Done)}, end(soldTo(ann))},
-		"AnUnknownBuyMaySell":                 {[]Call{call(0, Reserve, ann, Done), call(2, Buy, ann, Unknown), call(900, Buy, ann, Done)}, end(soldTo(ann))},
-		"ARepeatedBuy":                        {[]Call{call(0, Reserve, ann, Done), call(2, Buy, ann, Done), call(900, Buy, ann, Done)}, end(soldTo(ann))},
-		"ACallThatDidNotRun":                  {[]Call{call(0, Reserve, ann, NotRun), call(2, Reserve, bob, Done)}, end(heldBy(bob))},
-		"AnUnknownGroupMayNotHaveRun":         {[]Call{call(0, Reserve, ann, Done, "1A", "1B"), call(2, Buy, ann, Unknown, "1A", "1B"), call(2, Buy, ann, Done, "1A")}, end(soldTo(ann), heldBy(ann))},
-		"TheLimitRefusesSeatsThatAreNotTheir": {[]Call{call(0, Reserve, ann, Done), call(2, Reserve, ann, Refused, "1A", "1B")}, end(heldBy(ann))},
-		"AReserveThatWasSentAgainTooLate":     {[]Call{refused(late, reserved("1A")), refused(call(1, Reserve, bob, Refused), reserved("1A")), call(120, Reserve, "eve", Done)}, end(heldBy("eve"))},
-		"ARestOfAGroupThatWasSentAgain":       {[]Call{call(0, Reserve, ann, Done), refused(lateGroup, reserved("1A")), call(120, Reserve, bob, Done), call(151, Buy, ann, Done, "1B")}, end(heldBy(bob), soldTo(ann))},
-		"UsersThatAreNotKnown":                {[]Call{call(0, Reserve, ann, Done), call(2, Buy, ann, Done)}, end(State{Status: seatlock.Sold})},
+		"NoCalls":                 {nil, Final{}},
+		"LateAnswerToExpiredHold": {[]Call{long, call(120, Reserve, bob, Done)}, end(heldBy(bob))},
+		"UnknownReleaseRunsLater": {[]Call{call(0, Release, ann, Unknown), call(10, Reserve, ann, Done), call(20, Reserve, bob, Done)}, end(heldBy(bob))},
+		"ReleaseDuringReserve":    {[]Call{call(0, Reserve, ann, Done), call(0, Release, ann, Done), call(2, Reserve, bob, Done)}, end(heldBy(bob))},
+		"UnknownReserveHolds":     {[]Call{call(0, Reserve, ann, Unknown), refused(call(900, Reserve, bob, Refused), reserved("1A")), call(902, Buy, ann, Done)}, end(soldTo(ann))},
+		"UnknownBuySells":         {[]Call{call(0, Reserve, ann, Done), call(2, Buy, ann, Unknown), call(900, Buy, ann, Done)}, end(soldTo(ann))},
+		"RepeatedBuy":             {[]Call{call(0, Reserve, ann, Done), call(2, Buy, ann, Done), call(900, Buy, ann, Done)}, end(soldTo(ann))},
+		"CallNotRun":              {[]Call{call(0, Reserve, ann, NotRun), call(2, Reserve, bob, Done)}, end(heldBy(bob))},
+		"UnknownGroupBuyNotRun":   {[]Call{call(0, Reserve, ann, Done, "1A", "1B"), call(2, Buy, ann, Unknown, "1A", "1B"), call(2, Buy, ann, Done, "1A")}, end(soldTo(ann), heldBy(ann))},
+		"SeatLimitRefusesGroup":   {[]Call{call(0, Reserve, ann, Done), call(2, Reserve, ann, Refused, "1A", "1B")}, end(heldBy(ann))},
+		"RetriedReserveExpires":   {[]Call{refused(late, reserved("1A")), refused(call(1, Reserve, bob, Refused), reserved("1A")), call(120, Reserve, "eve", Done)}, end(heldBy("eve"))},
+		"RetriedGroupKeepsRest":   {[]Call{call(0, Reserve, ann, Done), refused(lateGroup, reserved("1A")), call(120, Reserve, bob, Done), call(151, Buy, ann, Done, "1B")}, end(heldBy(bob), soldTo(ann))},
+		"UnknownUsers":            {[]Call{call(0, Reserve, ann, Done), call(2, Buy, ann, Done)}, end(State{Status: seatlock.Sold})},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -148,8 +149,7 @@ func TestWhatACorrectServiceCanDoIsNotAccused(t *testing.T) {
 	}
 }
 
-// The time that Check takes grows about as the history does, though all of it is about
-// one seat.
+// Check's time grows about linearly with the history, though all calls are for one seat.
 func BenchmarkCheck(b *testing.B) {
 	for _, users := range []int{8, 100_000} {
 		b.Run(fmt.Sprint(users, " users"), func(b *testing.B) {

@@ -14,21 +14,21 @@ import (
 	. "booking/seatlock/oracle"
 )
 
-// modelSeat is what a seat is.
+// modelSeat is a held or sold seat.
 type modelSeat struct {
 	user     string
 	sold     bool
 	deadline time.Duration
 }
 
-// model is a service that is right, but for its defect.
+// model is a seat service. It is correct unless it has a defect.
 type model struct {
 	now    time.Duration
 	seats  map[string]modelSeat
 	defect string
 }
 
-// run gives c its outcome at m.now, by the milliseconds that Redis sees.
+// run runs c at m.now, rounded down to milliseconds as in Redis, and sets its answer.
 func (m *model) run(c *Call) {
 	now := m.now.Truncate(time.Millisecond)
 	var mine, free []string
@@ -101,15 +101,15 @@ func (m *model) run(c *Call) {
 	}
 }
 
-// event is a call and when it runs, which may be long after its caller has gone.
+// event is one run of a call. It may be long after the caller gave up.
 type event struct {
 	at    time.Duration
 	call  *Call
-	lost  string // what becomes of it: "", "reply" or "request"
-	again bool   // its reply is lost, and it is sent again
+	lost  string // "", or "reply" if its reply is lost
+	retry bool   // its reply is lost, and a retry follows
 }
 
-// draw makes a history of what m answers, with the seats as they stand at its end.
+// draw generates calls, runs them on m, and returns their history and the final state.
 func draw(t *rapid.T, m *model) (History, Final) {
 	users := []string{ann, bob, "eve"}
 	ids := []string{"1A", "1B", "1C"}
@@ -137,7 +137,7 @@ func draw(t *rapid.T, m *model) (History, Final) {
 		calls = append(calls, c)
 		if lost == "" || lost == "reply" {
 			events = append(events, event{at, c, lost, false})
-			if spare := at - sent - 10*time.Millisecond; spare > 0 && rapid.Bool().Draw(t, "sent again") {
+			if spare := at - sent - 10*time.Millisecond; spare > 0 && rapid.Bool().Draw(t, "retried") {
 				first := sent + time.Duration(rapid.Int64Range(0, int64(spare)).Draw(t, "first"))
 				events = append(events, event{first, c, "reply", true})
 			}
@@ -151,7 +151,7 @@ func draw(t *rapid.T, m *model) (History, Final) {
 	for _, e := range events {
 		m.now = e.at
 		m.run(e.call)
-		if e.again {
+		if e.retry {
 			continue
 		}
 		if e.lost == "reply" {
@@ -174,7 +174,7 @@ func draw(t *rapid.T, m *model) (History, Final) {
 	return h, final
 }
 
-func TestHistoriesOfACorrectModelAreNeverAccused(t *testing.T) {
+func TestCheck_AcceptsHistoriesOfCorrectModel(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		h, end := draw(t, &model{seats: map[string]modelSeat{}})
@@ -187,8 +187,8 @@ func TestHistoriesOfACorrectModelAreNeverAccused(t *testing.T) {
 	})
 }
 
-// Among random histories of a service with a defect there are some that prove it.
-func TestDefectsAreProvedByRandomHistories(t *testing.T) {
+// Some random histories of a service with a defect prove the defect.
+func TestCheck_FindsDefectsInRandomHistories(t *testing.T) {
 	t.Parallel()
 	for defect, want := range map[string][]Promise{
 		"overwrite": {OneBuyer, SalesLast, OneHolder},
