@@ -16,13 +16,13 @@ import (
 	"booking/seatlock/redistest"
 )
 
-// node is one of a cluster.
+// node is a node of a cluster.
 type node struct {
 	*redis.Client
 	id, host, port string
 }
 
-// cluster starts one of three nodes.
+// cluster starts a cluster of three nodes.
 func cluster(t *testing.T) (servers []*redistest.Redis, nodes []node, clients []*redis.Client) {
 	t.Helper()
 	servers = redistest.Nodes(t, 3)
@@ -37,9 +37,8 @@ func cluster(t *testing.T) (servers []*redistest.Redis, nodes []node, clients []
 	return servers, nodes, clients
 }
 
-// The slot of the event that is sold moves from node to node and back meanwhile, with
-// all its keys.
-func TestASlotThatMovesIsNoRefusal(t *testing.T) {
+// The slot of the event on sale moves between nodes, with all its keys.
+func TestCluster_KeepsPromisesWhileSlotMoves(t *testing.T) {
 	servers, nodes, clients := cluster(t)
 	var all []*seatlock.Locker
 	for range 2 {
@@ -48,31 +47,31 @@ func TestASlotThatMovesIsNoRefusal(t *testing.T) {
 		require.NoError(t, err)
 		all = append(all, locker)
 	}
-	var counts tally
+	var counts counters
 	counts.report(t)
 	rounds(t, 1, func(n int) {
-		c := gather(t, n, buyers, &counts, nil, all...)
+		l := startLoad(t, n, buyers, &counts, nil, all...)
 		choice := random(n)
 		var moving time.Duration
 		for range 10 {
-			c.awaitDone(50)
-			slot, err := nodes[0].ClusterKeySlot(t.Context(), "seats:{"+c.event()+"}").Result()
+			l.awaitDone(50)
+			slot, err := nodes[0].ClusterKeySlot(t.Context(), "seats:{"+l.event()+"}").Result()
 			require.NoError(t, err)
 			from := owner(t, slot, nodes)
 			to := (from + 1 + choice.IntN(2)) % len(nodes)
-			moving += move(t, slot, nodes[from], nodes[to], nodes, func() { c.awaitCalls(choice.Int64N(50)) })
+			moving += move(t, slot, nodes[from], nodes[to], nodes, func() { l.awaitCalls(choice.Int64N(50)) })
 			counts.faults.Add(1)
 		}
-		c.awaitDone(50)
-		// MIGRATE sends how long a key has left, not until when: what it takes is added.
-		c.requireNothingBroken(holdTime+moving, clients...)
+		l.awaitDone(50)
+		// MIGRATE sends the TTL, not the deadline. So a key lives longer by the time it takes.
+		l.requireNoFindings(holdTime+moving, clients...)
 	})
 }
 
-// A sale that waits for replicas goes to the node of its event by itself, and finds it
-// again. Only the node that its slot leaves has a replica, which can't have it, so
-// whether it was made is all there is to see.
-func TestASaleThatWaitsForReplicasFollowsItsSlot(t *testing.T) {
+// A buy that waits for replicas is sent to the node of its event, and must be redirected
+// when the slot has moved. Only the old node has a replica. So the outcome stays unknown,
+// and the test looks at the seat.
+func TestBuy_IsRedirectedWithSaleReplicas(t *testing.T) {
 	servers, nodes, _ := cluster(t)
 	locker, err := seatlock.New(redistest.ClusterClient(t, servers[0]), seatlock.Options{Timeout: 4 * time.Second, SaleReplicas: 1})
 	require.NoError(t, err)
@@ -88,7 +87,7 @@ func TestASaleThatWaitsForReplicasFollowsItsSlot(t *testing.T) {
 	redistest.Bare(t, "--replicaof", nodes[from].host, nodes[from].port)
 	require.Eventually(t, func() bool { return nodes[from].Wait(t.Context(), 1, time.Second).Val() == 1 }, patience, time.Millisecond)
 	move(t, slot, nodes[from], nodes[to], nodes, func() {})
-	require.NoError(t, another.Buy(t.Context(), "gala", []string{"1B"}, "ann"), "from where on both nodes know the script")
+	require.NoError(t, another.Buy(t.Context(), "gala", []string{"1B"}, "ann"), "this loads the script on the second node")
 	move(t, slot, nodes[to], nodes[from], nodes, func() {})
 	move(t, slot, nodes[from], nodes[to], nodes, func() {})
 	require.Eventually(t, func() bool {
@@ -99,21 +98,20 @@ func TestASaleThatWaitsForReplicasFollowsItsSlot(t *testing.T) {
 	}, patience, time.Millisecond)
 }
 
-// While a slot moves, the node it leaves answers the calls of one round differently:
-// one that has a part of its keys still, one that has none. Each is sent to one node at
-// a time, which -race shows.
-func TestARoundThatAMovingSlotSplits(t *testing.T) {
+// While a slot moves, its old node redirects some calls of a batch and rejects others: it
+// still has some keys. Each call is sent to one node at a time; -race verifies that.
+func TestBatch_SplitsWhileSlotMoves(t *testing.T) {
 	servers, nodes, _ := cluster(t)
-	begun, goOn := make(chan struct{}, 100), make(chan struct{})
+	begun, proceed := make(chan struct{}, 100), make(chan struct{})
 	locker, err := seatlock.New(redistest.ClusterClient(t, servers[0]), seatlock.Options{
-		Timeout: time.Hour, // so that no round is late, and all calls wait for the first
-		OnBatch: func(int) { begun <- struct{}{}; <-goOn },
+		Timeout: time.Hour, // no batch is late; all calls wait for the first
+		OnBatch: func(int) { begun <- struct{}{}; <-proceed },
 	})
 	require.NoError(t, err)
 	var calls sync.WaitGroup
 	calls.Go(func() { _, err := locker.Reserve(t.Context(), "gala", []string{"1A"}, "ann"); assert.NoError(t, err) })
 	<-begun
-	goOn <- struct{}{}
+	proceed <- struct{}{}
 	calls.Wait()
 	slot, err := nodes[0].ClusterKeySlot(t.Context(), "seats:{gala}").Result()
 	require.NoError(t, err)
@@ -139,14 +137,14 @@ func TestARoundThatAMovingSlotSplits(t *testing.T) {
 		calls.Go(status)
 	}
 	require.Eventually(t, func() bool { return locker.Queued() == 21 }, patience, time.Millisecond)
-	close(goOn)
+	close(proceed)
 	calls.Wait()
 
 	move(t, slot, nodes[from], nodes[to], nodes, func() {})
 	require.NoError(t, locker.Buy(t.Context(), "gala", []string{"1A"}, "ann"))
 }
 
-// owner returns which of nodes has the slot.
+// owner returns the index of the node that has the slot.
 func owner(t *testing.T, slot int64, nodes []node) int {
 	t.Helper()
 	shards, err := nodes[0].ClusterShards(t.Context()).Result()
@@ -162,8 +160,8 @@ func owner(t *testing.T, slot int64, nodes []node) int {
 	return 0
 }
 
-// move moves a slot while it is used, as redis-cli --cluster reshard does, and calls
-// meanwhile once it has begun. It returns how long keys were on their way, at most.
+// move moves a slot that is in use, as redis-cli --cluster reshard does. It calls meanwhile
+// after the move has begun. It returns the longest time that a key was migrating.
 func move(t *testing.T, slot int64, from, to node, all []node, meanwhile func()) (moving time.Duration) {
 	t.Helper()
 	beginMove(t, slot, from, to)
@@ -178,7 +176,7 @@ func move(t *testing.T, slot int64, from, to node, all []node, meanwhile func())
 		migrate(t, from, to, keys...)
 	}
 	moving = time.Since(start)
-	// The new owner first: a slot that nobody owns would be an outage.
+	// The new owner first: a slot without an owner is an outage.
 	for _, n := range append([]node{to, from}, all...) {
 		require.NoError(t, n.Do(context.Background(), "cluster", "setslot", slot, "node", to.id).Err())
 	}

@@ -1,14 +1,14 @@
-// Package faults holds no code, only the tests that show what seats survive: crowds
-// of buyers over real Redis processes, while those are killed, cut off, moved, filled
-// and made to forget their scripts. What every call was answered is judged by package
-// oracle, and short histories by the linearizability checker porcupine.
+// Package faults has only tests. They show which faults the seats survive: a load of
+// buyers runs over real Redis processes while a test kills them, cuts their connections,
+// moves their slots, fills their memory or flushes their scripts. Package oracle checks
+// every answer; the linearizability checker porcupine checks short histories.
 //
-// With go test ./... each takes a few seconds. For long, and with what was tried and
-// lost printed at the end of each:
+// In go test ./... each test takes a few seconds. For a long run that prints what each
+// test tried and lost:
 //
 //	go test ./seatlock/faults -v -timeout 0 -budget 30m
 //
-// -seed repeats the choices of an earlier run, though not its timing. A failure keeps
-// its history and its findings, below -artifacts -outputdir where these are given, and
-// says where.
+// -seed repeats the random choices of an earlier run, though not its timing. A failed test
+// saves its history and findings in a directory, and logs its name. With -artifacts
+// -outputdir DIR the directory is below DIR.
 package faults

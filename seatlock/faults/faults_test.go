@@ -18,8 +18,8 @@ import (
 )
 
 var (
-	budget = flag.Duration("budget", 0, "how long all tests of the package take together, about; 0: each as short as it can prove something")
-	seed   = flag.Uint64("seed", 0, "of the random choices; 0: another each time")
+	budget = flag.Duration("budget", 0, "about how long all tests of the package take together; 0: each test stops as soon as it has proved something")
+	seed   = flag.Uint64("seed", 0, "seed of the random choices; 0: a new one each time")
 )
 
 func TestMain(m *testing.M) {
@@ -28,23 +28,22 @@ func TestMain(m *testing.M) {
 		*seed = rand.Uint64()
 	}
 	fmt.Printf("seed %d\n", *seed)
-	logging.Disable() // every connection that is cut is a line of the client's
+	logging.Disable() // go-redis logs every connection that is cut
 	goleak.VerifyTestMain(m)
 }
 
-// share is the part of the budget of each test that runs in rounds, of which there
-// are ten; the soak has the rest.
+// share is the part of the budget that each of the ten tests with rounds takes. TestSoak
+// takes the rest.
 const share = 1.0 / 15
 
-// rounds runs round, with its number, at least so many times, until the test's share
-// of the budget is spent.
+// rounds runs round at least atLeast times, and until the test's share of the budget is
+// spent. n counts from 0.
 func rounds(t *testing.T, atLeast int, round func(n int)) {
 	t.Helper()
 	roundsUntil(t, atLeast, func() bool { return true }, round)
 }
 
-// roundsUntil is rounds that go on until they prove something, however long that takes
-// on this machine.
+// roundsUntil is rounds that also go on until proved, which a slow machine needs.
 func roundsUntil(t *testing.T, atLeast int, proved func() bool, round func(n int)) {
 	t.Helper()
 	start := time.Now()
@@ -55,7 +54,7 @@ func roundsUntil(t *testing.T, atLeast int, proved func() bool, round func(n int
 	}
 }
 
-// random is a source of choices, another for each of ids.
+// random returns a source of random choices that depends on -seed and ids.
 func random(ids ...int) *rand.Rand {
 	second := uint64(1)
 	for _, id := range ids {
@@ -64,7 +63,7 @@ func random(ids ...int) *rand.Rand {
 	return rand.New(rand.NewPCG(*seed, second))
 }
 
-// artifacts is where a test that failed leaves what it saw.
+// artifacts returns the directory in which a failed test saves its history.
 func artifacts(t *testing.T) string {
 	t.Helper()
 	if flag.Lookup("test.artifacts").Value.String() == "true" {
@@ -75,8 +74,8 @@ func artifacts(t *testing.T) string {
 	return dir
 }
 
-// keep writes a history and what was found in it, and says where.
-func keep(t *testing.T, calls []oracle.Call, findings []oracle.Finding) string {
+// saveHistory writes a history and its findings to artifacts, and logs where.
+func saveHistory(t *testing.T, calls []oracle.Call, findings []oracle.Finding) {
 	t.Helper()
 	dir := artifacts(t)
 	file, err := os.Create(filepath.Join(dir, "history.jsonl"))
@@ -91,6 +90,5 @@ func keep(t *testing.T, calls []oracle.Call, findings []oracle.Finding) string {
 		text += f.String() + "\n\n"
 	}
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "findings.txt"), []byte(text), 0o600))
-	t.Logf("-seed %d; the history and what was found in it are in %s", *seed, dir)
-	return dir
+	t.Logf("-seed %d; the history and the findings are in %s", *seed, dir)
 }

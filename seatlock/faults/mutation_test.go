@@ -1,11 +1,13 @@
 package faults_test
 
 import (
-	"encoding/json"
+	"bytes"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -13,20 +15,20 @@ import (
 	"booking/seatlock/redistest"
 )
 
-// contract are the tests of package seatlock that every mutation is shown to, most of
-// them on miniredis alone.
+// contract matches the tests of package seatlock that run against every mutation.
 const contract = "^(TestReserve|TestBuy|TestExtend|TestExtend_NeverPassesMaxHoldTime|TestRelease|TestReserve_DecidesCallsOfBatchInTurn|TestLocker_AnswersAsModel|" +
 	"TestLocker_ChangesNothingAfterDeadline|TestReserve_LeavesNothingOfAbandonedEvent|TestReserve_KeepsIndexWhileSeatsAreHeld|" +
 	"TestBuy_KeepsEventForever|TestMap_FollowsSeatKeysOfSmallEventAtOnce|TestRecordExpired_WaitsForKey|TestReserve_CountsExtendedHoldsToLimit|" +
 	"TestChanges_KeepsLastTenThousand|TestLocker_ChangesNothingIfKeyHasWrongType)$/^miniredis$"
 
-// A mutation is a script that is broken on purpose: old stands in it once.
+// mutation breaks a script: it replaces the only occurrence of old by new.
 type mutation struct{ script, old, new string }
 
-// A suite that passes proves nothing unless it fails where something is wrong.
-func TestTheSuiteFailsWhereAScriptIsBroken(t *testing.T) {
-	redistest.Program(t, "redis-server") // what a round does is shown on one
-	output, err := contractTests(t, nil)
+// A suite proves something only if it fails for a broken script.
+func TestMutation_FailsSuite(t *testing.T) {
+	redistest.Program(t, "redis-server") // some contract tests need it
+	suite := buildSuite(t)
+	output, err := runSuite(t, suite)
 	require.NoError(t, err, "%s", output)
 	for name, m := range map[string]mutation{
 		"ReserveTakesWhatIsAnothers":    {"reserve.lua", "if not owner then", "if owner ~= user then"},
@@ -56,33 +58,57 @@ func TestTheSuiteFailsWhereAScriptIsBroken(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			output, err := contractTests(t, &m)
+			output, err := runSuite(t, m.apply(t, suite))
 			require.Error(t, err, "every test passes")
 			require.Contains(t, output, "--- FAIL: ", "the tests did not run")
 		})
 	}
 }
 
-// contractTests runs them with a mutation, or with the scripts as they are.
-func contractTests(t *testing.T, m *mutation) (output string, err error) {
+// buildSuite returns the test binary of package seatlock.
+func buildSuite(t *testing.T) []byte {
 	t.Helper()
-	replace := map[string]string{}
-	if m != nil {
-		path, err := filepath.Abs(filepath.Join("..", "lua", m.script))
-		require.NoError(t, err)
-		source, err := os.ReadFile(path)
-		require.NoError(t, err)
-		require.Equal(t, 1, strings.Count(string(source), m.old), "%s has changed: it has %q so many times", m.script, m.old)
-		replace[path] = filepath.Join(t.TempDir(), m.script)
-		require.NoError(t, os.WriteFile(replace[path], []byte(strings.Replace(string(source), m.old, m.new, 1)), 0o600))
-	}
-	overlay, err := json.Marshal(map[string]any{"Replace": replace})
+	file := filepath.Join(t.TempDir(), "seatlock.test")
+	build := exec.CommandContext(t.Context(), "go", "test", "-c", "-ldflags=-s -w", "-o", file, "booking/seatlock")
+	build.Env = append(os.Environ(), "GOFLAGS=") // -race proves nothing here and is slow
+	output, err := build.CombinedOutput()
+	require.NoError(t, err, "%s", output)
+	binary, err := os.ReadFile(file)
 	require.NoError(t, err)
-	file := filepath.Join(t.TempDir(), "overlay.json")
-	require.NoError(t, os.WriteFile(file, overlay, 0o600))
-	command := exec.CommandContext(t.Context(), "go", "test", "-count=1", "-vet=off", "-overlay", file, "-run", contract, "-failfast", "booking/seatlock",
-		"-rapid.nofailfile", "-rapid.shrinktime=1ns")
-	command.Env = append(os.Environ(), "GOFLAGS=") // -race proves nothing here, and takes long
-	text, err := command.CombinedOutput()
+	return binary
+}
+
+// comments matches the lines of a script that are only a comment.
+var comments = regexp.MustCompile(`(?m)^ *--.*\n`)
+
+// apply returns a copy of the test binary that embeds the mutated script. Patching the
+// binary is much faster than building it again.
+func (m mutation) apply(t *testing.T, suite []byte) []byte {
+	t.Helper()
+	source, err := os.ReadFile(filepath.Join("..", "lua", m.script))
+	require.NoError(t, err)
+	require.Equal(t, 1, strings.Count(string(source), m.old), "%s has changed: occurrences of %q", m.script, m.old)
+	require.Equal(t, 1, bytes.Count(suite, source), "copies of %s in the test binary", m.script)
+	mutated := strings.Replace(string(source), m.old, m.new, 1)
+	// The length must stay: removed comments make room, and spaces fill it.
+	mutated = comments.ReplaceAllString(mutated, "")
+	require.LessOrEqual(t, len(mutated), len(source), "no comment in %s makes room for the mutation", m.script)
+	mutated += strings.Repeat(" ", len(source)-len(mutated))
+	return bytes.Replace(suite, source, []byte(mutated), 1)
+}
+
+// runSuite runs the contract tests of a test binary until one fails.
+func runSuite(t *testing.T, suite []byte) (output string, err error) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "seatlock.test")
+	// A child that another test forks meanwhile would keep the file open for writing. Then it
+	// can't be run (ETXTBSY).
+	syscall.ForkLock.RLock()
+	err = os.WriteFile(file, suite, 0o700)
+	syscall.ForkLock.RUnlock()
+	require.NoError(t, err)
+	run := exec.CommandContext(t.Context(), file, "-test.run", contract, "-test.failfast", "-test.timeout=10m", "-rapid.nofailfile", "-rapid.shrinktime=1ns")
+	run.Dir = ".." // as go test does
+	text, err := run.CombinedOutput()
 	return string(text), err
 }

@@ -10,25 +10,24 @@ import (
 	"booking/seatlock/oracle"
 )
 
-// seats is how many an event has that porcupine sees.
+// seats is the number of seats of an event in the model.
 const seats = 6
 
-// hall is the six seats of an event and what is known of the time, in ms by the clock
-// of Redis. It is comparable.
-type hall struct {
-	now   int64 // at least: Redis runs one call after the other
+// eventState is the state of the seats of an event. Times are ms by the clock of Redis. It
+// is comparable, as porcupine requires.
+type eventState struct {
+	now   int64 // the earliest time of the next call: Redis runs calls in turn
 	seats [seats]seatState
 }
 
-// seatState is free where it has no user.
+// seatState is the state of a seat. A seat without a user is available.
 type seatState struct {
 	user             string
 	sold             bool
-	earliest, latest int64 // between which the deadline is, the same where it is known
+	earliest, latest int64 // bounds of the deadline, equal if it is known
 }
 
-// input is a call of some seats, and output its answer. The model's step has no
-// clock, so they tell when the call was sent and answered.
+// input is a call. The model has no clock, so input and output have the times of the call.
 type input struct {
 	op    oracle.Op
 	seats []int
@@ -37,33 +36,33 @@ type input struct {
 	hold  int64 // the HoldTime of the event
 }
 
+// output is the answer of a call.
 type output struct {
 	outcome   oracle.Outcome
-	resent    bool // of Unknown: it ran, if it did, before it was answered
+	retried   bool // an earlier attempt of an answered call; outcome is Unknown
 	answered  int64
-	now       int64 // of Redis, and the earliest deadline of the group; 0 where not told
-	deadline  int64
+	now       int64 // when Redis ran the call; 0 if unknown
+	deadline  int64 // the earliest deadline of the group; 0 if unknown
 	conflicts []seatlock.Seat
 }
 
-// blur is by how many ms the clocks of the callers and of Redis may differ.
-const blur = 3
+// clockError is by how many ms the clocks of the callers and of Redis may differ.
+const clockError = 3
 
-// never is a deadline that is not known and so may be any.
+// never is later than every deadline. It is the upper bound of an unknown deadline.
 const never = int64(1) << 60
 
-// seatModel takes all seats of an event as one partition: whether a group is held,
-// sold or refused depends on all its seats at one moment, and with a partition for
-// each seat a group might be taken bit by bit, or refused for seats that were never
-// taken at the same time. Events are short instead.
+// seatModel returns a model with one partition for all seats of an event, since a call for
+// a group depends on all its seats at one time. A partition for each seat would accept a
+// group that is held bit by bit. Histories are short instead.
 func seatModel() porcupine.Model {
 	model := porcupine.NondeterministicModel{
-		Init: func() []any { return []any{hall{}} },
-		Step: func(state, in, out any) []any { return step(state.(hall), in.(input), out.(output)) },
+		Init: func() []any { return []any{eventState{}} },
+		Step: func(state, in, out any) []any { return step(state.(eventState), in.(input), out.(output)) },
 		DescribeOperation: func(in, out any) string {
 			i, o := in.(input), out.(output)
-			if o.resent {
-				return fmt.Sprintf("%s %s %v: perhaps at first", i.user, i.op, i.seats)
+			if o.retried {
+				return fmt.Sprintf("%s %s %v: an earlier attempt, which may have run", i.user, i.op, i.seats)
 			}
 			text := fmt.Sprintf("%s %s %v: %s", i.user, i.op, i.seats, o.outcome)
 			if o.deadline > 0 {
@@ -78,78 +77,78 @@ func seatModel() porcupine.Model {
 	return model.ToModel()
 }
 
-// step returns the halls that may follow h when Redis runs a call and answers it so.
-func step(h hall, in input, out output) []any {
+// step returns the states that may follow e if Redis runs a call with the given output.
+func step(e eventState, in input, out output) []any {
 	to := never
-	if out.outcome != oracle.Unknown || out.resent {
-		to = out.answered + blur
+	if out.outcome != oracle.Unknown || out.retried {
+		to = out.answered + clockError
 	}
-	h.now = max(h.now, in.sent-blur)
-	if h.now > to || out.now > 0 && (out.now < h.now || out.now > to) {
+	e.now = max(e.now, in.sent-clockError)
+	if e.now > to || out.now > 0 && (out.now < e.now || out.now > to) {
 		return nil
 	}
 	if out.now > 0 {
-		to = out.now + blur
+		to = out.now + clockError
 	}
 	var next []any
 	if out.outcome == oracle.Unknown {
-		next = append(next, h) // it never runs
+		next = append(next, e) // the call never runs
 	}
-	for _, then := range h.run(in, out, to) {
-		if out.outcome == oracle.Unknown || then.agrees(in, out) {
-			then.hall.now = max(then.hall.now, out.now)
-			next = append(next, then.hall)
+	for _, r := range e.run(in, out, to) {
+		if out.outcome == oracle.Unknown || r.matches(in, out) {
+			r.state.now = max(r.state.now, out.now)
+			next = append(next, r.state)
 		}
 	}
 	return next
 }
 
-// result is what a call may come to.
+// result is a possible result of a call.
 type result struct {
-	hall      hall
+	state     eventState
 	conflicts map[string]seatlock.Status
 }
 
-// run returns what a call that runs between h.now and to may come to, which is more
-// than one where a deadline is near or not known.
-func (h hall) run(in input, out output, to int64) []result {
-	results := []result{{h, map[string]seatlock.Status{}}}
+// run returns the possible results of a call that runs between e.now and to. There are
+// several if a deadline is near or unknown.
+func (e eventState) run(in input, out output, to int64) []result {
+	results := []result{{e, map[string]seatlock.Status{}}}
 	for _, seat := range in.seats {
 		var more []result
 		for _, r := range results {
-			for _, o := range h.options(seat, in, out.now, to) {
-				then := result{r.hall, maps.Clone(r.conflicts)}
+			for _, o := range e.options(seat, in, out.now, to) {
+				next := result{r.state, maps.Clone(r.conflicts)}
 				if o.refused {
-					then.conflicts[seatName(seat)] = o.status
+					next.conflicts[seatName(seat)] = o.status
 				} else {
-					then.hall.seats[seat] = o.next
+					next.state.seats[seat] = o.next
 				}
-				more = append(more, then)
+				more = append(more, next)
 			}
 		}
 		results = more
 	}
 	for i := range results {
 		if len(results[i].conflicts) > 0 {
-			results[i].hall = h
+			results[i].state = e
 		}
 	}
 	return results
 }
 
-// option is what a call may come to for one seat.
+// option is a possible result of a call for one seat.
 type option struct {
 	next    seatState
 	refused bool
-	status  seatlock.Status // where refused
+	status  seatlock.Status // if refused
 }
 
-func (h hall) options(seat int, in input, now, to int64) []option {
-	s := h.seats[seat]
+func (e eventState) options(seat int, in input, now, to int64) []option {
+	s := e.seats[seat]
 	own := s.user == in.user
 	fresh := seatState{in.user, false, now + in.hold, now + in.hold}
 	if now == 0 {
-		fresh.earliest, fresh.latest = h.now+in.hold, never
+		fresh.earliest, fresh.latest = e.now+in.hold, never
 	}
 	keep := option{next: s}
 	if s.sold {
@@ -159,7 +158,7 @@ func (h hall) options(seat int, in input, now, to int64) []option {
 		return []option{{refused: true, status: seatlock.Sold}}
 	}
 	var all []option
-	if s.user == "" || to >= s.earliest-blur { // it may be free
+	if s.user == "" || to >= s.earliest-clockError { // it may be available
 		switch in.op {
 		case oracle.Reserve:
 			all = append(all, option{next: fresh})
@@ -169,7 +168,7 @@ func (h hall) options(seat int, in input, now, to int64) []option {
 			all = append(all, option{refused: true, status: seatlock.Available})
 		}
 	}
-	if s.user == "" || h.now > s.latest+blur { // it can't be held
+	if s.user == "" || e.now > s.latest+clockError { // it can't be held
 		return all
 	}
 	switch {
@@ -182,7 +181,7 @@ func (h hall) options(seat int, in input, now, to int64) []option {
 	case in.op == oracle.Buy:
 		all = append(all, option{next: seatState{user: in.user, sold: true}})
 	default:
-		// What would gain less than a tenth gains nothing.
+		// An extension by less than a tenth of the hold time keeps the deadline.
 		known := now > 0 && s.earliest == s.latest
 		if gains := fresh.earliest-s.latest >= in.hold/10; gains || !known {
 			all = append(all, option{next: fresh})
@@ -194,9 +193,9 @@ func (h hall) options(seat int, in input, now, to int64) []option {
 	return all
 }
 
-// agrees reports whether a call that came to r can have been answered so, and notes
-// in r what the answer tells of deadlines.
-func (r *result) agrees(in input, out output) bool {
+// matches reports whether r can have the given output. It narrows the deadlines in r to
+// those that the output allows.
+func (r *result) matches(in input, out output) bool {
 	if out.outcome == oracle.Refused {
 		if len(r.conflicts) != len(out.conflicts) {
 			return false
@@ -216,7 +215,7 @@ func (r *result) agrees(in input, out output) bool {
 	}
 	earliest, latest := never, never
 	for _, seat := range in.seats {
-		if s := &r.hall.seats[seat]; !s.sold {
+		if s := &r.state.seats[seat]; !s.sold {
 			earliest, latest = min(earliest, s.earliest), min(latest, s.latest)
 			s.earliest = max(s.earliest, out.deadline)
 			if len(in.seats) == 1 {

@@ -18,34 +18,33 @@ import (
 	"booking/seatlock/redistest"
 )
 
-// The same calls are made at three events: once; twice, one after the other; and twice
-// at once. Each is answered the same at all of them, and all of their keys come out
-// the same: seats, sets and stream.
-func TestEveryCallMadeTwiceIsAsOnce(t *testing.T) {
+// The same calls are made for three events: once; twice in turn; and twice concurrently.
+// All three give the same answers and leave the same keys: seats, sets and stream.
+func TestLocker_IsIdempotent(t *testing.T) {
 	for _, limit := range []int{0, 4} {
 		t.Run(fmt.Sprint("MaxSeatsPerUser", limit), func(t *testing.T) {
-			r := redistest.Mini(t) // whose clock stands still
+			r := redistest.Mini(t) // its clock does not run
 			opt := seatlock.Options{HoldTime: time.Minute, MaxHoldTime: 3 * time.Minute, MaxSeatsPerUser: limit, Timeout: patience}
 			locker, err := seatlock.New(r.Client(t), opt)
 			require.NoError(t, err)
 			choice := random(limit)
 			for i := range 100 {
 				call := randomCall(choice)
-				once := made(t, locker, "once", call)
+				once := answer(t, locker, "once", call)
 				for range 2 {
-					require.Equal(t, once, made(t, locker, "twice", call), "%+v", call)
+					require.Equal(t, once, answer(t, locker, "twice", call), "%+v", call)
 				}
 				answers := make([]string, 2)
 				var calls sync.WaitGroup
 				for k := range answers {
-					calls.Go(func() { answers[k] = made(t, locker, "together", call) })
+					calls.Go(func() { answers[k] = answer(t, locker, "concurrently", call) })
 				}
 				calls.Wait()
 				require.Equal(t, []string{once, once}, answers, "%+v", call)
 
 				want := keysOf(t, r, "once")
 				require.Equal(t, want, keysOf(t, r, "twice"), "call %d, %+v", i, call)
-				require.Equal(t, want, keysOf(t, r, "together"), "call %d, %+v", i, call)
+				require.Equal(t, want, keysOf(t, r, "concurrently"), "call %d, %+v", i, call)
 				if choice.IntN(4) == 0 {
 					r.Advance(t, time.Duration(choice.IntN(90_000))*time.Millisecond)
 				}
@@ -60,9 +59,9 @@ func randomCall(choice *rand.Rand) oracle.Call {
 		User: []string{"ann", "bob", "eve"}[choice.IntN(3)],
 	}
 	if c.Op == oracle.Buy && choice.IntN(4) > 0 {
-		c.Op = oracle.Release // lest all be sold at once
+		c.Op = oracle.Release // keep some seats unsold
 	}
-	for _, seat := range choice.Perm(hallSize)[:1+choice.IntN(3)] {
+	for _, seat := range choice.Perm(eventSeats)[:1+choice.IntN(3)] {
 		c.Seats = append(c.Seats, seatName(seat/2))
 	}
 	slices.Sort(c.Seats)
@@ -70,20 +69,9 @@ func randomCall(choice *rand.Rand) oracle.Call {
 	return c
 }
 
-// made makes a call and returns its answer, of whichever kind, as text.
-func made(t *testing.T, l *seatlock.Locker, event string, c oracle.Call) string {
-	var hold seatlock.Hold
-	var err error
-	switch ctx := context.Background(); c.Op {
-	case oracle.Reserve:
-		hold, err = l.Reserve(ctx, event, c.Seats, c.User)
-	case oracle.Extend:
-		hold, err = l.Extend(ctx, event, c.Seats, c.User)
-	case oracle.Buy:
-		err = l.Buy(ctx, event, c.Seats, c.User)
-	case oracle.Release:
-		err = l.Release(ctx, event, c.Seats, c.User)
-	}
+// answer makes a call and returns its result or error as text.
+func answer(t *testing.T, l *seatlock.Locker, event string, c oracle.Call) string {
+	hold, err := callLocker(context.Background(), l, c.Op, event, c.Seats, c.User)
 	var conflict *seatlock.ConflictError
 	if errors.As(err, &conflict) {
 		return fmt.Sprintf("%v %+v", conflict.Err, conflict.Seats)
@@ -94,8 +82,8 @@ func made(t *testing.T, l *seatlock.Locker, event string, c oracle.Call) string 
 	return fmt.Sprintf("%+v %v", hold, err)
 }
 
-// keysOf returns all keys of an event, without its name, and what they hold; the
-// stream without its ids.
+// keysOf returns all keys of an event with their values and TTLs. It leaves out the event's
+// name and the stream's entry IDs.
 func keysOf(t *testing.T, r *redistest.Redis, event string) map[string]string {
 	t.Helper()
 	client, found := r.Admin(t), map[string]string{}

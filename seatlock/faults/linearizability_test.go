@@ -22,21 +22,21 @@ import (
 
 const (
 	linearClients = 8
-	linearCalls   = 25 // of each client, for one event
+	linearCalls   = 25 // of each client and event
 )
 
-// Eight clients and six seats, held for so short a time that holds end all the while:
-// each call took effect at one moment while it was under way, whatever it was told.
-func TestCallsAreLinearizable(t *testing.T) {
+// Eight clients call for six seats. Holds are so short that they expire all the time. Each
+// call must take effect at one time between its start and its return.
+func TestLocker_IsLinearizable(t *testing.T) {
 	t.Run("miniredis", func(t *testing.T) {
 		r := redistest.Mini(t)
 		linearizable(t, r, false, tick(t, r))
 	})
 	t.Run("redis-server", func(t *testing.T) { linearizable(t, redistest.Server(t), false, wallClock) })
-	t.Run("OverFaultyConnections", func(t *testing.T) { linearizable(t, redistest.Server(t), true, wallClock) })
+	t.Run("FaultyConnections", func(t *testing.T) { linearizable(t, redistest.Server(t), true, wallClock) })
 }
 
-// clock returns two times, ms, between which the clock of Redis is.
+// clock returns bounds of the clock of Redis, in ms.
 type clock func() (low, high int64)
 
 func wallClock() (low, high int64) {
@@ -44,31 +44,31 @@ func wallClock() (low, high int64) {
 	return now, now
 }
 
-// tick has the clock of a miniredis, which would go on within a script, stand still
-// but for steps of about a millisecond.
+// tick runs the clock of a miniredis in steps of about a millisecond. The clock of a real
+// Redis also does not advance while a script runs.
 func tick(t *testing.T, r *redistest.Redis) clock {
 	var low, high atomic.Int64
 	set := func(now time.Time) {
-		now = now.Truncate(time.Millisecond) // as it counts what is left to a key
+		now = now.Truncate(time.Millisecond) // the unit of TTLs
 		high.Store(now.UnixMilli())
 		r.Mini.SetTime(now)
 		low.Store(now.UnixMilli())
 	}
 	set(time.Now())
-	end := again(func() {
+	stop := repeat(func() {
 		<-time.After(time.Millisecond)
 		set(time.Now())
 	})
-	t.Cleanup(end)
+	t.Cleanup(stop)
 	return func() (int64, int64) { return low.Load(), high.Load() }
 }
 
-// linearizable makes histories of r and has porcupine judge them. Where the way is
-// faulty, each client has one of its own, so that a fault is that of one call.
+// linearizable makes histories with r and checks them with porcupine. If faulty, each
+// client has its own faulty connection, and a fault affects one call.
 func linearizable(t *testing.T, r *redistest.Redis, faulty bool, now clock) {
-	var counts tally
+	var counts counters
 	counts.report(t)
-	var ended int64 // holds that ended by themselves, as far as buys and extends tell
+	var expired int64 // holds that buys and extends found expired
 	clients := make([]linearClient, linearClients)
 	shared := r.Client(t)
 	for i := range clients {
@@ -78,8 +78,8 @@ func linearizable(t *testing.T, r *redistest.Redis, faulty bool, now clock) {
 			clients[i].redis = r.Client(t, clients[i].proxy.Addr)
 		}
 	}
-	// A fast machine may see no hold end, and a slow one hardly a call done or refused.
-	proved := func() bool { return ended > 0 && counts.done.Load() >= 50 && counts.refused.Load() >= 50 }
+	// On a fast machine no hold may expire. On a slow one few calls may be done or refused.
+	proved := func() bool { return expired > 0 && counts.done.Load() >= 50 && counts.refused.Load() >= 50 }
 	roundsUntil(t, 5, proved, func(n int) {
 		counts.rounds.Add(1)
 		opt := seatlock.Options{HoldTime: time.Duration(30+random(n).IntN(51)) * time.Millisecond, Timeout: patience}
@@ -107,12 +107,12 @@ func linearizable(t *testing.T, r *redistest.Redis, faulty bool, now clock) {
 		for _, history := range histories {
 			for _, op := range history {
 				out := op.Output.(output)
-				if !out.resent {
-					counts.count(oracle.Call{Outcome: out.outcome})
+				if !out.retried {
+					counts.countCall(oracle.Call{Outcome: out.outcome})
 				}
 				for _, c := range out.conflicts {
 					if c.Status == seatlock.Available {
-						ended++
+						expired++
 					}
 				}
 				all = append(all, op)
@@ -122,22 +122,21 @@ func linearizable(t *testing.T, r *redistest.Redis, faulty bool, now clock) {
 	})
 }
 
-// resent is how long a call takes at least that is sent a second time.
-const resent = 5 * time.Millisecond
+// minRetryTime is the shortest time that a call with a retry takes.
+const minRetryTime = 5 * time.Millisecond
 
-// linearClient is one who calls.
+// linearClient is a concurrent caller.
 type linearClient struct {
 	t      *testing.T
 	number int
 	redis  *redis.Client
-	proxy  *redistest.Proxy // nil where there is none
+	proxy  *redistest.Proxy // nil without faults
 	locker *seatlock.Locker
 	now    clock
 }
 
-// disturb loses one request or reply. With more, what may have happened is too much to
-// check.
-func (c *linearClient) disturb(choice *rand.Rand, counts *tally) {
+// disturb loses one request or reply. With more, the checker has too many possibilities.
+func (c *linearClient) disturb(choice *rand.Rand, counts *counters) {
 	lost := false
 	c.proxy.Disturb(func(bool) redistest.Fault {
 		if lost || choice.IntN(20) > 0 {
@@ -149,8 +148,8 @@ func (c *linearClient) disturb(choice *rand.Rand, counts *tally) {
 	})
 }
 
-// call makes the calls of one event and returns what the client saw.
-func (c *linearClient) call(n int, hold time.Duration, start time.Time) (history []porcupine.Operation) {
+// call makes the client's calls for one event and returns their history.
+func (c *linearClient) call(n int, holdTime time.Duration, start time.Time) (history []porcupine.Operation) {
 	choice := random(n, c.number)
 	event, user := fmt.Sprint("linear", n), fmt.Sprint("user", c.number)
 	var group []int
@@ -164,7 +163,7 @@ func (c *linearClient) call(n int, hold time.Duration, start time.Time) (history
 			op, group = oracle.Reserve, choice.Perm(seats)[:1+choice.IntN(3)]
 		}
 		if op == oracle.Buy && choice.IntN(4) > 0 {
-			op = oracle.Extend // a sold seat is of no more interest
+			op = oracle.Extend // keep some seats unsold
 		}
 		names := make([]string, len(group))
 		for i, seat := range group {
@@ -176,43 +175,32 @@ func (c *linearClient) call(n int, hold time.Duration, start time.Time) (history
 		}
 		low, _ := c.now()
 		sent := time.Since(start)
-		var told seatlock.Hold
-		var err error
-		switch ctx := context.Background(); op {
-		case oracle.Reserve:
-			told, err = c.locker.Reserve(ctx, event, names, user)
-		case oracle.Extend:
-			told, err = c.locker.Extend(ctx, event, names, user)
-		case oracle.Buy:
-			err = c.locker.Buy(ctx, event, names, user)
-		case oracle.Release:
-			err = c.locker.Release(ctx, event, names, user)
-		}
+		hold, err := callLocker(context.Background(), c.locker, op, event, names, user)
 		answered := time.Since(start)
 		_, high := c.now()
-		back := answered
+		returned := answered
 		out := output{answered: high}
 		out.outcome, out.conflicts = outcome(c.t, err)
-		if !told.Deadline.IsZero() {
-			out.deadline = told.Deadline.UnixMilli()
-			if told.ExpiresIn > 0 {
-				out.now = told.Deadline.Add(-told.ExpiresIn).UnixMilli()
+		if !hold.Deadline.IsZero() {
+			out.deadline = hold.Deadline.UnixMilli()
+			if hold.ExpiresIn > 0 {
+				out.now = hold.Deadline.Add(-hold.ExpiresIn).UnixMilli()
 			}
 		}
 		switch out.outcome {
 		case oracle.NotRun:
 			continue
 		case oracle.Unknown:
-			back = time.Duration(never)
+			returned = time.Duration(never)
 		}
-		in := input{op: op, seats: group, user: user, sent: low, hold: hold.Milliseconds()}
-		history = append(history, porcupine.Operation{ClientId: c.number, Call: int64(sent), Return: int64(back), Input: in, Output: out})
-		// A call that took so long, and saw something lost, may have been sent before.
-		if c.proxy != nil && c.proxy.Lost.Load() > lost && answered-sent > resent {
+		in := input{op: op, seats: group, user: user, sent: low, hold: holdTime.Milliseconds()}
+		history = append(history, porcupine.Operation{ClientId: c.number, Call: int64(sent), Return: int64(returned), Input: in, Output: out})
+		// If something was lost and the call took long enough, an earlier attempt may have run.
+		if c.proxy != nil && c.proxy.Lost.Load() > lost && answered-sent > minRetryTime {
 			history = append(history, porcupine.Operation{ClientId: c.number, Call: int64(sent), Return: int64(answered),
-				Input: in, Output: output{outcome: oracle.Unknown, resent: true, answered: high}})
+				Input: in, Output: output{outcome: oracle.Unknown, retried: true, answered: high}})
 		}
-		<-time.After(time.Duration(choice.IntN(int(hold / 2))))
+		<-time.After(time.Duration(choice.IntN(int(holdTime / 2))))
 	}
 	return history
 }
@@ -230,5 +218,5 @@ func requireLinearizable(t *testing.T, history []porcupine.Operation) {
 		lines = fmt.Appendf(lines, "%+v\n", op)
 	}
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "history.txt"), lines, 0o600))
-	t.Fatalf("porcupine says %v; -seed %d; the history and its picture are in %s", result, *seed, dir)
+	t.Fatalf("not linearizable: porcupine says %v; -seed %d; the history and its picture are in %s", result, *seed, dir)
 }

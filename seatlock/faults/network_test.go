@@ -11,9 +11,9 @@ import (
 	"booking/seatlock/redistest"
 )
 
-// What goes to Redis and what comes back gets lost, is cut off and stalls; then all of
-// it for longer than a call waits, until a caller has met that.
-func TestLostRepliesResetsAndStalls(t *testing.T) {
+// Requests and replies are lost, delayed, and their connections are cut. Then everything
+// is delayed for longer than a call's timeout, until the outcome of a call is unknown.
+func TestNetworkFaults_LoseNoSale(t *testing.T) {
 	const timeout = time.Second
 	r := redistest.Server(t)
 	var all []*seatlock.Locker
@@ -24,7 +24,7 @@ func TestLostRepliesResetsAndStalls(t *testing.T) {
 		require.NoError(t, err)
 		proxies, all = append(proxies, proxy), append(all, locker)
 	}
-	var counts tally
+	var counts counters
 	counts.report(t)
 	rounds(t, 3, func(n int) {
 		var stalls atomic.Bool
@@ -44,16 +44,16 @@ func TestLostRepliesResetsAndStalls(t *testing.T) {
 				return redistest.Fault{}
 			})
 		}
-		c := gather(t, n, buyers, &counts, nil, all...)
-		c.awaitDone(200)
+		l := startLoad(t, n, buyers, &counts, nil, all...)
+		l.awaitDone(200)
 		before := counts.unknown.Load()
 		stalls.Store(true)
 		require.Eventually(t, func() bool { return counts.unknown.Load() > before }, patience, time.Millisecond, "no call's outcome is unknown")
 		stalls.Store(false)
-		c.awaitDone(200)
+		l.awaitDone(200)
 		for _, proxy := range proxies {
 			proxy.Disturb(nil)
 		}
-		c.requireNothingBroken(holdTime, r.Admin(t))
+		l.requireNoFindings(holdTime, r.Admin(t))
 	})
 }
