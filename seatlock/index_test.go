@@ -31,6 +31,9 @@ func TestReserve_LeavesNothingOfAbandonedEvent(t *testing.T) {
 		require.NoError(t, b.locker.Release(t.Context(), event, []string{"2A"}, bob)) // the index is empty now
 		b.reserve(t, ann, "1A")
 		require.Subset(t, b.keys(t), []string{"seats:{gala}", "changes:{gala}", "user:{gala}:" + ann})
+		for _, key := range b.keys(t) {
+			require.Positive(t, b.redis.PTTL(t.Context(), key).Val(), "%s has no TTL", key)
+		}
 		r.Advance(t, day)
 		// Redis deletes expired keys some time later.
 		require.Eventually(t, func() bool { return b.redis.DBSize(t.Context()).Val() == 0 }, redistest.Patience, time.Millisecond)
