@@ -25,48 +25,48 @@ import (
 const event = "gala"
 
 type testBundle struct {
-	locker  *counting
+	locker  *countingLocker
 	options changes.Options
 	server  *httptest.Server
 	stop    func()
 }
 
-// counting counts calls, and holds them up at a gate if there is one.
-type counting struct {
+// countingLocker counts calls. It blocks them until the gate closes if a gate is set.
+type countingLocker struct {
 	*seatlock.Locker
-	waits    calls // for the next change, by followers
-	pages    calls // reads by streams that catch up
+	waits    counter // AwaitChange, by readers
+	pages    counter // Changes, by replays
 	longest  atomic.Int64
 	waitGate chan struct{}
 	pageGate chan struct{}
 }
 
-// calls are of one kind: how many are under way, were at most, and were begun.
-type calls struct{ now, most, all atomic.Int64 }
+// counter counts the calls in flight, their maximum, and all calls so far.
+type counter struct{ inFlight, max, total atomic.Int64 }
 
-func (c *calls) begin() {
-	c.all.Add(1)
-	now := c.now.Add(1)
-	for most := c.most.Load(); now > most && !c.most.CompareAndSwap(most, now); most = c.most.Load() {
+func (c *counter) begin() {
+	c.total.Add(1)
+	now := c.inFlight.Add(1)
+	for highest := c.max.Load(); now > highest && !c.max.CompareAndSwap(highest, now); highest = c.max.Load() {
 	}
 }
 
-func (c *counting) AwaitChange(ctx context.Context, event, after string, wait time.Duration) error {
+func (c *countingLocker) AwaitChange(ctx context.Context, event, after string, wait time.Duration) error {
 	c.waits.begin()
-	defer c.waits.now.Add(-1)
+	defer c.waits.inFlight.Add(-1)
 	if c.waitGate != nil {
 		<-c.waitGate
 	}
 	return c.Locker.AwaitChange(ctx, event, after, wait)
 }
 
-// followersLimit is the limit with which followers read, and streams do not.
-const followersLimit = 500
+// segmentLimit is the limit that only readers pass to Changes.
+const segmentLimit = 500
 
-func (c *counting) Changes(ctx context.Context, event, after string, limit int) ([]seatlock.Change, error) {
-	if limit != followersLimit {
+func (c *countingLocker) Changes(ctx context.Context, event, after string, limit int) ([]seatlock.Change, error) {
+	if limit != segmentLimit {
 		c.pages.begin()
-		defer c.pages.now.Add(-1)
+		defer c.pages.inFlight.Add(-1)
 		if c.pageGate != nil {
 			<-c.pageGate
 		}
@@ -85,7 +85,7 @@ func setup(t *testing.T, r *redistest.Redis) *testBundle {
 func setupClient(t *testing.T, client *redis.Client, maxStreams int) *testBundle {
 	t.Helper()
 	stop := make(chan struct{})
-	b := &testBundle{locker: &counting{Locker: newLocker(t, client)}, stop: sync.OnceFunc(func() { close(stop) })}
+	b := &testBundle{locker: &countingLocker{Locker: newLocker(t, client)}, stop: sync.OnceFunc(func() { close(stop) })}
 	b.options = changes.Options{Stop: stop, MaxStreams: maxStreams}
 	b.server = httptest.NewServer(changes.New(b.locker, b.options))
 	t.Cleanup(func() { b.stop(); b.server.Close() })
@@ -99,7 +99,7 @@ func newLocker(t *testing.T, client *redis.Client) *seatlock.Locker {
 	return locker
 }
 
-// stream is an open answer.
+// stream is an open response.
 type stream struct {
 	body  io.Closer
 	lines *bufio.Scanner
@@ -124,12 +124,12 @@ func (b *testBundle) openEvent(t *testing.T, event, lastEventID string) *stream 
 	t.Cleanup(func() { _ = resp.Body.Close() })
 	s := &stream{body: resp.Body, lines: bufio.NewScanner(resp.Body)}
 	require.True(t, s.lines.Scan())
-	require.Equal(t, "retry: 1000", s.lines.Text(), "the stream is open once it says so")
+	require.Equal(t, "retry: 1000", s.lines.Text(), "the first line of the stream")
 	return s
 }
 
-// next returns the id and the rest of the next event, or empty ones at the end.
-func (s *stream) next() (id, rest string) {
+// next returns the id and the other lines of the next event, or empty strings at the end.
+func (s *stream) next() (id, event string) {
 	var lines []string
 	for s.lines.Scan() {
 		switch line := s.lines.Text(); {
@@ -150,7 +150,7 @@ func (b *testBundle) reserve(t *testing.T, seats ...string) {
 	require.NoError(t, err)
 }
 
-func TestEveryTransitionIsTold(t *testing.T) {
+func TestChanges_EmitsEveryTransition(t *testing.T) {
 	t.Parallel()
 	redistest.Each(t, func(t *testing.T, r *redistest.Redis) {
 		b := setup(t, r)
@@ -168,7 +168,7 @@ func TestEveryTransitionIsTold(t *testing.T) {
 	})
 }
 
-func TestAHoldThatEndsByItselfIsTold(t *testing.T) {
+func TestChanges_EmitsExpired(t *testing.T) {
 	t.Parallel()
 	r := redistest.Server(t)
 	b := setup(t, r)
@@ -182,7 +182,7 @@ func TestAHoldThatEndsByItselfIsTold(t *testing.T) {
 	require.Equal(t, `event: expired data: {"event_id":"gala","seat_ids":["1A"],"status":"Available"}`, expired)
 }
 
-func TestAStreamIsResumed(t *testing.T) {
+func TestChanges_ResumesAfterLastEventID(t *testing.T) {
 	t.Parallel()
 	redistest.Each(t, func(t *testing.T, r *redistest.Redis) {
 		b := setup(t, r)
@@ -196,45 +196,45 @@ func TestAStreamIsResumed(t *testing.T) {
 		s = b.open(t, id)
 		b.reserve(t, "1D")
 		for _, seat := range []string{"1B", "1C", "1D"} {
-			_, told := s.next()
-			require.Contains(t, told, `["`+seat+`"]`)
+			_, received := s.next()
+			require.Contains(t, received, `["`+seat+`"]`)
 		}
 		for _, unknown := range []string{"garbage", "9999999999999-0"} {
 			s = b.open(t, unknown)
-			id, told := s.next()
-			require.Equal(t, "event: reset data: {}", told)
+			id, received := s.next()
+			require.Equal(t, "event: reset data: {}", received)
 			require.NotEqual(t, unknown, id)
 		}
 	})
 }
 
-// A client may come from a process that is ahead of this one, by more than a batch.
-func TestAResumedStreamTellsNothingTwice(t *testing.T) {
+// A client may come from a process that is ahead of this one, even by more than a segment.
+func TestChanges_RepeatsNothingAfterResume(t *testing.T) {
 	t.Parallel()
-	for _, n := range []int{1, followersLimit + 100} {
+	for _, n := range []int{1, segmentLimit + 100} {
 		r := redistest.Mini(t)
 		b := setup(t, r)
 		b.locker.waitGate = make(chan struct{})
 		behind := b.open(t, "")
-		require.Eventually(t, func() bool { return b.locker.waits.all.Load() == 1 }, redistest.Patience, time.Millisecond)
+		require.Eventually(t, func() bool { return b.locker.waits.total.Load() == 1 }, redistest.Patience, time.Millisecond)
 		fill(t, r, n)
 		known, err := b.locker.LastChange(t.Context(), event)
 		require.NoError(t, err)
 		ahead := b.open(t, known)
 		close(b.locker.waitGate)
 		for i := range n {
-			_, told := behind.next()
-			require.Contains(t, told, fmt.Sprintf(`["%d"]`, i+1))
+			_, received := behind.next()
+			require.Contains(t, received, fmt.Sprintf(`["%d"]`, i+1))
 		}
 		b.reserve(t, "1B")
 		for _, s := range []*stream{ahead, behind} {
-			_, told := s.next()
-			require.Contains(t, told, `["1B"]`)
+			_, received := s.next()
+			require.Contains(t, received, `["1B"]`)
 		}
 	}
 }
 
-func TestHEADEnds(t *testing.T) {
+func TestChanges_EndsHEAD(t *testing.T) {
 	t.Parallel()
 	resp, err := http.Head(setup(t, redistest.Mini(t)).server.URL + "/changes")
 	require.NoError(t, err)
@@ -242,32 +242,32 @@ func TestHEADEnds(t *testing.T) {
 	require.Equal(t, "text/event-stream", resp.Header.Get("Content-Type"))
 }
 
-func TestFiveThousandReadersShareOneRead(t *testing.T) {
+func TestChanges_SharesOneReadAmongSubscribers(t *testing.T) {
 	t.Parallel()
 	b := setup(t, redistest.Server(t))
 	handler := changes.New(b.locker, b.options)
-	readers := make([]*countingWriter, 5000)
+	subscribers := make([]*countingWriter, 5000)
 	var all sync.WaitGroup
-	for i := range readers {
-		readers[i] = &countingWriter{header: http.Header{}}
+	for i := range subscribers {
+		subscribers[i] = &countingWriter{header: http.Header{}}
 		all.Go(func() {
-			handler.ServeHTTP(readers[i], httptest.NewRequest(http.MethodGet, "/changes?event_id="+event, nil))
+			handler.ServeHTTP(subscribers[i], httptest.NewRequest(http.MethodGet, "/changes?event_id="+event, nil))
 		})
 	}
-	toldAll := func(events int64) func() bool {
+	allReceived := func(writes int64) func() bool {
 		return func() bool {
-			return !slices.ContainsFunc(readers, func(r *countingWriter) bool { return r.writes.Load() < events })
+			return !slices.ContainsFunc(subscribers, func(w *countingWriter) bool { return w.writes.Load() < writes })
 		}
 	}
-	require.Eventually(t, toldAll(1), redistest.Patience, time.Millisecond, "not all streams begin")
+	require.Eventually(t, allReceived(1), redistest.Patience, time.Millisecond, "not all responses begin")
 	b.reserve(t, "1A")
-	require.Eventually(t, toldAll(2), redistest.Patience, time.Millisecond, "not all readers are told")
-	require.EqualValues(t, 1, b.locker.waits.most.Load())
+	require.Eventually(t, allReceived(2), redistest.Patience, time.Millisecond, "not all subscribers receive the change")
+	require.EqualValues(t, 1, b.locker.waits.max.Load())
 	b.stop()
 	all.Wait()
 }
 
-// countingWriter counts what a reader is told.
+// countingWriter counts the writes to one subscriber.
 type countingWriter struct {
 	header http.Header
 	writes atomic.Int64
@@ -278,17 +278,17 @@ func (w *countingWriter) WriteHeader(int)             {}
 func (w *countingWriter) Flush()                      {}
 func (w *countingWriter) Write(p []byte) (int, error) { w.writes.Add(1); return len(p), nil }
 
-func TestStreamsEndWhenTheProcessDrains(t *testing.T) {
+func TestChanges_EndsOnDrain(t *testing.T) {
 	t.Parallel()
 	b := setup(t, redistest.Mini(t))
 	s := b.open(t, "")
 	b.stop()
-	id, told := s.next()
-	require.Empty(t, id+told)
+	id, received := s.next()
+	require.Empty(t, id+received)
 }
 
-// A reader that does not read is cut off, and holds up nobody.
-func TestASlowReaderIsCutOff(t *testing.T) {
+// A client that doesn't read is dropped, and delays no other.
+func TestChanges_DropsSlowSubscriber(t *testing.T) {
 	t.Parallel()
 	r := redistest.Mini(t)
 	b := setup(t, r)
@@ -303,15 +303,15 @@ func TestASlowReaderIsCutOff(t *testing.T) {
 	quick := b.open(t, "")
 	for i := range 200 {
 		b.reserve(t, fmt.Sprint(i))
-		_, told := quick.next()
-		require.Contains(t, told, fmt.Sprintf(`["%d"]`, i))
+		_, received := quick.next()
+		require.Contains(t, received, fmt.Sprintf(`["%d"]`, i))
 	}
 	close(blocked.release)
 	<-done
 	require.Less(t, blocked.writes.Load(), int64(100))
 }
 
-// slowWriter takes its first write and lets the others wait.
+// slowWriter accepts the first write. The others block until release closes.
 type slowWriter struct {
 	header  http.Header
 	writes  atomic.Int64
@@ -328,7 +328,7 @@ func (w *slowWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func TestRefusals(t *testing.T) {
+func TestChanges_RejectsInvalidQuery(t *testing.T) {
 	t.Parallel()
 	b := setup(t, redistest.Mini(t))
 	for target, status := range map[string]int{

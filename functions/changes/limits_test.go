@@ -15,7 +15,7 @@ import (
 	"booking/seatlock/redistest"
 )
 
-func TestChanges_RefusesMoreThanMaxStreams(t *testing.T) {
+func TestChanges_RejectsMoreThanMaxStreams(t *testing.T) {
 	t.Parallel()
 	b := setupClient(t, redistest.Mini(t).Client(t), 2)
 	first := b.open(t, "")
@@ -34,13 +34,13 @@ func TestChanges_RefusesMoreThanMaxStreams(t *testing.T) {
 	resp, body := get()
 	require.Equal(t, http.StatusServiceUnavailable, resp.StatusCode)
 	require.Equal(t, "1", resp.Header.Get("Retry-After"))
-	require.True(t, resp.Close, "the connection stays, and others wait for its place")
+	require.True(t, resp.Close, "an idle connection would count against MAX_CONNECTIONS")
 	require.Contains(t, body, `"code":"unavailable"`)
-	require.Contains(t, body, "Too many streams of changes are open here (limit 2)")
+	require.Contains(t, body, "Too many streams of /changes are open here (limit 2)")
 	resp, err := http.Head(b.server.URL + "/changes")
 	require.NoError(t, err)
 	require.NoError(t, resp.Body.Close())
-	require.Equal(t, http.StatusOK, resp.StatusCode, "a HEAD is no stream")
+	require.Equal(t, http.StatusOK, resp.StatusCode, "HEAD opens no stream")
 
 	require.NoError(t, first.body.Close())
 	require.Eventually(t, func() bool {
@@ -49,7 +49,7 @@ func TestChanges_RefusesMoreThanMaxStreams(t *testing.T) {
 	}, redistest.Patience, time.Millisecond)
 }
 
-func TestChanges_RandomEventsDoNotLockOutAnother(t *testing.T) {
+func TestChanges_EvictsEventWithFewestSubscribers(t *testing.T) {
 	t.Parallel()
 	b := setup(t, redistest.Mini(t))
 	reserve := func(event string) {
@@ -61,7 +61,7 @@ func TestChanges_RandomEventsDoNotLockOutAnother(t *testing.T) {
 	for i := 1; i < len(random); i++ {
 		random[i] = b.openEvent(t, fmt.Sprint("e", i), "")
 	}
-	// Each event is followed once its first change has come.
+	// Each reader is running once its first change has arrived.
 	for i, s := range random {
 		if i > 0 {
 			reserve(fmt.Sprint("e", i))
@@ -72,16 +72,16 @@ func TestChanges_RandomEventsDoNotLockOutAnother(t *testing.T) {
 	b.reserve(t, "1A")
 	gala.requireNext(t, "1A")
 
-	_, told := random[1].next()
-	require.Empty(t, told, "the event with the fewest readers, followed longest, gives way")
+	_, received := random[1].next()
+	require.Empty(t, received, "the oldest of the events with the fewest subscribers is evicted")
 	reserve("e0")
 	for _, s := range watched {
 		s.requireNext(t, "1A")
 	}
 }
 
-// Many that come back at once, as after a fault of the network, read in turn.
-func TestChanges_CatchesUpInPages(t *testing.T) {
+// After a network fault many clients reconnect at once. Only some read at the same time.
+func TestChanges_ReplaysInPages(t *testing.T) {
 	t.Parallel()
 	r := redistest.Mini(t)
 	b := setup(t, r)
@@ -91,19 +91,19 @@ func TestChanges_CatchesUpInPages(t *testing.T) {
 	for i := range streams {
 		streams[i] = b.open(t, seatlock.NoChange)
 	}
-	require.Eventually(t, func() bool { return b.locker.pages.now.Load() >= 8 }, redistest.Patience, time.Millisecond)
+	require.Eventually(t, func() bool { return b.locker.pages.inFlight.Load() >= 8 }, redistest.Patience, time.Millisecond)
 	close(b.locker.pageGate)
 	for _, s := range streams {
 		for i := range 1_001 {
 			s.requireNext(t, fmt.Sprint(i+1))
 		}
 	}
-	require.EqualValues(t, 8, b.locker.pages.most.Load(), "readers at a time")
+	require.EqualValues(t, 8, b.locker.pages.max.Load(), "reads at the same time")
 	require.EqualValues(t, 200, b.locker.longest.Load(), "changes a page")
 }
 
-// A reader that takes its time holds no turn.
-func TestChanges_SlowReadersDoNotHoldUpOthers(t *testing.T) {
+// A client that doesn't read its page delays no other replay.
+func TestChanges_ReplaysDespiteSlowSubscribers(t *testing.T) {
 	t.Parallel()
 	r := redistest.Mini(t)
 	b := setup(t, r)

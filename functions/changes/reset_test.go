@@ -16,7 +16,7 @@ import (
 	"booking/seatlock/redistest"
 )
 
-// fill appends n changes to the stream of the event as the scripts do.
+// fill appends n changes to the event's stream, as the scripts do.
 func fill(t *testing.T, r *redistest.Redis, n int) {
 	t.Helper()
 	require.NoError(t, r.Admin(t).Eval(t.Context(), `
@@ -29,20 +29,20 @@ func fill(t *testing.T, r *redistest.Redis, n int) {
 // requireReset asserts that the next event is a reset, and returns its id.
 func (s *stream) requireReset(t *testing.T) string {
 	t.Helper()
-	id, told := s.next()
-	require.Equal(t, "event: reset data: {}", told)
+	id, received := s.next()
+	require.Equal(t, "event: reset data: {}", received)
 	return id
 }
 
 // requireNext asserts that the next event is a change of the seat.
 func (s *stream) requireNext(t *testing.T, seat string) string {
 	t.Helper()
-	id, told := s.next()
-	require.Contains(t, told, `["`+seat+`"]`)
+	id, received := s.next()
+	require.Contains(t, received, `["`+seat+`"]`)
 	return id
 }
 
-func TestChanges_ResetsLiveStreamsWhosePositionIsTrimmed(t *testing.T) {
+func TestChanges_ResetsAfterTrim(t *testing.T) {
 	t.Parallel()
 	redistest.Each(t, func(t *testing.T, r *redistest.Redis) {
 		proxy := redistest.NewProxy(t, r)
@@ -67,8 +67,8 @@ func TestChanges_ResetsLiveStreamsWhosePositionIsTrimmed(t *testing.T) {
 	})
 }
 
-// A process that is cut off for less misses nothing.
-func TestChanges_GoesOnAfterAnOutage(t *testing.T) {
+// Nothing is missed if the outage was too short for a trim.
+func TestChanges_ContinuesAfterOutage(t *testing.T) {
 	t.Parallel()
 	redistest.Each(t, func(t *testing.T, r *redistest.Redis) {
 		proxy := redistest.NewProxy(t, r)
@@ -95,7 +95,7 @@ func TestChanges_ResetsWhenRedisIsEmptied(t *testing.T) {
 		old := live.requireNext(t, "1A")
 		r.Advance(t, time.Millisecond)
 		at, _, _ := strings.Cut(old, "-")
-		require.Eventually(t, func() bool { // else Redis makes the same id again
+		require.Eventually(t, func() bool { // otherwise Redis may assign the same id again
 			return fmt.Sprint(r.Admin(t).Time(t.Context()).Val().UnixMilli()) > at
 		}, redistest.Patience, time.Millisecond)
 		pipe := r.Admin(t).TxPipeline()
@@ -114,9 +114,9 @@ func TestChanges_ResetsWhenRedisIsEmptied(t *testing.T) {
 	})
 }
 
-// An event's changes may also be removed when it has ended, and no other may come. That
-// is one reset, however often the follower looks.
-func TestChanges_ResetsOnceWhenAnEventIsRemoved(t *testing.T) {
+// An event's stream may be removed without a successor. The reader then polls an empty
+// stream, but sends only one reset.
+func TestChanges_ResetsOnceWhenEventIsRemoved(t *testing.T) {
 	t.Parallel()
 	redistest.Each(t, func(t *testing.T, r *redistest.Redis) {
 		b := setup(t, r)
@@ -125,28 +125,28 @@ func TestChanges_ResetsOnceWhenAnEventIsRemoved(t *testing.T) {
 		s.requireNext(t, "1A")
 		require.NoError(t, r.Admin(t).FlushAll(t.Context()).Err())
 		require.Equal(t, "0-0", s.requireReset(t))
-		looks := b.locker.waits.all.Load()
-		require.Eventually(t, func() bool { return b.locker.waits.all.Load() >= looks+2 }, redistest.Patience, time.Millisecond)
+		waits := b.locker.waits.total.Load()
+		require.Eventually(t, func() bool { return b.locker.waits.total.Load() >= waits+2 }, redistest.Patience, time.Millisecond)
 		b.reserve(t, "1B")
 		s.requireNext(t, "1B")
 	})
 }
 
-// Redis loses a change that a stream has read and its follower has not: the follower's
-// own position is still there.
-func TestChanges_ResetsAStreamThatIsAheadOfItsFollower(t *testing.T) {
+// Redis loses a change that a subscriber has received but the reader has not. The reader's
+// own position still exists.
+func TestChanges_ResetsSubscriberAheadOfReader(t *testing.T) {
 	t.Parallel()
 	redistest.Each(t, func(t *testing.T, r *redistest.Redis) {
 		b := setup(t, r)
 		b.locker.waitGate = make(chan struct{})
 		s := b.open(t, "")
-		require.Eventually(t, func() bool { return b.locker.waits.all.Load() == 1 }, redistest.Patience, time.Millisecond)
+		require.Eventually(t, func() bool { return b.locker.waits.total.Load() == 1 }, redistest.Patience, time.Millisecond)
 		b.reserve(t, "1A")
 		known, err := b.locker.LastChange(t.Context(), event)
 		require.NoError(t, err)
-		pages := b.locker.pages.all.Load()
+		pages := b.locker.pages.total.Load()
 		ahead := b.open(t, known)
-		require.Eventually(t, func() bool { return b.locker.pages.all.Load() == pages+2 && b.locker.pages.now.Load() == 0 }, redistest.Patience, time.Millisecond)
+		require.Eventually(t, func() bool { return b.locker.pages.total.Load() == pages+2 && b.locker.pages.inFlight.Load() == 0 }, redistest.Patience, time.Millisecond)
 		require.NoError(t, r.Admin(t).FlushAll(t.Context()).Err())
 		close(b.locker.waitGate)
 		require.Equal(t, seatlock.NoChange, ahead.requireReset(t))
@@ -157,7 +157,7 @@ func TestChanges_ResetsAStreamThatIsAheadOfItsFollower(t *testing.T) {
 	})
 }
 
-// A replica that lacks the newest change, and whose clock is behind, becomes the primary.
+// A replica becomes the primary. It lacks the newest change, and its clock is behind.
 func TestChanges_ResetsWhenIDsBecomeSmaller(t *testing.T) {
 	t.Parallel()
 	primary := redistest.Server(t)
@@ -188,10 +188,10 @@ func TestChanges_ResetsWhenIDsBecomeSmaller(t *testing.T) {
 	}
 	b.reserve(t, "1D")
 	for _, s := range []*stream{s, resumed} {
-		_, told := s.next()
-		if strings.Contains(told, `["1C"]`) { // the stream may have been reset before that
-			_, told = s.next()
+		_, received := s.next()
+		if strings.Contains(received, `["1C"]`) { // the reset may have been before 1C
+			_, received = s.next()
 		}
-		require.Contains(t, told, `["1D"]`)
+		require.Contains(t, received, `["1D"]`)
 	}
 }
