@@ -15,37 +15,37 @@ import (
 	"booking/seatlock"
 )
 
-func TestTwoUsersInOneHall(t *testing.T) {
+func TestPage_ShowsUsersEachOthersSeats(t *testing.T) {
 	t.Parallel()
 	b := setup(t, seatlock.Options{})
-	// By a clock that goes on while Redis's stands still, a second extension would gain
-	// what went by since the first.
-	ann, ben := b.open(t, "ann", stillClock), b.open(t, "ben")
+	// Redis's clock is frozen. With a running clock the page would see a gain in the second
+	// extension.
+	ann, ben := b.open(t, "ann", frozenClock), b.open(t, "ben")
 
 	ann.hold(t, "3A", "3B")
 	ann.shows(t, "held", "3A", "3B")
-	ann.says(t, "said", "3A and 3B are held for you.")
+	ann.says(t, "status", "3A and 3B are held for you.")
 	ann.waitFor(t, `document.getElementById('countdown').textContent === '5:00'`)
 	ben.shows(t, "taken", "3A", "3B")
 	ben.waitFor(t, `document.getElementById('seat-3A').ariaLabel === 'Seat 3A, held by someone else'`)
 
-	// Half of the hold is over when ann extends it.
+	// Ann extends the hold after three of its five minutes.
 	b.redis.Advance(t, 3*time.Minute)
 	ann.run(t, chromedp.Reload())
 	ann.shows(t, "held", "3A", "3B")
 	ann.waitFor(t, `document.getElementById('countdown').textContent === '2:00'`)
 	ann.click(t, "extend")
-	ann.says(t, "said", "The hold is extended.")
+	ann.says(t, "status", "Your hold is extended.")
 	ann.click(t, "extend")
-	ann.says(t, "said", "can’t be extended further now")
+	ann.says(t, "status", "can’t be extended further now")
 
-	ann.run(t, chromedp.Click(chromedp.CSS(`[aria-label="Let go of 3B"]`)))
-	ann.says(t, "said", "You have let go of 3B.")
+	ann.run(t, chromedp.Click(chromedp.CSS(`[aria-label="Release 3B"]`)))
+	ann.says(t, "status", "You released 3B.")
 	ann.shows(t, "free", "3B")
 	ben.shows(t, "free", "3B")
 
-	// Buy takes no click before it has named its seats for a second.
-	ann.evaluate(t, `{ const still = performance.now; performance.now = () => still() + 1000 }`)
+	// Buy ignores clicks for a second after its text changes.
+	ann.evaluate(t, `{ const frozen = performance.now; performance.now = () => frozen() + 1000 }`)
 	ann.click(t, "buy")
 	ann.shows(t, "bought", "3A")
 	ben.shows(t, "sold", "3A")
@@ -56,13 +56,13 @@ func TestTwoUsersInOneHall(t *testing.T) {
 	ann.shows(t, "taken", "5C", "5D")
 	ben.click(t, "release")
 	ann.shows(t, "free", "5C", "5D")
-	ben.says(t, "said", "You have let go of 5C and 5D.")
-	ann.isQuiet(t)
-	ben.isQuiet(t)
+	ben.says(t, "status", "You released 5C and 5D.")
+	ann.hasNoMessages(t)
+	ben.hasNoMessages(t)
 }
 
-// Nobody asks for the seats, and still everybody learns that they are free.
-func TestTheHoldEnds(t *testing.T) {
+// The seats become free on every page although no call asks for them.
+func TestPage_ShowsExpiry(t *testing.T) {
 	t.Parallel()
 	b := setup(t, seatlock.Options{})
 	ann, ben := b.open(t, "ann"), b.open(t, "ben")
@@ -71,18 +71,18 @@ func TestTheHoldEnds(t *testing.T) {
 	b.redis.Advance(t, 5*time.Minute+time.Millisecond)
 	ben.shows(t, "free", "1A", "1B")
 	ann.shows(t, "free", "1A", "1B")
-	ann.says(t, "warned", "has ended, and nothing was bought")
+	ann.says(t, "alert", "has ended. Nothing was bought.")
 	ann.waitFor(t, `document.getElementById('held-part').hidden`)
-	ann.isQuiet(t)
-	ben.isQuiet(t)
+	ann.hasNoMessages(t)
+	ben.hasNoMessages(t)
 }
 
-func TestRefusalsAreSaidInWords(t *testing.T) {
+func TestPage_ExplainsRefusals(t *testing.T) {
 	t.Parallel()
 	b := setup(t, seatlock.Options{MaxSeatsPerUser: 2})
 	ann := b.open(t, "ann")
 
-	// Somebody is quicker, though ann's hall still shows the seat free.
+	// The rival holds 2B while Ann's page still shows it as free.
 	var once atomic.Bool
 	b.intercept(func(_ http.ResponseWriter, r *http.Request) bool {
 		if r.URL.Path == "/reserve" && once.CompareAndSwap(false, true) {
@@ -91,27 +91,27 @@ func TestRefusalsAreSaidInWords(t *testing.T) {
 		return false
 	})
 	ann.hold(t, "2A", "2B")
-	ann.says(t, "warned", "2B is held by someone else. Nothing was held. 2A stays chosen")
+	ann.says(t, "alert", "2B is held by someone else. Nothing was held. 2A stays chosen")
 	ann.shows(t, "taken", "2B")
 	ann.shows(t, "chosen", "2A")
 
-	// A seat that is lost before it is asked for leaves the choice.
+	// The rival holds a seat that Ann has chosen.
 	b.rival(t, "2A")
-	ann.says(t, "warned", "2A: just taken by someone else.")
+	ann.says(t, "alert", "2A was just taken by someone else.")
 	ann.shows(t, "taken", "2A")
 
 	ann.hold(t, "4A", "4B", "4C")
-	ann.says(t, "warned", "You may have 2 seats at this event; 0 are held for you and 0 are bought. Nothing was held: choose 2 at most.")
+	ann.says(t, "alert", "You can have 2 seats at this event. You hold 0 and have bought 0. Nothing was held. You can hold 2 more.")
 
 	ann.mu.Lock()
 	defer ann.mu.Unlock()
-	for _, complaint := range ann.complaints { // a browser notes each 409
-		require.Contains(t, complaint, "/reserve")
+	for _, message := range ann.messages { // the browser logs each 409
+		require.Contains(t, message, "/reserve")
 	}
 }
 
-// The page has no token to send, where the service asks for one.
-func TestWhoMustSignInIsTold(t *testing.T) {
+// The page has no token. With AUTH_ISSUER its calls are refused.
+func TestPage_AsksToSignIn(t *testing.T) {
 	t.Parallel()
 	b := setup(t, seatlock.Options{})
 	ann := b.open(t, "ann")
@@ -125,29 +125,29 @@ func TestWhoMustSignInIsTold(t *testing.T) {
 		return true
 	})
 	ann.hold(t, "1A")
-	ann.says(t, "warned", "Seats can only be looked at here")
+	ann.says(t, "alert", "You can only look at seats here.")
 	ann.shows(t, "chosen", "1A")
 	b.rival(t, "1B")
 	ann.shows(t, "taken", "1B")
 }
 
-func TestTenSeatsAreTheMost(t *testing.T) {
+func TestPage_LimitsChoiceToTenSeats(t *testing.T) {
 	t.Parallel()
 	b := setup(t, seatlock.Options{})
 	ann := b.open(t, "ann")
 	ann.evaluate(t, `for (const s of 'ABCDEFGH') document.getElementById('seat-1' + s).click();
 		for (const s of 'ABC') document.getElementById('seat-2' + s).click()`)
-	ann.says(t, "said", "up to 10 seats")
+	ann.says(t, "status", "up to 10 seats")
 	ann.shows(t, "free", "2C")
 	ann.click(t, "hold")
 	ann.shows(t, "held", "1A", "2B")
 	found, err := b.locker.Map(t.Context(), seatlock.DefaultEvent)
 	require.NoError(t, err)
 	require.Len(t, found.Seats, 10)
-	ann.isQuiet(t)
+	ann.hasNoMessages(t)
 }
 
-func TestTheKeyboardAlone(t *testing.T) {
+func TestPage_WorksByKeyboard(t *testing.T) {
 	t.Parallel()
 	b := setup(t, seatlock.Options{})
 	ann := b.open(t, "ann")
@@ -173,10 +173,10 @@ func TestTheKeyboardAlone(t *testing.T) {
 	ann.run(t, chromedp.KeyEvent(kb.Enter))
 	ann.shows(t, "bought", "2B", "2H")
 	focused("seat-2H")
-	ann.isQuiet(t)
+	ann.hasNoMessages(t)
 }
 
-func TestTheServiceIsLostAndComesBack(t *testing.T) {
+func TestPage_RecoversFromOutage(t *testing.T) {
 	t.Parallel()
 	b := setup(t, seatlock.Options{})
 	ann := b.open(t, "ann")
@@ -194,22 +194,18 @@ func TestTheServiceIsLostAndComesBack(t *testing.T) {
 			return false
 		}
 	}
-	state := func(want string) {
-		t.Helper()
-		ann.waitFor(t, `document.getElementById('connection').dataset.state === '`+want+`'`)
-	}
 
-	// Without the stream, the map tells what others do.
+	// Without the stream, the page polls the seat map.
 	b.intercept(unavailable("/changes"))
 	ann.run(t, chromedp.Reload())
-	state("polling")
+	ann.hasState(t, "polling")
 	b.rival(t, "6A")
 	ann.shows(t, "taken", "6A")
 	ann.hold(t, "6B")
 	ann.shows(t, "held", "6B")
 
-	// Without anything, the page says so, and a call waits for the service: here until the
-	// page has said that it sends it again.
+	// Without the service, the page says so and retries its call. The service comes back
+	// after the page has announced a retry.
 	var calls atomic.Int64
 	back := make(chan struct{})
 	comeBack := sync.OnceFunc(func() { close(back) })
@@ -221,14 +217,14 @@ func TestTheServiceIsLostAndComesBack(t *testing.T) {
 		}
 		return unavailable("/changes", "/seats", "/buy")(w, r)
 	})
-	ann.says(t, "warned", "The connection is lost")
-	state("lost")
+	ann.says(t, "alert", "Connection lost.")
+	ann.hasState(t, "lost")
 	ann.click(t, "buy")
-	ann.says(t, "warned", "Sending the same request again, ")
+	ann.says(t, "alert", "Trying again (")
 	comeBack()
 	b.intercept(unavailable())
 	ann.shows(t, "bought", "6B")
-	state("live")
+	ann.hasState(t, "live")
 	b.rival(t, "6C")
 	ann.shows(t, "taken", "6C")
 }

@@ -32,15 +32,14 @@ import (
 	"booking/seatlock/redistest"
 )
 
-// testBundle is the service that the page needs, and a browser.
+// testBundle is the functions that the page calls, and a browser.
 type testBundle struct {
 	redis   *redistest.Redis
 	locker  *seatlock.Locker
 	url     string
 	browser context.Context
-	// before, where it is set, comes before each request; it reports whether it has
-	// answered.
-	before atomic.Pointer[func(w http.ResponseWriter, r *http.Request) bool]
+	// interceptor sees each request first, if set. It reports whether it has responded.
+	interceptor atomic.Pointer[func(w http.ResponseWriter, r *http.Request) bool]
 }
 
 func setup(t *testing.T, opt seatlock.Options) *testBundle {
@@ -49,16 +48,16 @@ func setup(t *testing.T, opt seatlock.Options) *testBundle {
 	return setupOn(t, r, r.Addr, opt)
 }
 
-// setupOn has the calls on r, and the stream of changes on the same by way of streams,
-// which is its address or a Proxy's.
-func setupOn(t *testing.T, r *redistest.Redis, streams string, opt seatlock.Options) *testBundle {
+// setupOn connects the functions to r, but /changes to changesAddr: the address of r or of
+// a proxy in front of it.
+func setupOn(t *testing.T, r *redistest.Redis, changesAddr string, opt seatlock.Options) *testBundle {
 	t.Helper()
 	chromium := redistest.Program(t, "chromium")
 	b := &testBundle{redis: r}
 	var err error
 	b.locker, err = seatlock.New(b.redis.Client(t), opt)
 	require.NoError(t, err)
-	following, err := seatlock.New(b.redis.Client(t, streams), opt)
+	changesLocker, err := seatlock.New(b.redis.Client(t, changesAddr), opt)
 	require.NoError(t, err)
 
 	var rows []page.Row
@@ -78,11 +77,11 @@ func setupOn(t *testing.T, r *redistest.Redis, streams string, opt seatlock.Opti
 	mux.Handle("/release", release.New(b.locker, rules))
 	mux.Handle("/seats/{seat_id}", seat.New(b.locker, rules))
 	mux.Handle("/seats", seatmap.New(b.locker))
-	mux.Handle("/changes", changes.New(following, changes.Options{Stop: stop}))
+	mux.Handle("/changes", changes.New(changesLocker, changes.Options{Stop: stop}))
 	mux.Handle("/{$}", page.New(rows))
 	mux.Handle("/page/{file}", page.New(rows))
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if before := b.before.Load(); before != nil && (*before)(w, r) {
+		if intercept := b.interceptor.Load(); intercept != nil && (*intercept)(w, r) {
 			return
 		}
 		mux.ServeHTTP(w, r)
@@ -104,32 +103,32 @@ func setupOn(t *testing.T, r *redistest.Redis, streams string, opt seatlock.Opti
 	return b
 }
 
-// intercept has before come before each request from now on; nil for nothing.
-func (b *testBundle) intercept(before func(w http.ResponseWriter, r *http.Request) bool) {
-	b.before.Store(&before)
+// intercept sets the interceptor.
+func (b *testBundle) intercept(interceptor func(w http.ResponseWriter, r *http.Request) bool) {
+	b.interceptor.Store(&interceptor)
 }
 
-// rival holds seats for somebody who has no page open.
+// rival holds seats for a user without a page.
 func (b *testBundle) rival(t *testing.T, seats ...string) {
 	t.Helper()
 	_, err := b.locker.Reserve(t.Context(), seatlock.DefaultEvent, seats, "rival")
 	require.NoError(t, err)
 }
 
-// tab is the page as one user has it open.
+// tab is the page of one user.
 type tab struct {
 	ctx context.Context
 	mu  sync.Mutex
-	// complaints is what the browser's console says.
-	complaints []string
+	// messages is the output of the browser's console.
+	messages []string
 }
 
-// stillClock makes the clock of a page stand still, as that of a miniredis does, but for
-// as little as tells one moment from the next.
-const stillClock = `{ let now = 0; performance.now = () => now += 0.001 }`
+// frozenClock stops the clock of a page, as miniredis stops its own. It still advances by a
+// microsecond a call, because the page compares times.
+const frozenClock = `{ let now = 0; performance.now = () => now += 0.001 }`
 
-// open opens the page for user, in a browser context that shares nothing with
-// others, and waits until it is live. The scripts come before the page's own.
+// open opens the page for user in a browser context of its own, and waits until it is live.
+// The scripts run before the page's scripts.
 func (b *testBundle) open(t *testing.T, user string, scripts ...string) *tab {
 	t.Helper()
 	ctx, cancel := chromedp.NewContext(b.browser, chromedp.WithNewBrowserContext())
@@ -142,11 +141,11 @@ func (b *testBundle) open(t *testing.T, user string, scripts ...string) *tab {
 		defer p.mu.Unlock()
 		switch e := event.(type) {
 		case *runtime.EventExceptionThrown:
-			p.complaints = append(p.complaints, e.ExceptionDetails.Text)
+			p.messages = append(p.messages, e.ExceptionDetails.Text)
 		case *runtime.EventConsoleAPICalled:
-			p.complaints = append(p.complaints, fmt.Sprintf("console.%s", e.Type))
+			p.messages = append(p.messages, fmt.Sprintf("console.%s", e.Type))
 		case *log.EventEntryAdded:
-			p.complaints = append(p.complaints, e.Entry.Text+" "+e.Entry.URL)
+			p.messages = append(p.messages, e.Entry.Text+" "+e.Entry.URL)
 		}
 	}))
 	for _, script := range scripts {
@@ -165,20 +164,20 @@ func (p *tab) run(t *testing.T, actions ...chromedp.Action[chromedp.Void]) {
 	require.NoError(t, chromedp.Do(p.ctx, actions...))
 }
 
-// evaluate runs a statement of JavaScript.
+// evaluate runs JavaScript statements.
 func (p *tab) evaluate(t *testing.T, statement string) {
 	t.Helper()
 	_, err := chromedp.Run(p.ctx, chromedp.Evaluate[bool](`{`+statement+`}; true`))
 	require.NoError(t, err)
 }
 
-// waitFor waits until a JavaScript expression is true. It is Go that asks again:
-// chromedp.Poll makes a function of text, which the page's policy forbids.
+// waitFor waits until a JavaScript expression is true. It polls from Go, because the page's
+// policy forbids the eval of chromedp.Poll.
 func (p *tab) waitFor(t *testing.T, expression string) {
 	t.Helper()
 	holds := func() bool {
 		is, err := chromedp.Run(p.ctx, chromedp.Evaluate[bool](expression))
-		return err == nil && is // a page that is being loaded may lack the element
+		return err == nil && is // while the page loads, the element may not exist yet
 	}
 	if !assert.Eventually(t, holds, redistest.Patience, 20*time.Millisecond, expression) {
 		text, _ := chromedp.Run(p.ctx, chromedp.Evaluate[string](`document.querySelector('.basket').innerText`))
@@ -186,7 +185,7 @@ func (p *tab) waitFor(t *testing.T, expression string) {
 	}
 }
 
-// shows waits until seats are in a state, as the page marks it.
+// shows waits until the page shows the seats in a state.
 func (p *tab) shows(t *testing.T, state string, seats ...string) {
 	t.Helper()
 	for _, id := range seats {
@@ -194,13 +193,13 @@ func (p *tab) shows(t *testing.T, state string, seats ...string) {
 	}
 }
 
-// says waits until the live region of that id has words.
+// says waits until the live region with the id region contains words.
 func (p *tab) says(t *testing.T, region, words string) {
 	t.Helper()
 	p.waitFor(t, fmt.Sprintf(`document.getElementById(%q).textContent.includes(%q)`, region, words))
 }
 
-// click clicks buttons, each once the page lets it.
+// click clicks buttons, each as soon as it is enabled.
 func (p *tab) click(t *testing.T, ids ...string) {
 	t.Helper()
 	for _, id := range ids {
@@ -218,10 +217,10 @@ func (p *tab) hold(t *testing.T, seats ...string) {
 	p.click(t, "hold")
 }
 
-// isQuiet asserts that the browser had nothing to complain of.
-func (p *tab) isQuiet(t *testing.T) {
+// hasNoMessages asserts that the browser's console is empty.
+func (p *tab) hasNoMessages(t *testing.T) {
 	t.Helper()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	require.Empty(t, p.complaints)
+	require.Empty(t, p.messages)
 }

@@ -27,21 +27,21 @@ func (b *testBundle) purchases() *atomic.Int64 {
 	return &n
 }
 
-// extended extends the hold. Calls are made in order, so none that was asked for before
-// is still to be made.
-func (p *tab) extended(t *testing.T) {
+// extend extends the hold and waits for the response. The page makes its calls in order, so
+// all earlier calls have ended, too.
+func (p *tab) extend(t *testing.T) {
 	t.Helper()
 	p.click(t, "extend")
-	p.waitFor(t, `/xtended/.test(document.getElementById('said').textContent)`)
+	p.waitFor(t, `/xtended/.test(document.getElementById('status').textContent)`)
 }
 
-// state waits until the page shows the connection so.
-func (p *tab) state(t *testing.T, want string) {
+// hasState waits until the page shows that state of its connection.
+func (p *tab) hasState(t *testing.T, want string) {
 	t.Helper()
 	p.waitFor(t, fmt.Sprintf(`document.getElementById('connection').dataset.state === %q`, want))
 }
 
-func TestHold_TwiceByKeyBuysNothing(t *testing.T) {
+func TestHold_BuysNothingOnSecondKeyPress(t *testing.T) {
 	t.Parallel()
 	b := setup(t, seatlock.Options{})
 	ann := b.open(t, "ann")
@@ -51,14 +51,14 @@ func TestHold_TwiceByKeyBuysNothing(t *testing.T) {
 	ann.run(t, chromedp.KeyEvent(kb.Enter), chromedp.KeyEvent(kb.Enter))
 	ann.waitFor(t, `!document.getElementById('held-part').hidden && document.activeElement.id === 'held-title'`)
 	ann.run(t, chromedp.KeyEvent(kb.Enter), chromedp.KeyEvent(" "))
-	ann.extended(t)
+	ann.extend(t)
 	require.Zero(t, purchases.Load())
 	ann.shows(t, "held", "2B")
-	ann.isQuiet(t)
+	ann.hasNoMessages(t)
 }
 
-// Buy appears where Hold was, so the second of two clicks may land on it.
-func TestHold_TwiceByMouseBuysNothing(t *testing.T) {
+// Buy appears in the place of Hold, so the second click of a double click may hit it.
+func TestHold_BuysNothingOnDoubleClick(t *testing.T) {
 	t.Parallel()
 	b := setup(t, seatlock.Options{})
 	ann := b.open(t, "ann")
@@ -68,18 +68,18 @@ func TestHold_TwiceByMouseBuysNothing(t *testing.T) {
 	ann.run(t, chromedp.Click(chromedp.CSS("#hold")))
 	ann.waitFor(t, `!document.getElementById('held-part').hidden`)
 	ann.run(t, chromedp.Click(chromedp.CSS("#buy")))
-	ann.extended(t)
+	ann.extend(t)
 	require.Zero(t, purchases.Load())
 	ann.shows(t, "held", "2B")
 
 	ann.evaluate(t, `window.moment += 1000`)
 	ann.click(t, "buy")
 	ann.shows(t, "bought", "2B")
-	ann.isQuiet(t)
+	ann.hasNoMessages(t)
 }
 
-// On a telephone the basket lies over the hall: the focus moves there, the hall does not.
-func TestHold_KeepsTheHallInPlace(t *testing.T) {
+// On a phone the basket covers a part of the seat map. The focus moves to the basket.
+func TestHold_DoesNotScrollSeatMap(t *testing.T) {
 	t.Parallel()
 	b := setup(t, seatlock.Options{})
 	ann := b.open(t, "ann")
@@ -89,58 +89,58 @@ func TestHold_KeepsTheHallInPlace(t *testing.T) {
 	ann.waitFor(t, `document.activeElement.id === 'held-title'`)
 	ann.waitFor(t, `document.documentElement.scrollHeight > innerHeight && scrollY === 0`)
 	ann.waitFor(t, `(r => r.top >= 0 && r.bottom <= innerHeight)(document.activeElement.getBoundingClientRect())`)
-	ann.isQuiet(t)
+	ann.hasNoMessages(t)
 }
 
-// While seats are being held, Buy still names those from before.
-func TestBuy_TakesTheSeatsThatItNamed(t *testing.T) {
+// While a reserve is in flight, Buy still names only the earlier seats.
+func TestBuy_BuysOnlyTheSeatsItNamed(t *testing.T) {
 	t.Parallel()
 	b := setup(t, seatlock.Options{})
 	ann := b.open(t, "ann")
 	ann.hold(t, "1A")
 	ann.shows(t, "held", "1A")
-	held, goOn := make(chan struct{}), make(chan struct{})
+	sent, respond := make(chan struct{}), make(chan struct{})
 	b.intercept(func(_ http.ResponseWriter, r *http.Request) bool {
 		if r.URL.Path == "/reserve" {
-			close(held)
-			<-goOn
+			close(sent)
+			<-respond
 		}
 		return false
 	})
 	ann.hold(t, "1B")
-	<-held
+	<-sent
 	ann.waitFor(t, `document.getElementById('buy').textContent === 'Buy 1 seat'`)
 	ann.evaluate(t, `document.getElementById('buy').click()`)
-	close(goOn)
+	close(respond)
 	ann.shows(t, "bought", "1A")
 	ann.shows(t, "held", "1B")
-	ann.isQuiet(t)
+	ann.hasNoMessages(t)
 }
 
-// The key that takes a seat out of a list, pressed twice, does not take out the next one.
-func TestBasket_TwiceByKeyKeepsTheOtherSeat(t *testing.T) {
+// A second press of the key that removes a seat doesn't remove the next seat.
+func TestBasket_KeepsOtherSeatOnSecondKeyPress(t *testing.T) {
 	t.Parallel()
 	b := setup(t, seatlock.Options{})
 	ann := b.open(t, "ann")
 	ann.hold(t, "1A", "1B")
 	ann.shows(t, "held", "1A", "1B")
-	ann.evaluate(t, `document.querySelector('[aria-label="Let go of 1A"]').focus()`)
+	ann.evaluate(t, `document.querySelector('[aria-label="Release 1A"]').focus()`)
 	ann.run(t, chromedp.KeyEvent(kb.Enter))
 	ann.shows(t, "free", "1A")
 	ann.waitFor(t, `document.activeElement.id === 'held-title'`)
 	ann.run(t, chromedp.KeyEvent(kb.Enter))
-	ann.extended(t)
+	ann.extend(t)
 	ann.shows(t, "held", "1B")
 
 	ann.run(t, chromedp.Click(chromedp.CSS(`[id="seat-2A"]`)), chromedp.Click(chromedp.CSS(`[id="seat-2B"]`)))
-	ann.evaluate(t, `document.querySelector('[aria-label="Do not choose 2A"]').focus()`)
+	ann.evaluate(t, `document.querySelector('[aria-label="Remove 2A"]').focus()`)
 	ann.run(t, chromedp.KeyEvent(kb.Enter), chromedp.KeyEvent(kb.Enter))
 	ann.shows(t, "free", "2A")
 	ann.shows(t, "chosen", "2B")
-	ann.isQuiet(t)
+	ann.hasNoMessages(t)
 }
 
-// The countdown is the only clock: no sentence names a time that passes.
+// No sentence contains a time: it would be wrong while the countdown goes on.
 func TestCountdown_IsTheOnlyClock(t *testing.T) {
 	t.Parallel()
 	b := setup(t, seatlock.Options{})
@@ -150,15 +150,15 @@ func TestCountdown_IsTheOnlyClock(t *testing.T) {
 		ann.waitFor(t, `(document.querySelector('.basket').innerText.match(/\d+:\d\d|minute|second/g) ?? []).length === 1`)
 	}
 	ann.hold(t, "1A")
-	ann.says(t, "said", "1A is held for you.")
+	ann.says(t, "status", "1A is held for you.")
 	one()
-	ann.extended(t)
+	ann.extend(t)
 	one()
 	ann.evaluate(t, `const real = performance.now.bind(performance); performance.now = () => real() + 250000`)
-	ann.says(t, "said", "Little time is left: buy, or extend the hold.")
+	ann.says(t, "status", "Your hold ends soon. Buy now, or extend it.")
 	ann.waitFor(t, `document.getElementById('countdown').dataset.soon === 'true'`)
 	one()
-	ann.isQuiet(t)
+	ann.hasNoMessages(t)
 }
 
 func TestConnection_IsLiveOnlyWhileRedisAnswers(t *testing.T) {
@@ -167,17 +167,17 @@ func TestConnection_IsLiveOnlyWhileRedisAnswers(t *testing.T) {
 	b := setupOn(t, r, r.Addr, seatlock.Options{Timeout: time.Second})
 	ann := b.open(t, "ann")
 	r.Pause(t)
-	ann.state(t, "lost")
-	ann.says(t, "warned", "The connection is lost")
+	ann.hasState(t, "lost")
+	ann.says(t, "alert", "Connection lost.")
 	r.Resume(t)
-	ann.state(t, "live")
-	ann.says(t, "said", "Connected again; the hall is up to date.")
+	ann.hasState(t, "live")
+	ann.says(t, "status", "Connected again. The seats are up to date.")
 	b.rival(t, "6A")
 	ann.shows(t, "taken", "6A")
 }
 
-// The stream may be another process's than the map, and cut off alone.
-func TestConnection_IsNotLiveOverASilentStream(t *testing.T) {
+// The stream may come from another process than the seat map. Only that process loses Redis.
+func TestConnection_DetectsSilentStream(t *testing.T) {
 	t.Parallel()
 	r := redistest.Mini(t)
 	proxy := redistest.NewProxy(t, r)
@@ -188,7 +188,7 @@ func TestConnection_IsNotLiveOverASilentStream(t *testing.T) {
 	proxy.Disturb(func(bool) redistest.Fault { return redistest.Fault{Lose: true} })
 	changes := 0
 	require.Eventually(t, func() bool {
-		b.rival(t, fmt.Sprintf("BALCONY-%d", changes)) // which the page does not draw
+		b.rival(t, fmt.Sprintf("BALCONY-%d", changes)) // not on the page's plan
 		changes++
 		is, err := chromedp.Run(ann.ctx, chromedp.Evaluate[string](`document.getElementById('connection').dataset.state`))
 		return err == nil && is == "polling"
@@ -196,7 +196,7 @@ func TestConnection_IsNotLiveOverASilentStream(t *testing.T) {
 	b.rival(t, "7A")
 	ann.shows(t, "taken", "7A")
 	proxy.Disturb(nil)
-	ann.state(t, "live")
+	ann.hasState(t, "live")
 	b.rival(t, "7B")
 	ann.shows(t, "taken", "7B")
 }

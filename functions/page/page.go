@@ -1,6 +1,5 @@
-// Package page serves the hall as people see it who buy a ticket: one page, its
-// style and its scripts, all of it in the binary. It needs the other functions at
-// the same origin.
+// Package page serves the web page on which buyers choose, hold and buy seats. The binary
+// contains its files. The page calls the other functions at its own origin.
 package page
 
 import (
@@ -12,32 +11,31 @@ import (
 	"booking/functions/internal/api"
 )
 
-//go:embed index.html page.css page.js hall.js live.js mine.js
+//go:embed index.html page.css page.js seatmap.js session.js updates.js
 var files embed.FS
 
-// types are those of the files, by their extension; what the machine knows of
-// types must not matter.
-var types = map[string]string{
+// contentTypes maps extensions to media types. The types known to the host may differ.
+var contentTypes = map[string]string{
 	".html": "text/html; charset=utf-8",
 	".css":  "text/css; charset=utf-8",
 	".js":   "text/javascript; charset=utf-8",
 	".json": "application/json",
 }
 
-// policy keeps the page to what the service serves; the icon is data.
+// policy limits the page to resources of its own origin. The icon is a data URL.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-// Row is a row of the hall, as the page draws it.
+// Row is a row of the seat map.
 type Row struct {
 	Label   string   `json:"label"`
 	SeatIDs []string `json:"seat_ids"`
 }
 
-// New returns the handler of / and the files below /page/, for a hall of rows.
+// New returns the handler of / and of the files below /page/. The page shows rows.
 func New(rows []Row) http.Handler {
 	plan, err := json.Marshal(rows)
 	if err != nil {
-		panic(err) // strings alone
+		panic(err) // unreachable: Row has only strings
 	}
 	return api.Handler(http.MethodGet, func(w http.ResponseWriter, r *http.Request) error {
 		name := path.Base(r.URL.Path)
@@ -53,10 +51,10 @@ func New(rows []Row) http.Handler {
 			return nil
 		}
 		h := w.Header()
-		h.Set("Content-Type", types[path.Ext(name)])
-		h.Set("Cache-Control", "no-cache") // a page and scripts of different versions don't fit
+		h.Set("Content-Type", contentTypes[path.Ext(name)])
+		h.Set("Cache-Control", "no-cache") // scripts of another version would not fit the page
 		h.Set("Content-Security-Policy", policy)
-		_, _ = w.Write(body) // a client that is gone needs no answer
+		_, _ = w.Write(body) // fails only if the client is gone
 		return nil
 	})
 }

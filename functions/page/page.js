@@ -1,37 +1,38 @@
-// The page: what the hall and the basket show, and what its buttons do.
+// The page: it draws the seat map and the basket, and makes the calls of the buttons.
 //
-// How a seat stands comes from the service alone, in its order. Whose it is comes from
-// the answers to this user's own calls, since the service names no user to others.
+// The status of a seat comes from the service, in the order of the changes. Its owner comes
+// from the responses to this user's own calls, since the service names no user to others.
 
-import { build, element, say as tell } from './hall.js'
-import { follow } from './live.js'
-import { event, remember, remembered, send, user, whenRemembered } from './mine.js'
+import { build, describe, element } from './seatmap.js'
+import { subscribe } from './updates.js'
+import { event, loadSeats, onSaveElsewhere, saveSeats, send, user } from './session.js'
 
-const most = 10 // seats in the basket, as many as one request may name
-const warnAt = [60, 20] // s before a hold ends
-const steady = 1000 // ms that Buy must have named its seats before a click buys them
+const maxSeats = 10 // in the basket; one call may name as many
+const warnAt = [60, 20] // seconds before a hold ends
+const buyDelay = 1000 // ms between a new text on Buy and the first click that buys
 
 const $ = id => document.getElementById(id)
 const list = ids => new Intl.ListFormat('en').format(ids)
 const are = (ids, what) => `${list(ids)} ${ids.length === 1 ? 'is' : 'are'} ${what}.`
+const were = (ids, what) => `${list(ids)} ${ids.length === 1 ? 'was' : 'were'} ${what}.`
 const clock = s => `${Math.floor(s / 60)}:${String(s % 60).padStart(2, '0')}`
 
-let seats = new Map() // those that are not free, as live.js has them
+let seats = new Map() // all seats that are not free, as updates.js has them
 const chosen = new Set()
-const held = new Map() // by this user, with when that was known
+const held = new Map() // this user's holds, and when the page learned of each
 const bought = new Set()
-const asked = new Set() // of a reserve under way
-const unsure = new Set() // of a reserve whose outcome is not known
+const reserving = new Set() // seats of a reserve in flight
+const unknown = new Set() // seats of a reserve with an unknown outcome
 let busy = false
-let named = 0 // when Buy named the seats that it names
+let buyNamedAt = 0 // when the text of Buy last changed
 let restoring = null
 let restored = false
-let left = Infinity // s, as the countdown showed last
+let secondsLeft = Infinity // as the countdown last showed
 let connected = true
-let acting = Promise.resolve()
-let refresh = () => {}
+let lastCall = Promise.resolve() // of the queue
+let reload = () => {}
 
-const hall = build($('hall'), await (await fetch('/page/plan.json')).json(), choose)
+const seatMap = build($('seatmap'), await (await fetch('/page/plan.json')).json(), choose)
 
 function state (id) {
   if (bought.has(id)) return 'bought'
@@ -42,64 +43,64 @@ function state (id) {
   return status ? 'taken' : 'free'
 }
 
-// say shows a sentence, and screen readers read it: at once where it is urgent.
+// say shows a sentence. Screen readers read it, at once if it is urgent.
 function say (sentence, urgent = false) {
-  $('said').textContent = urgent ? '' : sentence
-  $('warned').textContent = urgent ? sentence : ''
+  $('status').textContent = urgent ? '' : sentence
+  $('alert').textContent = urgent ? sentence : ''
 }
 
 const warn = sentence => say(sentence, true)
 
 function draw () {
-  for (const id of hall.ids) hall.show(id, state(id))
-  const free = hall.ids.filter(id => !seats.has(id) && !held.has(id) && !bought.has(id)).length
-  $('free').textContent = `${free} of ${hall.ids.length} free`
-  chips($('held'), held.keys(), 'Let go of', id => queue('release', () => [id].filter(id => held.has(id))))
-  chips($('chosen'), chosen, 'Do not choose', choose)
+  for (const id of seatMap.ids) seatMap.show(id, state(id))
+  const free = seatMap.ids.filter(id => !seats.has(id) && !held.has(id) && !bought.has(id)).length
+  $('free').textContent = `${free} of ${seatMap.ids.length} free`
+  drawChips($('held'), held.keys(), 'Release', id => queue('release', () => [id].filter(id => held.has(id))))
+  drawChips($('chosen'), chosen, 'Remove', choose)
   $('bought').textContent = list([...bought])
   $('hold').textContent = chosen.size === 1 ? 'Hold 1 seat' : `Hold ${chosen.size} seats`
   const offer = held.size === 1 ? 'Buy 1 seat' : `Buy ${held.size} seats`
   if ($('buy').textContent !== offer) {
     $('buy').textContent = offer
-    named = performance.now()
+    buyNamedAt = performance.now()
   }
   $('held-part').hidden = held.size === 0
   $('chosen-part').hidden = chosen.size === 0
   $('bought-part').hidden = bought.size === 0
   $('hint').hidden = held.size + chosen.size > 0
   enable()
-  count()
+  countDown()
 }
 
-// tooSoon reports whether a click may be meant for what was there before Buy: the second
-// one of two clicks on Hold lands on it.
-const tooSoon = () => performance.now() - named < steady
+// tooSoon reports whether a click on Buy may be meant for the button that was there before:
+// the second click of a double click on Hold lands on Buy.
+const tooSoon = () => performance.now() - buyNamedAt < buyDelay
 
 function enable () {
   for (const id of ['hold', 'extend', 'release']) $(id).ariaDisabled = busy ? 'true' : null
   $('buy').ariaDisabled = busy || tooSoon() ? 'true' : null
 }
 
-function chips (parent, ids, what, press) {
+function drawChips (parent, ids, action, press) {
   const wanted = [...ids]
   if (wanted.join() === [...parent.children].map(li => li.dataset.seat).join()) return
-  const within = parent.contains(document.activeElement)
+  const focused = parent.contains(document.activeElement)
   parent.replaceChildren(...wanted.map(id => {
-    const button = element('button', { type: 'button', textContent: id + ' ✕', ariaLabel: `${what} ${id}` })
+    const button = element('button', { type: 'button', textContent: id + ' ✕', ariaLabel: `${action} ${id}` })
     button.addEventListener('click', () => press(id))
     const item = element('li', {})
     item.dataset.seat = id
     item.append(button)
     return item
   }))
-  // Not to the next chip: a key that is pressed twice would press that one too.
-  if (within) (wanted.length ? parent.previousElementSibling : hall).focus()
+  // The focus doesn't move to the next chip: a second key press would remove that one, too.
+  if (focused) (wanted.length ? parent.previousElementSibling : seatMap).focus()
 }
 
-// count shows how long the first of the holds lasts, and says when little is left.
-function count () {
+// countDown shows the time until the first hold ends. It warns at each time of warnAt.
+function countDown () {
   if (held.size === 0) {
-    left = Infinity
+    secondsLeft = Infinity
     return
   }
   const deadline = Math.min(...[...held.keys()].map(id => seats.get(id)?.deadline ?? Infinity))
@@ -108,78 +109,78 @@ function count () {
   const text = clock(now)
   if ($('countdown').textContent !== text) $('countdown').textContent = text
   $('countdown').dataset.soon = now <= warnAt[0]
-  const passed = warnAt.find(s => left > s && now <= s && left !== Infinity)
-  if (passed) say('Little time is left: buy, or extend the hold.')
-  if (now === 0 && left > 0) refresh() // the service says whether it has ended
-  left = now
+  const passed = warnAt.find(s => secondsLeft > s && now <= s && secondsLeft !== Infinity)
+  if (passed) say('Your hold ends soon. Buy now, or extend it.')
+  if (now === 0 && secondsLeft > 0) reload() // the service decides whether the hold has ended
+  secondsLeft = now
 }
 
 function choose (id) {
   const now = state(id)
-  if (asked.has(id)) return
+  if (reserving.has(id)) return
   if (now === 'chosen') {
     chosen.delete(id)
     say(`${id} is no longer chosen.`)
   } else if (now !== 'free') {
-    say(tell(id, now) + (now === 'held' ? ' Buy it, or let it go.' : ''))
-  } else if (chosen.size + held.size >= most) {
-    say(`You can have up to ${most} seats in your basket. Buy or let go of some first.`)
+    say(describe(id, now) + (now === 'held' ? ' Buy it or release it.' : ''))
+  } else if (chosen.size + held.size >= maxSeats) {
+    say(`You can hold up to ${maxSeats} seats at a time. Buy or release some first.`)
   } else {
     chosen.add(id)
-    say(`${id} is chosen; ${chosen.size} in all.`)
+    say(`${id} is chosen. Seats chosen: ${chosen.size}.`)
   }
   draw()
 }
 
-// queue makes a call after those that are under way, for the seats that ids returns then:
-// the hall may show the outcome of a call before its answer is here, and a second press
-// of a button finds nothing to do.
+// queue makes a call after the calls before it. ids returns the seats at that time, because
+// a change may arrive before the response that belongs to it. A second press then finds
+// nothing to do.
 function queue (call, ids) {
-  acting = acting.then(() => act(call, ids()))
+  lastCall = lastCall.then(() => make(call, ids()))
 }
 
-// act makes a call for seats, and says how it went.
-async function act (call, ids) {
+// make makes a call for seats and shows its result.
+async function make (call, ids) {
   if (ids.length === 0) return
   const focus = document.activeElement
   const before = Math.min(...ids.map(id => seats.get(id)?.deadline ?? Infinity))
   busy = true
-  if (call === 'reserve') ids.forEach(id => asked.add(id))
+  if (call === 'reserve') ids.forEach(id => reserving.add(id))
   draw()
-  const answer = await send(call, ids, repeating)
+  const response = await send(call, ids, warnOfRetry)
   busy = false
-  ids.forEach(id => asked.delete(id))
-  if (answer.ok) accepted[call](ids, answer, before)
-  else refused(call, ids, answer)
-  keep()
+  ids.forEach(id => reserving.delete(id))
+  if (response.ok) succeeded[call](ids, response, before)
+  else refused(call, ids, response)
+  save()
   refocus(focus)
 }
 
-function repeating (attempt, attempts) {
-  warn(`No answer from the service. Sending the same request again, ${attempt} of ${attempts - 1}; it can’t happen twice.`)
+function warnOfRetry (attempt, maxAttempts) {
+  warn(`No answer yet. Trying again (${attempt} of ${maxAttempts - 1}). It can’t happen twice.`)
 }
 
-// refocus moves the focus off what is gone. It never moves to a button that buys: a key
-// that is pressed twice would press it.
-function refocus (was) {
-  if (was !== document.body && (!was.isConnected || was.closest('[hidden]'))) {
-    if (held.size === 0) return hall.focus()
-    $('held-title').focus({ preventScroll: true }) // the basket is in sight, the hall stays where it is
+// refocus moves the focus if its element is gone. It never moves it to a button that buys,
+// because a second key press would press that button.
+function refocus (previous) {
+  if (previous !== document.body && (!previous.isConnected || previous.closest('[hidden]'))) {
+    if (held.size === 0) return seatMap.focus()
+    $('held-title').focus({ preventScroll: true }) // the basket is visible, so the seat map need not scroll
     $('basket').scrollTop = 0
   }
 }
 
-function claim (ids, expiresIn) {
+function markHeld (ids, expiresIn) {
   for (const id of ids) {
     const deadline = Math.max(performance.now() + expiresIn, seats.get(id)?.deadline ?? 0)
     seats.set(id, { status: 'Reserved', deadline })
     held.set(id, performance.now())
     chosen.delete(id)
-    unsure.delete(id)
+    unknown.delete(id)
   }
 }
 
-function own (ids) {
+function markBought (ids) {
   for (const id of ids) {
     seats.set(id, { status: 'Sold', deadline: 0 })
     held.delete(id)
@@ -187,34 +188,35 @@ function own (ids) {
   }
 }
 
-// No sentence names the time that is left: it would stay while the countdown goes on.
-const accepted = {
-  reserve (ids, answer) {
-    claim(ids, answer.expires_in_ms)
-    say(`${are(ids, 'held for you')} Buy while time is left.`)
+// succeeded has a function for each call. Its sentences contain no time: they stay on the
+// page while the countdown runs.
+const succeeded = {
+  reserve (ids, response) {
+    markHeld(ids, response.expires_in_ms)
+    say(`${are(ids, 'held for you')} Buy before the time is up.`)
   },
-  extend (ids, answer, before) {
-    if (answer.status === 'sold') return own(ids)
-    claim(ids, answer.expires_in_ms)
-    const gained = performance.now() + answer.expires_in_ms - before > 500
-    say(gained ? 'The hold is extended.' : 'This hold can’t be extended further now.')
+  extend (ids, response, before) {
+    if (response.status === 'sold') return markBought(ids)
+    markHeld(ids, response.expires_in_ms)
+    const gained = performance.now() + response.expires_in_ms - before > 500
+    say(gained ? 'Your hold is extended.' : 'Your hold can’t be extended further now.')
   },
   buy (ids) {
-    own(ids)
+    markBought(ids)
     say(`${are(ids, 'yours')} Enjoy the evening!`)
   },
   release (ids) {
-    // They become free here when the service tells so, like everybody's.
+    // The seats become free on this page with the change, as on every other page.
     ids.forEach(id => held.delete(id))
-    say(`You have let go of ${list(ids)}.`)
-    if (!connected) refresh()
+    say(`You released ${list(ids)}.`)
+    if (!connected) reload()
   }
 }
 
 function refused (call, ids, problem) {
   const conflicts = problem.conflicts ?? []
   const named = conflicts.map(c => c.seat_id)
-  const sentence = conflicts.map(c => `${c.seat_id} is ${{ Sold: 'sold', Reserved: 'held by someone else' }[c.status] ?? 'not held any more'}.`).join(' ')
+  const sentence = conflicts.map(c => `${c.seat_id} is ${{ Sold: 'sold', Reserved: 'held by someone else' }[c.status] ?? 'no longer held'}.`).join(' ')
   switch (problem.code) {
     case 'seat_unavailable': {
       for (const c of conflicts) {
@@ -222,122 +224,123 @@ function refused (call, ids, problem) {
         seats.set(c.seat_id, { status: c.status, deadline: performance.now() + (c.expires_in_ms ?? 0) })
       }
       const rest = ids.filter(id => !named.includes(id))
-      return warn(`${sentence} Nothing was held. ${rest.length ? `${list(rest)} ${rest.length === 1 ? 'stays' : 'stay'} chosen: hold that, or choose another seat too.` : 'Choose another seat.'}`)
+      const stay = rest.length === 1 ? 'stays chosen: hold it' : 'stay chosen: hold them'
+      return warn(`${sentence} Nothing was held. ${rest.length ? `${list(rest)} ${stay}, or choose another seat as well.` : 'Choose another seat.'}`)
     }
     case 'seat_limit':
-      return warn(`You may have ${problem.limit} seats at this event; ${problem.held} are held for you and ${problem.sold} are bought. Nothing was held: choose ${Math.max(0, problem.limit - problem.held - problem.sold)} at most.`)
+      return warn(`You can have ${problem.limit} seats at this event. You hold ${problem.held} and have bought ${problem.sold}. Nothing was held. You can hold ${Math.max(0, problem.limit - problem.held - problem.sold)} more.`)
     case 'hold_expired':
     case 'held_by_other':
       named.forEach(id => held.delete(id))
-      refresh()
-      return warn(`Your hold has ended: ${sentence} ${call === 'buy' ? 'Nothing was bought.' : 'Nothing was extended.'} ${held.size ? 'What you still hold is below.' : 'Choose again.'}`)
+      reload()
+      return warn(`Your hold has ended. ${sentence} ${call === 'buy' ? 'Nothing was bought.' : 'Nothing was extended.'} ${held.size ? 'Your other holds are below.' : 'Choose again.'}`)
     case 'unauthenticated':
-      return warn('Seats can only be looked at here: to hold or buy them, sign in at the shop.')
+      return warn('You can only look at seats here. To hold or buy them, sign in at the shop.')
     case 'seat_sold':
-      own(named)
-      return warn(`${are(named, 'bought by you already')} A sale can’t be let go.`)
+      markBought(named)
+      return warn(`You have already bought ${list(named)}. Bought seats can’t be released.`)
     case 'no_answer':
-      if (call === 'reserve') ids.forEach(id => unsure.add(id))
+      if (call === 'reserve') ids.forEach(id => unknown.add(id))
   }
-  warn(problem.detail ?? 'The service answered what this page does not understand. Nothing here has changed.')
+  warn(problem.detail ?? 'Something went wrong. Nothing on this page has changed.')
 }
 
-// keep notes what is the user's, also what may be, and draws.
-function keep () {
-  if (restored) remember([...held.keys(), ...unsure], bought)
+// save stores the user's seats, unknown ones included, and draws.
+function save () {
+  if (restored) saveSeats([...held.keys(), ...unknown], bought)
   draw()
 }
 
-// ended takes holds away that are no more.
-function ended (ids, sentence) {
+// dropHeld removes holds that have ended.
+function dropHeld (ids, sentence) {
   if (ids.length === 0) return
   ids.forEach(id => held.delete(id))
   warn(sentence)
 }
 
-const expired = ids => ended(ids, `Your hold on ${list(ids)} has ended, and nothing was bought. Choose again, if it is still free.`)
+const dropExpired = ids => dropHeld(ids, `Your hold on ${list(ids)} has ended. Nothing was bought. You can choose again.`)
 
-// lost takes seats from the choice that others were quicker to take; or finds out
-// whether it was this very user.
-function lost () {
-  const gone = [...chosen].filter(id => seats.has(id) && !asked.has(id))
-  const mayBeMine = gone.filter(id => unsure.has(id))
-  if (mayBeMine.length && !busy) verify(mayBeMine)
-  const taken = gone.filter(id => !unsure.has(id))
+// dropTaken removes seats from the choice if others hold or bought them. It first verifies
+// seats with an unknown outcome: the owner may be this user.
+function dropTaken () {
+  const gone = [...chosen].filter(id => seats.has(id) && !reserving.has(id))
+  const uncertain = gone.filter(id => unknown.has(id))
+  if (uncertain.length && !busy) verify(uncertain)
+  const taken = gone.filter(id => !unknown.has(id))
   if (taken.length === 0) return
   taken.forEach(id => chosen.delete(id))
-  warn(`${list(taken)}: just taken by someone else. Choose another seat.`)
+  warn(`${were(taken, 'just taken by someone else')} Choose another seat.`)
 }
 
-// verify finds out which of seats that are held or sold are this user's. A reserve of
-// what the user holds changes nothing; nor does a release of what is sold.
+// verify finds out which of the held or sold seats are this user's. It uses calls that change
+// nothing: reserve of the user's own hold, and release of a sold seat.
 async function verify (ids) {
-  ids.forEach(id => asked.add(id))
+  ids.forEach(id => reserving.add(id))
   const sold = ids.filter(id => seats.get(id)?.status === 'Sold')
   for (const id of sold) {
-    if ((await send('release', [id], repeating)).code === 'seat_sold') own([id])
+    if ((await send('release', [id], warnOfRetry)).code === 'seat_sold') markBought([id])
     else held.delete(id)
   }
   for (const id of ids.filter(id => !sold.includes(id))) {
-    const answer = await send('reserve', [id], repeating)
-    if (answer.ok) claim([id], answer.expires_in_ms)
-    else if (answer.code === 'no_answer') unsure.add(id)
-    else unsure.delete(id)
+    const response = await send('reserve', [id], warnOfRetry)
+    if (response.ok) markHeld([id], response.expires_in_ms)
+    else if (response.code === 'no_answer') unknown.add(id)
+    else unknown.delete(id)
   }
-  ids.forEach(id => asked.delete(id))
-  lost()
-  keep()
+  ids.forEach(id => reserving.delete(id))
+  dropTaken()
+  save()
 }
 
-// restore takes up what this browser remembers of an earlier visit.
+// restore takes over the seats that this browser stored on an earlier visit.
 async function restore () {
-  const noted = remembered()
-  noted.bought.filter(id => seats.get(id)?.status === 'Sold').forEach(id => bought.add(id))
-  expired(noted.held.filter(id => !seats.has(id)))
-  await verify(noted.held.filter(id => seats.has(id) && !bought.has(id)))
+  const stored = loadSeats()
+  stored.bought.filter(id => seats.get(id)?.status === 'Sold').forEach(id => bought.add(id))
+  dropExpired(stored.held.filter(id => !seats.has(id)))
+  await verify(stored.held.filter(id => seats.has(id) && !bought.has(id)))
   restored = true
-  keep()
+  save()
 }
 
-refresh = follow(event, {
-  map (all, takenAt) {
-    // A map from before a hold was known does not speak against it.
-    const newer = [...held].filter(([, since]) => since > takenAt).map(([id]) => [id, seats.get(id)])
+reload = subscribe(event, {
+  map (all, readAt) {
+    // A map can't end a hold that the page learned of later.
+    const newer = [...held].filter(([, since]) => since > readAt).map(([id]) => [id, seats.get(id)])
     seats = new Map([...all, ...newer])
-    expired([...held.keys()].filter(id => !seats.has(id)))
-    const sold = [...held.keys()].filter(id => seats.get(id).status === 'Sold' && !asked.has(id))
+    dropExpired([...held.keys()].filter(id => !seats.has(id)))
+    const sold = [...held.keys()].filter(id => seats.get(id).status === 'Sold' && !reserving.has(id))
     if (sold.length && !busy) verify(sold)
-    lost()
+    dropTaken()
     restoring ??= restore()
-    keep()
+    save()
   },
   change (type, ids, status, deadline) {
     for (const id of ids) {
       if (status === 'Available') seats.delete(id)
       else seats.set(id, { status, deadline })
     }
-    const mine = ids.filter(id => held.has(id))
-    if (type === 'expired') expired(mine)
-    if (type === 'released' && !busy) ended(mine, `${list(mine)}: let go in another window.`)
-    if (type === 'sold') own(mine) // nobody else can have bought them
-    lost()
-    keep()
+    const own = ids.filter(id => held.has(id))
+    if (type === 'expired') dropExpired(own)
+    if (type === 'released' && !busy) dropHeld(own, were(own, 'released in another window'))
+    if (type === 'sold') markBought(own) // only the holder can buy
+    dropTaken()
+    save()
   },
   connection (now, fault) {
     const texts = { live: 'Live', polling: 'Updated every second', lost: 'Not connected' }
-    if (now === 'lost' && connected) warn(`The connection is lost, and what you see may be out of date. Trying again every second. (${fault})`)
-    if (now !== 'lost' && !connected) say('Connected again; the hall is up to date.')
+    if (now === 'lost' && connected) warn(`Connection lost. The seats may be out of date. Trying again every second. (${fault})`)
+    if (now !== 'lost' && !connected) say('Connected again. The seats are up to date.')
     connected = now !== 'lost'
     $('connection').textContent = texts[now]
     $('connection').dataset.state = now
   }
 })
 
-whenRemembered(() => {
-  const noted = remembered()
-  for (const id of held.keys()) if (!noted.held.includes(id)) held.delete(id)
-  for (const id of noted.held) if (!held.has(id) && seats.has(id)) held.set(id, performance.now())
-  noted.bought.forEach(id => bought.add(id))
+onSaveElsewhere(() => {
+  const stored = loadSeats()
+  for (const id of held.keys()) if (!stored.held.includes(id)) held.delete(id)
+  for (const id of stored.held) if (!held.has(id) && seats.has(id)) held.set(id, performance.now())
+  stored.bought.forEach(id => bought.add(id))
   draw()
 })
 
@@ -348,12 +351,12 @@ for (const call of ['buy', 'extend', 'release']) {
   $(call).addEventListener('click', click => {
     const byKey = click.detail === 0
     if (call === 'buy' && !byKey && tooSoon()) return
-    // A call that is under way may hold more seats, which the button did not name.
-    const ids = [...held.keys()].slice(0, most)
+    // These seats, because a call in flight may hold others that the button didn't name.
+    const ids = [...held.keys()].slice(0, maxSeats)
     queue(call, () => ids.filter(id => held.has(id)))
   })
 }
-// A machine that slept has missed more than it knows.
-document.addEventListener('visibilitychange', () => { if (!document.hidden) refresh() })
-setInterval(() => { enable(); count() }, 250)
+// A device that slept has missed changes.
+document.addEventListener('visibilitychange', () => { if (!document.hidden) reload() })
+setInterval(() => { enable(); countDown() }, 250)
 draw()

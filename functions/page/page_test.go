@@ -19,7 +19,7 @@ func get(t *testing.T, path string) *httptest.ResponseRecorder {
 	return rec
 }
 
-func TestFiles(t *testing.T) {
+func TestPage_ServesFiles(t *testing.T) {
 	t.Parallel()
 	for path, contentType := range map[string]string{
 		"/":               "text/html; charset=utf-8",
@@ -43,8 +43,8 @@ func TestFiles(t *testing.T) {
 	}
 }
 
-// What the policy forbids is not there, and whatever the page loads is served.
-func TestThePageLoadsOnlyWhatIsServed(t *testing.T) {
+// The page has nothing that its policy forbids, and it loads only files that exist.
+func TestPage_LoadsOnlyItsOwnFiles(t *testing.T) {
 	t.Parallel()
 	html := get(t, "/").Body.String()
 	require.NotRegexp(t, `<style|\sstyle=|\son[a-z]+=|javascript:|(?:src|href)="https?:`, html)
@@ -61,7 +61,7 @@ func TestThePageLoadsOnlyWhatIsServed(t *testing.T) {
 	}
 }
 
-func TestPlanIsTheRows(t *testing.T) {
+func TestPage_ServesPlan(t *testing.T) {
 	t.Parallel()
 	body := get(t, "/page/plan.json").Body.Bytes()
 	require.JSONEq(t, `[{"label":"1","seat_ids":["1A","1B"]}]`, string(body))

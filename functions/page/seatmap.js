@@ -1,15 +1,15 @@
-// The hall: a grid of seats of which one is in the tab order, and arrow keys move on.
+// The seat map on the page: a grid with one tab stop. The arrow keys move it.
 
 const words = {
   free: 'free', chosen: 'chosen', held: 'held for you', bought: 'bought by you', taken: 'held by someone else', sold: 'sold'
 }
 
-// build draws the rows of the plan and calls choose with the seat that is pressed. It
-// returns how to show a seat's state, and how to give the hall the focus.
-export function build (hall, plan, choose) {
+// build draws the rows of the plan into grid. A click on a seat calls choose with its id.
+// It returns the ids, a function that shows a seat's state, and one that focuses the grid.
+export function build (grid, plan, choose) {
   const rows = plan.map(row => row.seat_ids)
   const buttons = new Map()
-  let current = rows[0]?.[0]
+  let current = rows[0]?.[0] // the seat that is the tab stop
 
   for (const { label, seat_ids: ids } of plan) {
     const line = element('div', { role: 'row', className: 'row' })
@@ -25,40 +25,40 @@ export function build (hall, plan, choose) {
       line.append(cell)
       buttons.set(id, button)
     }
-    // The label stands on both sides, so that the row's end has one too.
+    // A second label, at the other end of the row.
     line.append(element('span', { className: 'label', textContent: label, ariaHidden: 'true' }))
-    hall.append(line)
+    grid.append(line)
   }
 
-  function rove (id) {
+  function moveTabStop (id) {
     buttons.get(current).tabIndex = -1
     current = id
     buttons.get(current).tabIndex = 0
   }
 
-  hall.addEventListener('click', e => {
+  grid.addEventListener('click', e => {
     const id = e.target.closest('button')?.dataset.seat
     if (!id) return
-    rove(id)
+    moveTabStop(id)
     choose(id)
   })
 
-  hall.addEventListener('keydown', e => {
+  grid.addEventListener('keydown', e => {
     if (e.altKey || e.metaKey) return
     const y = rows.findIndex(ids => ids.includes(current))
     const x = rows[y]?.indexOf(current)
-    const within = (ids, n) => ids[Math.min(Math.max(n, 0), ids.length - 1)]
+    const clamp = (ids, n) => ids[Math.min(Math.max(n, 0), ids.length - 1)]
     const target = {
-      ArrowLeft: () => within(rows[y], x - 1),
-      ArrowRight: () => within(rows[y], x + 1),
-      ArrowUp: () => within(within(rows, y - 1), x),
-      ArrowDown: () => within(within(rows, y + 1), x),
-      Home: () => within(e.ctrlKey ? rows[0] : rows[y], 0),
-      End: () => within(e.ctrlKey ? rows.at(-1) : rows[y], Infinity)
+      ArrowLeft: () => clamp(rows[y], x - 1),
+      ArrowRight: () => clamp(rows[y], x + 1),
+      ArrowUp: () => clamp(clamp(rows, y - 1), x),
+      ArrowDown: () => clamp(clamp(rows, y + 1), x),
+      Home: () => clamp(e.ctrlKey ? rows[0] : rows[y], 0),
+      End: () => clamp(e.ctrlKey ? rows.at(-1) : rows[y], Infinity)
     }[e.key]?.()
     if (target === undefined) return
-    e.preventDefault() // or the page scrolls
-    rove(target)
+    e.preventDefault() // otherwise the page scrolls
+    moveTabStop(target)
     buttons.get(target).focus()
   })
 
@@ -77,8 +77,8 @@ export function build (hall, plan, choose) {
   }
 }
 
-// say tells in words how a seat stands.
-export const say = (id, state) => `${id} is ${words[state]}.`
+// describe returns a sentence with the state of a seat.
+export const describe = (id, state) => `${id} is ${words[state]}.`
 
 export function element (name, properties) {
   return Object.assign(document.createElement(name), properties)
