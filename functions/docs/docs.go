@@ -1,5 +1,4 @@
-// Package docs serves the description of the API: OpenAPI for programs, Swagger UI
-// for people. All of it is in the binary.
+// Package docs serves the OpenAPI document and Swagger UI. The binary contains all files.
 package docs
 
 import (
@@ -21,11 +20,11 @@ var (
 	start []byte
 )
 
-// policy keeps the page to what this function serves. Swagger UI styles its
-// elements inline and has its icons as data.
+// policy limits the page to resources of its own origin. Swagger UI needs inline styles and
+// data URLs for its icons.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-// New returns the handler of /docs, the files below it, and /openapi.json.
+// New returns the handler of /docs, of the files below it and of /openapi.json.
 func New() http.Handler {
 	files := statigz.FileServer(static.FS)
 	files.OnNotFound = api.NotFound

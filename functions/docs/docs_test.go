@@ -18,8 +18,8 @@ func get(t *testing.T, path string) *httptest.ResponseRecorder {
 	return rec
 }
 
-// The page is complete without the internet: whatever it loads, docs serves.
-func TestThePageLoadsOnlyWhatIsServed(t *testing.T) {
+// The page works without the internet.
+func TestDocs_LoadsOnlyItsOwnFiles(t *testing.T) {
 	t.Parallel()
 	page := get(t, "/docs")
 	require.Equal(t, http.StatusOK, page.Code)
@@ -34,7 +34,7 @@ func TestThePageLoadsOnlyWhatIsServed(t *testing.T) {
 	require.NotRegexp(t, `https?://`, page.Body.String())
 }
 
-func TestTypesAndMisses(t *testing.T) {
+func TestDocs_SetsContentTypes(t *testing.T) {
 	t.Parallel()
 	for path, contentType := range map[string]string{
 		"/openapi.json":        "application/json",
@@ -43,5 +43,9 @@ func TestTypesAndMisses(t *testing.T) {
 	} {
 		require.Equal(t, contentType, get(t, path).Header().Get("Content-Type"))
 	}
+}
+
+func TestDocs_RejectsUnknownFile(t *testing.T) {
+	t.Parallel()
 	require.Equal(t, http.StatusNotFound, get(t, "/docs/nothing.js").Code)
 }
