@@ -1,11 +1,11 @@
-# One image for every function: FUNCTION_TARGET chooses one, or none for all. With --target rush,
-# the on-sale simulation in an image of its own, which would more than double this one.
+# One image for all functions. FUNCTION_TARGET selects one function; unset, it serves all of them.
+# --target rush builds a second image with the on-sale simulation. Both in one would double its size.
 ARG GO_IMAGE=docker.io/library/golang:1.26.8-bookworm
 ARG BASE_IMAGE=gcr.io/distroless/static-debian12:nonroot
 
 FROM ${GO_IMAGE} AS build
 WORKDIR /src
-# The modules are a layer of their own: a change of the code downloads nothing.
+# Modules have their own layer, so a code change downloads nothing.
 COPY go.mod go.sum ./
 RUN go mod download
 COPY seatlock seatlock

@@ -22,7 +22,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// scratch is a directory for the programs that the tests build.
+// scratch is the directory for programs that the tests build.
 var scratch string
 
 func TestMain(m *testing.M) {
@@ -35,10 +35,10 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// patience is how long a test waits for what must happen, on a slow machine.
+// patience is how long a test waits for a condition, on a slow machine.
 const patience = 2 * time.Minute
 
-// build builds the service once.
+// build builds the service on its first call.
 var build = sync.OnceValues(func() (string, error) {
 	program := filepath.Join(scratch, "booking")
 	out, err := exec.Command("go", "build", "-C", "..", "-o", program, "./functions/cmd/booking").CombinedOutput()
@@ -51,11 +51,11 @@ var build = sync.OnceValues(func() (string, error) {
 // booking is a running service.
 type booking struct {
 	url, metrics string
-	log          *bytes.Buffer // to be read once done is closed
+	log          *bytes.Buffer // don't read before done is closed
 	done         chan struct{}
 }
 
-// start runs the service with env and free ports, until the test ends.
+// start runs the service with env, on free ports, until the test ends.
 func start(t testing.TB, env map[string]string) *booking {
 	t.Helper()
 	program, err := build()
@@ -85,7 +85,7 @@ func start(t testing.TB, env map[string]string) *booking {
 	return b
 }
 
-// await waits until path is answered with 200, and fails where the process ends.
+// await waits until GET path is 200. It fails if the process exits.
 func (b *booking) await(t testing.TB, path string) {
 	t.Helper()
 	require.Eventually(t, func() bool {
@@ -100,41 +100,40 @@ func (b *booking) await(t testing.TB, path string) {
 		}
 		_ = resp.Body.Close()
 		return resp.StatusCode == http.StatusOK
-	}, patience, 5*time.Millisecond, "%s is never answered 200", path)
+	}, patience, 5*time.Millisecond, "GET %s does not become 200", path)
 	select {
 	case <-b.done:
-		require.Fail(t, "the process ended", b.log.String())
+		require.Fail(t, "the process exited", b.log.String())
 	default:
 	}
 }
 
-// post sends a body to path and returns the status and the answer.
+// post sends body to path. It returns the status and the body of the response.
 func (b *booking) post(t testing.TB, path, body string) (int, string) {
 	t.Helper()
 	resp, err := http.Post(b.url+path, "application/json", strings.NewReader(body))
 	require.NoError(t, err)
 	defer func() { _ = resp.Body.Close() }()
-	answer, err := io.ReadAll(resp.Body)
+	response, err := io.ReadAll(resp.Body)
 	require.NoError(t, err)
-	return resp.StatusCode, string(answer)
+	return resp.StatusCode, string(response)
 }
 
-// sell takes one seat through its states and has a second user refused.
+// sell reserves and buys a seat, and checks that another user is refused.
 func (b *booking) sell(t testing.TB) {
 	t.Helper()
-	status, answer := b.post(t, "/reserve", `{"seat_id":"1A","user_id":"ann"}`)
-	require.Equal(t, http.StatusOK, status, answer)
-	status, answer = b.post(t, "/reserve", `{"seat_id":"1A","user_id":"bob"}`)
-	require.Equal(t, http.StatusConflict, status, answer)
-	status, answer = b.post(t, "/buy", `{"seat_id":"1A","user_id":"bob"}`)
-	require.Equal(t, http.StatusBadRequest, status, answer)
-	status, answer = b.post(t, "/buy", `{"seat_id":"1A","user_id":"ann"}`)
-	require.Equal(t, http.StatusOK, status, answer)
+	status, response := b.post(t, "/reserve", `{"seat_id":"1A","user_id":"ann"}`)
+	require.Equal(t, http.StatusOK, status, response)
+	status, response = b.post(t, "/reserve", `{"seat_id":"1A","user_id":"bob"}`)
+	require.Equal(t, http.StatusConflict, status, response)
+	status, response = b.post(t, "/buy", `{"seat_id":"1A","user_id":"bob"}`)
+	require.Equal(t, http.StatusBadRequest, status, response)
+	status, response = b.post(t, "/buy", `{"seat_id":"1A","user_id":"ann"}`)
+	require.Equal(t, http.StatusOK, status, response)
 	b.await(t, "/seats/1A")
 }
 
-// exposed returns the names of all metrics of a service that has sold a seat, and
-// the labels of each.
+// exposed returns the labels of each metric of a service that has sold a seat.
 func exposed(t testing.TB) map[string]map[string]bool {
 	t.Helper()
 	b := start(t, nil)
@@ -165,9 +164,9 @@ func exposed(t testing.TB) map[string]map[string]bool {
 	return names
 }
 
-// freePort returns a port that stays bound until the test ends, so that the system gives
-// it to nobody else. A server that sets SO_REUSEADDR may listen on it on Linux; elsewhere
-// the port is given back.
+// freePort returns a port that stays bound until the test ends, so the system assigns it to no other
+// process. On Linux a server with SO_REUSEADDR can still listen on it. On other systems the port is
+// released at once.
 func freePort(t testing.TB) string {
 	t.Helper()
 	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)

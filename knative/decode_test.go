@@ -22,7 +22,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// kinds are the types that the manifests may be of, and the Go types of their APIs.
+// kinds maps the kinds that the manifests may have to their Go types.
 var kinds = map[string]reflect.Type{
 	"v1/ConfigMap":                                     reflect.TypeFor[corev1.ConfigMap](),
 	"v1/Namespace":                                     reflect.TypeFor[corev1.Namespace](),
@@ -42,12 +42,12 @@ var kinds = map[string]reflect.Type{
 	"monitoring.coreos.com/v1/PrometheusRule":          reflect.TypeFor[monitoringv1.PrometheusRule](),
 }
 
-// decoding reports objects of no known kind, and fields that their kind does not have.
-func decoding(s set) (faults []error) {
+// checkFields reports unknown kinds and unknown fields.
+func checkFields(s set) (faults []error) {
 	for _, o := range s {
 		kind, known := kinds[o.gvk()]
 		if !known {
-			faults = append(faults, fmt.Errorf("%s: no kind %s is known", o, o.gvk()))
+			faults = append(faults, fmt.Errorf("%s: unknown kind %s", o, o.gvk()))
 			continue
 		}
 		strict, err := o.decode(reflect.New(kind).Interface())
@@ -60,8 +60,8 @@ func decoding(s set) (faults []error) {
 	return faults
 }
 
-// decode reads o as the API server does, which minds the case of a field's name. It
-// returns the fields that are too much, and what made it fail.
+// decode decodes o as the API server does: field names are case-sensitive. It returns an error
+// for each unknown field, and the error that made it fail.
 func (o object) decode(into any) (strict []error, err error) {
 	text, err := yaml.YAMLToJSONStrict(o.yaml)
 	if err != nil {
@@ -69,7 +69,7 @@ func (o object) decode(into any) (strict []error, err error) {
 	}
 	strict, err = json.UnmarshalStrict(text, into)
 	if _, ok := into.(*istiov1.VirtualService); ok && err == nil {
-		// Its own decoder lets every field pass.
+		// Istio's own decoder accepts unknown fields.
 		var raw struct {
 			Spec map[string]any `json:"spec"`
 		}
@@ -85,8 +85,8 @@ func (o object) decode(into any) (strict []error, err error) {
 	return strict, err
 }
 
-// all returns the objects of s that are of the type T, without those that decoding
-// refuses.
+// all returns the objects of type T in s. It omits objects that can't be decoded, which checkFields
+// reports.
 func all[T any](s set) []*T {
 	var found []*T
 	for _, o := range s {

@@ -10,8 +10,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// environment is what the containers of p get from the ConfigMaps of s and from
-// themselves; a value out of a Secret is left out.
+// environment returns the variables of p's containers, from their env and from the ConfigMaps of s.
+// It omits values from Secrets.
 func (p pod) environment(s set) map[string]string {
 	env := map[string]string{}
 	for _, c := range p.own() {
@@ -38,12 +38,12 @@ func configMap(s set, name string) map[string]string {
 	return nil
 }
 
-// suppliedSecret is the one Secret that an operator brings where no set has it.
+// suppliedSecret is the Secret that the operator creates if the manifests have none.
 const suppliedSecret = "booking-redis"
 
-// wiring returns a check that reports a ConfigMap, Secret or volume that is named
-// but not there, and a variable that the service does not know.
-func wiring(known map[string]bool) func(set) []error {
+// checkReferences returns a check that reports references to a missing ConfigMap, Secret or volume,
+// and variables that the service doesn't know.
+func checkReferences(known map[string]bool) func(set) []error {
 	return func(s set) (faults []error) {
 		for _, p := range pods(s) {
 			fault := func(format string, args ...any) {
@@ -53,7 +53,7 @@ func wiring(known map[string]bool) func(set) []error {
 			for _, v := range p.spec.Volumes {
 				volumes[v.Name] = true
 				if v.ConfigMap != nil && configMap(s, v.ConfigMap.Name) == nil {
-					fault("there is no ConfigMap %s", v.ConfigMap.Name)
+					fault("ConfigMap %s is missing", v.ConfigMap.Name)
 				}
 			}
 			for _, claim := range p.claims {
@@ -62,28 +62,28 @@ func wiring(known map[string]bool) func(set) []error {
 			for _, c := range p.own() {
 				for _, mount := range c.VolumeMounts {
 					if !volumes[mount.Name] {
-						fault("there is no volume %s", mount.Name)
+						fault("volume %s is missing", mount.Name)
 					}
 				}
 				for _, from := range c.EnvFrom {
 					if from.ConfigMapRef == nil || configMap(s, from.ConfigMapRef.Name) == nil {
-						fault("envFrom names no ConfigMap that is here")
+						fault("the ConfigMap of envFrom is missing")
 						continue
 					}
 					for _, name := range slices.Sorted(maps.Keys(configMap(s, from.ConfigMapRef.Name))) {
 						if !known[name] && !strings.HasPrefix(name, "OTEL_") {
-							fault("the service knows no variable %s", name)
+							fault("unknown variable %s", name)
 						}
 					}
 				}
 				for _, v := range c.Env {
 					if v.ValueFrom != nil && v.ValueFrom.SecretKeyRef != nil && !hasSecret(s, v.ValueFrom.SecretKeyRef) {
-						fault("there is no Secret %s with a key %s", v.ValueFrom.SecretKeyRef.Name, v.ValueFrom.SecretKeyRef.Key)
+						fault("Secret %s with the key %s is missing", v.ValueFrom.SecretKeyRef.Name, v.ValueFrom.SecretKeyRef.Key)
 					}
 				}
 			}
 			if port := p.environment(s)["METRICS_PORT"]; p.function != "" && p.queueProxyBinds(port) {
-				fault("queue-proxy binds METRICS_PORT %s itself", port)
+				fault("METRICS_PORT %s is a port of queue-proxy", port)
 			}
 		}
 		return faults

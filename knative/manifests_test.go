@@ -9,32 +9,32 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// check is one judge of a set.
+// check reports the faults of a set.
 type check struct {
 	name string
 	run  func(set) []error
 }
 
-// checks returns all but the one that needs the metrics of a running service.
+// checks returns all checks except checkQueries, which needs the metrics of a running service.
 func checks(t testing.TB) []check {
 	t.Helper()
-	elsewhere := append(rendering(t, dev), rendering(t, plain)...)
+	others := append(rendering(t, dev), rendering(t, plain)...)
 	return []check{
-		{"decoding", decoding},
-		{"admission", admission},
-		{"annotations", annotations},
-		{"security", security},
-		{"running", running},
-		{"routing", routing(functionTable(t))},
-		{"wiring", wiring(variables(t))},
-		{"selecting", selecting(elsewhere)},
-		{"scraping", scraping(elsewhere)},
-		{"alerting", alerting},
+		{"fields", checkFields},
+		{"admission", checkAdmission},
+		{"annotations", checkAnnotations},
+		{"security", checkSecurity},
+		{"pods", checkPods},
+		{"routes", checkRoutes(functionTable(t))},
+		{"references", checkReferences(variables(t))},
+		{"selectors", checkSelectors(others)},
+		{"scraping", checkScraping(others)},
+		{"alerts", checkAlerts},
 		{"bounding", bounding},
 	}
 }
 
-func TestManifestsPassEveryCheck(t *testing.T) {
+func TestManifests_PassEveryCheck(t *testing.T) {
 	t.Parallel()
 	all := checks(t)
 	for _, v := range variants {
@@ -48,18 +48,17 @@ func TestManifestsPassEveryCheck(t *testing.T) {
 	}
 }
 
-func TestQueriesAskForMetricsThatExist(t *testing.T) {
+func TestQueries_UseExposedMetrics(t *testing.T) {
 	t.Parallel()
 	s := rendering(t, monitoring)
 	found, err := queries(s)
 	require.NoError(t, err)
 	require.Greater(t, len(found), 20)
-	require.Empty(t, asking(exposed(t))(s))
+	require.Empty(t, checkQueries(exposed(t))(s))
 }
 
-// Every pod's configuration starts the service, with the address of a Redis that
-// is not there.
-func TestServiceAcceptsItsConfiguration(t *testing.T) {
+// The service starts with the configuration of each pod. It needs no Redis for that.
+func TestConfiguration_StartsService(t *testing.T) {
 	t.Parallel()
 	for _, v := range []variant{dev, production, plain} {
 		s := rendering(t, v)
@@ -82,8 +81,8 @@ func TestServiceAcceptsItsConfiguration(t *testing.T) {
 	}
 }
 
-// GOMEMLIMIT stays below the limit of memory in every pod of the service.
-func TestPodsAskForWhatTheyWereGiven(t *testing.T) {
+// GOMEMLIMIT is below the memory limit in each pod of the service.
+func TestPods_RequestFixedResources(t *testing.T) {
 	t.Parallel()
 	for _, v := range []variant{base, dev, production, plain} {
 		for _, p := range pods(rendering(t, v)) {

@@ -12,25 +12,25 @@ import (
 	servingv1 "knative.dev/serving/pkg/apis/serving/v1"
 )
 
-// pod is what a Knative Service, a Deployment, a StatefulSet or a Job runs.
+// pod is the pod of a Knative Service, a Deployment, a StatefulSet or a Job.
 type pod struct {
 	owner    string
-	function string // what the Knative Service is of, "" for all else
-	ends     bool   // by itself, so that nobody asks whether it is up
+	function string // the function of a Knative Service; empty for other owners
+	ends     bool   // true for a Job, which needs no probes
 	meta     metav1.ObjectMeta
 	spec     corev1.PodSpec
 	claims   []corev1.PersistentVolumeClaim
 	faults   []error
 }
 
-// pods returns every pod of s; of a Knative Service the one that Knative makes.
+// pods returns all pods of s. For a Knative Service it is the pod that Knative would create.
 func pods(s set) []pod {
 	var found []pod
 	for _, svc := range all[servingv1.Service](s) {
 		p := pod{owner: "Service " + svc.Name, function: svc.Name}
 		d, err := deploymentOf(svc)
 		if err != nil {
-			p.faults = append(p.faults, fmt.Errorf("Service %s: Knative makes no Deployment: %w", svc.Name, err))
+			p.faults = append(p.faults, fmt.Errorf("Service %s: no Deployment: %w", svc.Name, err))
 		} else {
 			p.meta, p.spec = d.Spec.Template.ObjectMeta, d.Spec.Template.Spec
 		}
@@ -48,7 +48,7 @@ func pods(s set) []pod {
 	return found
 }
 
-// own returns the containers that the manifests name, without queue-proxy.
+// own returns the containers of p without queue-proxy.
 func (p pod) own() []corev1.Container {
 	var own []corev1.Container
 	for _, c := range p.spec.Containers {
@@ -59,9 +59,9 @@ func (p pod) own() []corev1.Container {
 	return own
 }
 
-// security reports what the restricted Pod Security Standard would refuse, which
-// the API server's own code decides, and what it leaves open.
-func security(s set) (faults []error) {
+// checkSecurity reports pods that the restricted Pod Security Standard rejects, by the code of the API
+// server. It also reports service account tokens, service links and writable root file systems.
+func checkSecurity(s set) (faults []error) {
 	evaluator, err := policy.NewEvaluator(policy.DefaultChecks(), nil)
 	if err != nil {
 		return []error{err}
@@ -72,22 +72,22 @@ func security(s set) (faults []error) {
 			faults = append(faults, fmt.Errorf("%s: %s", p.owner, verdict.ForbiddenDetail()))
 		}
 		if token := p.spec.AutomountServiceAccountToken; token == nil || *token {
-			faults = append(faults, fmt.Errorf("%s: a service account token is mounted", p.owner))
+			faults = append(faults, fmt.Errorf("%s: automountServiceAccountToken is not false", p.owner))
 		}
 		if links := p.spec.EnableServiceLinks; links == nil || *links {
-			faults = append(faults, fmt.Errorf("%s: the environment lists every Service of the namespace", p.owner))
+			faults = append(faults, fmt.Errorf("%s: enableServiceLinks is not false", p.owner))
 		}
 		for _, c := range p.own() {
 			if sc := c.SecurityContext; sc == nil || sc.ReadOnlyRootFilesystem == nil || !*sc.ReadOnlyRootFilesystem {
-				faults = append(faults, fmt.Errorf("%s: the root file system of %s may be written to", p.owner, c.Name))
+				faults = append(faults, fmt.Errorf("%s: the root file system of %s is writable", p.owner, c.Name))
 			}
 		}
 	}
 	return faults
 }
 
-// running reports a pod that would start badly, run without bounds or end too soon.
-func running(s set) (faults []error) {
+// checkPods reports pods without image, probes, resources or enough time to drain.
+func checkPods(s set) (faults []error) {
 	for _, p := range pods(s) {
 		fault := func(format string, args ...any) {
 			faults = append(faults, fmt.Errorf(p.owner+": "+format, args...))
@@ -98,11 +98,11 @@ func running(s set) (faults []error) {
 		}
 		for _, c := range p.own() {
 			if c.Image == "" || c.Image == "booking" && s.applied() {
-				fault("%s has no image that a registry would know", c.Name)
+				fault("the image of %s is missing or a placeholder", c.Name)
 			}
 			for name, probe := range map[string]*corev1.Probe{"readiness": c.ReadinessProbe, "liveness": c.LivenessProbe, "startup": c.StartupProbe} {
-				takenOver := name == "readiness" && p.function != "" // by queue-proxy
-				if probe == nil && name != "startup" && !takenOver && !p.ends {
+				byQueueProxy := name == "readiness" && p.function != ""
+				if probe == nil && name != "startup" && !byQueueProxy && !p.ends {
 					fault("%s has no %s probe", c.Name, name)
 				}
 				if probe != nil && probe.HTTPGet != nil && probe.HTTPGet.Port.IntValue() == 0 {
@@ -115,16 +115,16 @@ func running(s set) (faults []error) {
 				}
 			}
 			if c.Resources.Limits.Memory().IsZero() {
-				fault("%s has no limit of memory", c.Name)
+				fault("%s has no memory limit", c.Name)
 			}
 		}
 	}
-	return append(append(faults, readiness(s)...), apart(s)...)
+	return append(append(faults, checkReadinessProbes(s)...), checkProbePorts(s)...)
 }
 
-// apart reports a pod of the service whose probes ask the port that clients use. Knative
-// sends the probes of a function there itself.
-func apart(s set) (faults []error) {
+// checkProbePorts reports probes that don't use METRICS_PORT. The functions of Knative are exempt:
+// Knative sends their probes to the clients' port.
+func checkProbePorts(s set) (faults []error) {
 	for _, p := range pods(s) {
 		port, serves := p.environment(s)["METRICS_PORT"]
 		if !serves || p.function != "" {
@@ -133,7 +133,7 @@ func apart(s set) (faults []error) {
 		for _, c := range p.own() {
 			for _, probe := range []*corev1.Probe{c.ReadinessProbe, c.LivenessProbe} {
 				if probe != nil && probe.HTTPGet != nil && probe.HTTPGet.Port.String() != port {
-					faults = append(faults, fmt.Errorf("%s: a probe asks port %s, not METRICS_PORT %s", p.owner, probe.HTTPGet.Port.String(), port))
+					faults = append(faults, fmt.Errorf("%s: a probe uses port %s instead of METRICS_PORT %s", p.owner, probe.HTTPGet.Port.String(), port))
 				}
 			}
 		}
@@ -141,9 +141,9 @@ func apart(s set) (faults []error) {
 	return faults
 }
 
-// readiness reports a Knative Service whose readiness probe, which queue-proxy takes
-// over, does not ask what the service offers for it.
-func readiness(s set) (faults []error) {
+// checkReadinessProbes reports Knative Services whose readiness probe is not /readyz on 8080.
+// queue-proxy runs that probe.
+func checkReadinessProbes(s set) (faults []error) {
 	for _, svc := range all[servingv1.Service](s) {
 		for _, c := range svc.Spec.Template.Spec.Containers {
 			probe := c.ReadinessProbe
@@ -155,5 +155,5 @@ func readiness(s set) (faults []error) {
 	return faults
 }
 
-// applied reports whether s is what an operator applies: only that brings its Namespace.
+// applied reports whether s is for kubectl apply. Only such a set contains a Namespace.
 func (s set) applied() bool { return len(all[corev1.Namespace](s)) > 0 }

@@ -18,12 +18,12 @@ import (
 
 var promQL = parser.NewParser(parser.Options{})
 
-// query is an expression of an alert or of a panel.
-type query struct{ where, expr string }
+// query is an expression of an alert, a panel or a dashboard variable.
+type query struct{ source, expr string }
 
-// alerting reports rules that Prometheus would not load, which its own code
-// decides, and alerts that do not tell an operator enough.
-func alerting(s set) (faults []error) {
+// checkAlerts reports rules that Prometheus would not load, by its own code, and alerts without a
+// summary, a description or a severity.
+func checkAlerts(s set) (faults []error) {
 	for _, rule := range all[monitoringv1.PrometheusRule](s) {
 		text, err := yaml.Marshal(rule.Spec)
 		if err != nil {
@@ -36,7 +36,7 @@ func alerting(s set) (faults []error) {
 		for _, group := range rule.Spec.Groups {
 			for _, r := range group.Rules {
 				if r.Annotations["summary"] == "" || r.Annotations["description"] == "" || r.Labels["severity"] == "" {
-					faults = append(faults, fmt.Errorf("alert %s lacks a summary, a description or a severity", r.Alert))
+					faults = append(faults, fmt.Errorf("alert %s has no summary, description or severity", r.Alert))
 				}
 			}
 		}
@@ -44,7 +44,7 @@ func alerting(s set) (faults []error) {
 	return faults
 }
 
-// queries returns every expression of s. Grafana's variables are given values.
+// queries returns all expressions of s. It replaces Grafana's variables by values.
 func queries(s set) (found []query, err error) {
 	for _, rule := range all[monitoringv1.PrometheusRule](s) {
 		for _, group := range rule.Spec.Groups {
@@ -108,12 +108,12 @@ func panelQueries(text string) (found []query, err error) {
 	return found, nil
 }
 
-// scraped is what Prometheus adds to every sample of a pod.
+// scraped lists the labels that Prometheus adds to each sample of a pod.
 var scraped = []string{"namespace", "pod", "container", "service", "job", "instance", "endpoint"}
 
-// asking returns a check that reports queries that do not parse, or that ask for a
-// metric, or a label of one, that exposed does not have.
-func asking(exposed map[string]map[string]bool) func(set) []error {
+// checkQueries returns a check that reports queries with a syntax error, an unknown metric or an
+// unknown label. exposed has the labels of each metric.
+func checkQueries(exposed map[string]map[string]bool) func(set) []error {
 	return func(s set) (faults []error) {
 		found, err := queries(s)
 		if err != nil {
@@ -122,7 +122,7 @@ func asking(exposed map[string]map[string]bool) func(set) []error {
 		for _, q := range found {
 			expr, err := promQL.ParseExpr(q.expr)
 			if err != nil {
-				faults = append(faults, fmt.Errorf("%s: %w", q.where, err))
+				faults = append(faults, fmt.Errorf("%s: %w", q.source, err))
 				continue
 			}
 			labels := map[string]bool{}
@@ -132,7 +132,7 @@ func asking(exposed map[string]map[string]bool) func(set) []error {
 			parser.Inspect(expr, func(node parser.Node, _ []parser.Node) error {
 				if selector, ok := node.(*parser.VectorSelector); ok {
 					if exposed[selector.Name] == nil {
-						faults = append(faults, fmt.Errorf("%s: there is no metric %q", q.where, selector.Name))
+						faults = append(faults, fmt.Errorf("%s: unknown metric %q", q.source, selector.Name))
 					}
 					for name := range exposed[selector.Name] {
 						labels[name] = true
@@ -154,7 +154,7 @@ func asking(exposed map[string]map[string]bool) func(set) []error {
 				}
 				for _, name := range names {
 					if !labels[name] {
-						faults = append(faults, fmt.Errorf("%s: no metric in it has a label %q", q.where, name))
+						faults = append(faults, fmt.Errorf("%s: no metric of it has the label %q", q.source, name))
 					}
 				}
 				return nil

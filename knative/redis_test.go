@@ -17,9 +17,9 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 )
 
-// startRedis runs a real redis-server on the files of the rendered StatefulSet, with
-// its data in dir and args after all else, and returns its port, and what ends it before
-// the test does. REDIS_SERVER may name another program.
+// startRedis runs redis-server with the configuration files of the StatefulSet, its data in dir and
+// further args. It returns the port and a function that kills the server. The variable REDIS_SERVER
+// may name another program.
 func startRedis(t testing.TB, dir string, args ...string) (port string, stop func()) {
 	t.Helper()
 	s := rendering(t, redis)
@@ -44,17 +44,17 @@ func startRedis(t testing.TB, dir string, args ...string) (port string, stop fun
 	return port, stop
 }
 
-// probe runs the command of a probe of the StatefulSet against a port and returns
-// what it prints; it fails where the kubelet would see a failure.
+// probe runs a probe's command of the StatefulSet against a port. It returns the output, and an error
+// if the kubelet would count a failure.
 func probe(t testing.TB, name, port string) (string, error) {
 	t.Helper()
 	c := all[appsv1.StatefulSet](rendering(t, redis))[0].Spec.Template.Spec.Containers[0]
-	command := c.LivenessProbe.Exec.Command
+	args := c.LivenessProbe.Exec.Command
 	if name == "readiness" {
-		command = c.ReadinessProbe.Exec.Command
+		args = c.ReadinessProbe.Exec.Command
 	}
-	require.Equal(t, "redis-cli", command[0])
-	out, err := exec.Command(command[0], append([]string{"-p", port}, command[1:]...)...).CombinedOutput()
+	require.Equal(t, "redis-cli", args[0])
+	out, err := exec.Command(args[0], append([]string{"-p", port}, args[1:]...)...).CombinedOutput()
 	return strings.TrimSpace(string(out)), err
 }
 
@@ -63,18 +63,18 @@ func awaitReady(t testing.TB, port string) {
 	require.Eventually(t, func() bool {
 		_, err := probe(t, "readiness", port)
 		return err == nil
-	}, patience, 10*time.Millisecond, "Redis never becomes ready")
+	}, patience, 10*time.Millisecond, "Redis does not become ready")
 }
 
-// ask runs a command as the service's user.
-func ask(t testing.TB, port string, command ...string) string {
+// command runs a Redis command as the service's user.
+func command(t testing.TB, port string, args ...string) string {
 	t.Helper()
-	out, err := exec.Command("redis-cli", append([]string{"-p", port, "--user", "booking", "--pass", "booking-dev", "--no-auth-warning"}, command...)...).CombinedOutput()
+	out, err := exec.Command("redis-cli", append([]string{"-p", port, "--user", "booking", "--pass", "booking-dev", "--no-auth-warning"}, args...)...).CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	return strings.TrimSpace(string(out))
 }
 
-func TestTheServiceSellsAsItsRedisUser(t *testing.T) {
+func TestRedisUser_CanSell(t *testing.T) {
 	t.Parallel()
 	port, _ := startRedis(t, t.TempDir())
 	awaitReady(t, port)
@@ -83,26 +83,26 @@ func TestTheServiceSellsAsItsRedisUser(t *testing.T) {
 	b.sell(t)
 }
 
-func TestTheRedisUserMayDoNothingElse(t *testing.T) {
+func TestRedisUser_CanDoNothingElse(t *testing.T) {
 	t.Parallel()
 	port, _ := startRedis(t, t.TempDir())
 	awaitReady(t, port)
-	for _, command := range []string{
+	for _, line := range []string{
 		"FLUSHALL", "FLUSHDB", "KEYS *", "SCAN 0", "CONFIG SET appendfsync no", "CONFIG SET maxmemory-policy allkeys-lru", "GETDEL seat:{a}:1",
 		"UNLINK seat:{a}:1", "PEXPIRE seat:{a}:1 1", "GET seat:{a}:1", "SHUTDOWN NOSAVE", "ACL LIST", "CLIENT KILL TYPE normal",
 		"REPLICAOF NO ONE", "SCRIPT FLUSH", "FUNCTION FLUSH", "MONITOR", "SAVE", "PTTL other",
 	} {
-		require.Contains(t, ask(t, port, strings.Fields(command)...), "NOPERM", command)
+		require.Contains(t, command(t, port, strings.Fields(line)...), "NOPERM", line)
 	}
-	require.Contains(t, ask(t, port, "EVAL", "return redis.call('FLUSHALL')", "0"), "can't run this command or subcommand")
-	require.Contains(t, ask(t, port, "EVAL", "return redis.call('SET', KEYS[1], 1)", "1", "other"), "NOPERM")
-	require.Equal(t, "OK", ask(t, port, "EVAL", "return redis.call('SET', KEYS[1], 1)", "1", "seat:{a}:1"))
+	require.Contains(t, command(t, port, "EVAL", "return redis.call('FLUSHALL')", "0"), "can't run this command or subcommand")
+	require.Contains(t, command(t, port, "EVAL", "return redis.call('SET', KEYS[1], 1)", "1", "other"), "NOPERM")
+	require.Equal(t, "OK", command(t, port, "EVAL", "return redis.call('SET', KEYS[1], 1)", "1", "seat:{a}:1"))
 	out, err := exec.Command("redis-cli", "-p", port, "PING").CombinedOutput()
 	require.NoError(t, err)
 	require.Contains(t, string(out), "NOAUTH")
 }
 
-func TestEveryCommandOfTheScriptsIsAllowed(t *testing.T) {
+func TestRedisUser_MayRunEveryScriptCommand(t *testing.T) {
 	t.Parallel()
 	acl := configMap(rendering(t, redis), all[appsv1.StatefulSet](rendering(t, redis))[0].Spec.Template.Spec.Volumes[0].ConfigMap.Name)["users.acl"]
 	scripts, err := filepath.Glob("../seatlock/lua/*.lua")
@@ -118,9 +118,9 @@ func TestEveryCommandOfTheScriptsIsAllowed(t *testing.T) {
 	}
 }
 
-// Loading takes longer than a test waits: Redis pauses at each of the log's writes, and
-// answers in between, once every 1,024.
-func TestALoadingRedisIsAliveButNotReady(t *testing.T) {
+// key-load-delay makes loading longer than the test: Redis pauses after each write of the file. It
+// replies to clients once in 1,024 writes.
+func TestRedisProbes_TellLoadingFromDead(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	require.NoError(t, os.Mkdir(filepath.Join(dir, "appendonlydir"), 0o700))
@@ -131,19 +131,19 @@ func TestALoadingRedisIsAliveButNotReady(t *testing.T) {
 	port, stop := startRedis(t, dir, "--key-load-delay", "1000")
 
 	require.Eventually(t, func() bool {
-		said, err := probe(t, "liveness", port)
-		return err == nil && strings.Contains(said, "LOADING")
-	}, patience, time.Millisecond, "a loading Redis counts as dead")
-	said, err := probe(t, "readiness", port)
-	require.Error(t, err, "a loading Redis counts as ready")
-	require.Contains(t, said, "LOADING")
+		output, err := probe(t, "liveness", port)
+		return err == nil && strings.Contains(output, "LOADING")
+	}, patience, time.Millisecond, "liveness fails while Redis loads")
+	output, err := probe(t, "readiness", port)
+	require.Error(t, err, "readiness succeeds while Redis loads")
+	require.Contains(t, output, "LOADING")
 	stop()
 	port, _ = startRedis(t, dir)
 	awaitReady(t, port)
-	require.Equal(t, "-1", ask(t, port, "PTTL", "seat:{a}:1"))
+	require.Equal(t, "-1", command(t, port, "PTTL", "seat:{a}:1"))
 }
 
-func TestARedisThatIsGoneIsDead(t *testing.T) {
+func TestRedisProbes_FailWithoutRedis(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"liveness", "readiness"} {
 		_, err := probe(t, name, freePort(t))

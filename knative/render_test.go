@@ -1,5 +1,5 @@
-// Package knative_test checks the manifests as far as that goes without a
-// cluster: it renders them and shows them to the code that would judge them there.
+// Package knative_test checks the manifests without a cluster. It renders them and passes them to the
+// code that would validate them in one.
 package knative_test
 
 import (
@@ -16,8 +16,8 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// variant is one way to apply the manifests: a kustomization, with one component
-// put in the place of another, or one taken in that is commented out.
+// variant is one way to render the manifests: the kustomization in dir, with component in place of the
+// component instead, or with the component also, which is commented out in the file.
 type variant struct{ dir, component, instead, also string }
 
 var (
@@ -39,10 +39,10 @@ func (v variant) String() string {
 	return strings.TrimSuffix(v.dir+" with "+v.component+v.also, " with ")
 }
 
-// set is what kubectl would apply.
+// set is the objects that kubectl would apply.
 type set []object
 
-// object is one document of it.
+// object is one document of a set.
 type object struct {
 	APIVersion string `json:"apiVersion"`
 	Kind       string `json:"kind"`
@@ -56,10 +56,10 @@ type object struct {
 
 func (o object) String() string { return o.Kind + " " + o.Metadata.Name }
 
-// gvk is the object's type, as in apps/v1/Deployment.
+// gvk returns the group, version and kind of o, for example apps/v1/Deployment.
 func (o object) gvk() string { return o.APIVersion + "/" + o.Kind }
 
-// files holds the directory, so that a variant can change what it renders.
+// files reads all files of the directory. A variant renders changed copies.
 var files = sync.OnceValues(func() (map[string][]byte, error) {
 	all := map[string][]byte{}
 	root := os.DirFS(".")
@@ -75,7 +75,7 @@ var files = sync.OnceValues(func() (map[string][]byte, error) {
 
 var rendered sync.Map // from variant to func() (string, error)
 
-// render returns the documents of v as kustomize prints them.
+// render returns the output of kustomize build for v.
 func render(t testing.TB, v variant) string {
 	t.Helper()
 	once, _ := rendered.LoadOrStore(v, sync.OnceValues(func() (string, error) {
@@ -120,6 +120,7 @@ func parse(documents string) (set, error) {
 	return s, nil
 }
 
+// rendering returns the objects that v renders.
 func rendering(t testing.TB, v variant) set {
 	t.Helper()
 	s, err := parse(render(t, v))
@@ -127,7 +128,7 @@ func rendering(t testing.TB, v variant) set {
 	return s
 }
 
-func TestVariantsDifferInTheirComponent(t *testing.T) {
+func TestVariants_RouteByTheirComponent(t *testing.T) {
 	t.Parallel()
 	for v, want := range map[variant]string{dev: "HTTPRoute", production: "HTTPRoute", devIstio: "VirtualService", prodIstio: "VirtualService"} {
 		require.Contains(t, render(t, v), "kind: "+want, "%s", v)
@@ -139,7 +140,7 @@ func TestVariantsDifferInTheirComponent(t *testing.T) {
 	}
 }
 
-func TestIdentityNamesTheIssuerAndLetsPodsReachIt(t *testing.T) {
+func TestIdentity_SetsIssuerAndAllowsItsTraffic(t *testing.T) {
 	t.Parallel()
 	without, with := render(t, production), render(t, identified)
 	for _, want := range []string{"AUTH_ISSUER: https://issuer.example.com", "AUTH_AUDIENCE: booking", "port: 443"} {

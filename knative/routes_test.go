@@ -11,9 +11,9 @@ import (
 	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
 )
 
-// routing returns a check that reports a function that is no Knative Service of its
-// own, or whose paths do not lead to it.
-func routing(table []function) func(set) []error {
+// checkRoutes returns a check that reports functions without a Knative Service, and paths that are not
+// routed to their function.
+func checkRoutes(table []function) func(set) []error {
 	return func(s set) (faults []error) {
 		services := map[string]*servingv1.Service{}
 		for _, svc := range all[servingv1.Service](s) {
@@ -24,7 +24,7 @@ func routing(table []function) func(set) []error {
 		}
 		routers := routersOf(s)
 		if s.applied() && len(routers) != 1 {
-			faults = append(faults, fmt.Errorf("%d routes put the functions under one host", len(routers)))
+			faults = append(faults, fmt.Errorf("want one route for all functions, not %d", len(routers)))
 		}
 		for _, f := range table {
 			svc := services[f.name]
@@ -37,16 +37,16 @@ func routing(table []function) func(set) []error {
 					path := placeholder.ReplaceAllString(strings.TrimSuffix(pattern, "{$}"), "x")
 					want := fmt.Sprintf("%s.%s.svc.cluster.local", f.name, svc.Namespace)
 					if got := router(path); got != want {
-						faults = append(faults, fmt.Errorf("%s leads to %q, not to %s", path, got, want))
+						faults = append(faults, fmt.Errorf("%s is routed to %q instead of %s", path, got, want))
 					}
 				}
 			}
 			delete(services, f.name)
 		}
 		for name := range services {
-			faults = append(faults, fmt.Errorf("Service %s is of no function", name))
+			faults = append(faults, fmt.Errorf("Service %s has no function in the table", name))
 		}
-		return append(faults, granting(s)...)
+		return append(faults, checkReferenceGrants(s)...)
 	}
 }
 
@@ -63,8 +63,8 @@ func target(svc *servingv1.Service) string {
 	return ""
 }
 
-// routersOf returns a function for each route of s, from a path to the host that
-// the request is passed on with.
+// routersOf returns a function for each route of s. It maps a path to the host to which the route sends
+// the request.
 func routersOf(s set) (routers []func(path string) string) {
 	for _, route := range all[gatewayv1.HTTPRoute](s) {
 		routers = append(routers, func(path string) string { return byGateway(route, path) })
@@ -75,8 +75,8 @@ func routersOf(s set) (routers []func(path string) string) {
 	return routers
 }
 
-// byGateway chooses as the Gateway API says: an exact match, else the longest
-// prefix of whole path elements.
+// byGateway applies the rules of the Gateway API: an exact match wins over prefixes, and the longest
+// prefix of whole path elements wins over shorter ones.
 func byGateway(route *gatewayv1.HTTPRoute, path string) (host string) {
 	best := -1
 	for _, rule := range route.Spec.Rules {
@@ -109,7 +109,7 @@ func byGateway(route *gatewayv1.HTTPRoute, path string) (host string) {
 	return host
 }
 
-// byIstio chooses the first rule that matches.
+// byIstio applies the rule of Istio: the first match wins.
 func byIstio(vs *istiov1.VirtualService, path string) string {
 	for _, rule := range vs.Spec.Http {
 		for _, m := range rule.Match {
@@ -122,8 +122,8 @@ func byIstio(vs *istiov1.VirtualService, path string) string {
 	return ""
 }
 
-// granting reports a route to another namespace that no ReferenceGrant allows.
-func granting(s set) (faults []error) {
+// checkReferenceGrants reports routes to another namespace without a ReferenceGrant.
+func checkReferenceGrants(s set) (faults []error) {
 	allowed := map[string]bool{}
 	for _, grant := range all[gatewayv1beta1.ReferenceGrant](s) {
 		for _, from := range grant.Spec.From {
@@ -138,7 +138,7 @@ func granting(s set) (faults []error) {
 		for _, rule := range route.Spec.Rules {
 			for _, backend := range rule.BackendRefs {
 				if backend.Namespace == nil {
-					faults = append(faults, fmt.Errorf("HTTPRoute %s sends to a Service of its own namespace", route.Name))
+					faults = append(faults, fmt.Errorf("a backend of HTTPRoute %s has no namespace", route.Name))
 					continue
 				}
 				want := fmt.Sprintf("HTTPRoute from %s to Service %s/%s", route.Namespace, *backend.Namespace, backend.Name)

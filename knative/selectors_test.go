@@ -14,12 +14,12 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 )
 
-// selecting returns a check that reports selectors that find nothing: among the
-// pods of the set itself or, where they look beyond it, among those of elsewhere too.
-func selecting(elsewhere set) func(set) []error {
+// checkSelectors returns a check that reports selectors without a pod, and pods without a NetworkPolicy
+// or a PodDisruptionBudget. Selectors of peers and PodMonitors may also select pods of others.
+func checkSelectors(others set) func(set) []error {
 	return func(s set) (faults []error) {
 		here := pods(s)
-		everywhere := append(slices.Clone(here), pods(elsewhere)...)
+		everywhere := append(slices.Clone(here), pods(others)...)
 		need := func(who string, selector *metav1.LabelSelector, among []pod) {
 			if found, err := selected(selector, among); err != nil {
 				faults = append(faults, fmt.Errorf("%s: %w", who, err))
@@ -53,10 +53,10 @@ func selecting(elsewhere set) func(set) []error {
 			need("PodMonitor "+m.Name, &m.Spec.Selector, everywhere)
 		}
 		for _, p := range here {
-			if !guarded(p, s) {
+			if !hasNetworkPolicy(p, s) {
 				faults = append(faults, fmt.Errorf("%s: no NetworkPolicy selects it", p.owner))
 			}
-			if p.function != "" && !budgeted(p, s) {
+			if p.function != "" && !hasDisruptionBudget(p, s) {
 				faults = append(faults, fmt.Errorf("%s: no PodDisruptionBudget selects it", p.owner))
 			}
 		}
@@ -65,7 +65,7 @@ func selecting(elsewhere set) func(set) []error {
 			if !slices.ContainsFunc(s, func(o object) bool {
 				return o.Kind == scaled.Kind && o.APIVersion == scaled.APIVersion && o.Metadata.Name == scaled.Name
 			}) {
-				faults = append(faults, fmt.Errorf("HorizontalPodAutoscaler %s scales nothing", hpa.Name))
+				faults = append(faults, fmt.Errorf("the target of HorizontalPodAutoscaler %s is missing", hpa.Name))
 			}
 		}
 		return faults
@@ -80,28 +80,28 @@ func selected(selector *metav1.LabelSelector, among []pod) ([]pod, error) {
 	return slices.DeleteFunc(slices.Clone(among), func(p pod) bool { return !chosen.Matches(labels.Set(p.meta.Labels)) }), nil
 }
 
-func guarded(p pod, s set) bool {
+func hasNetworkPolicy(p pod, s set) bool {
 	return slices.ContainsFunc(all[networkingv1.NetworkPolicy](s), func(policy *networkingv1.NetworkPolicy) bool {
 		found, err := selected(&policy.Spec.PodSelector, []pod{p})
 		return err == nil && len(found) == 1
 	})
 }
 
-func budgeted(p pod, s set) bool {
+func hasDisruptionBudget(p pod, s set) bool {
 	return slices.ContainsFunc(all[policyv1.PodDisruptionBudget](s), func(budget *policyv1.PodDisruptionBudget) bool {
 		found, err := selected(budget.Spec.Selector, []pod{p})
 		return err == nil && len(found) == 1
 	})
 }
 
-// scraping returns a check that reports a PodMonitor whose port is not the METRICS_PORT
-// of every pod of elsewhere that it selects, or that a NetworkPolicy does not let in.
-func scraping(elsewhere set) func(set) []error {
+// checkScraping returns a check that reports PodMonitors whose port is not METRICS_PORT of each selected
+// pod of others, or is not allowed by its NetworkPolicy.
+func checkScraping(others set) func(set) []error {
 	return func(s set) (faults []error) {
 		for _, m := range all[monitoringv1.PodMonitor](s) {
-			found, err := selected(&m.Spec.Selector, pods(elsewhere))
+			found, err := selected(&m.Spec.Selector, pods(others))
 			if err != nil {
-				continue // selecting reports it
+				continue // checkSelectors reports it
 			}
 			for _, endpoint := range m.Spec.PodMetricsEndpoints {
 				port := "none"
@@ -109,11 +109,11 @@ func scraping(elsewhere set) func(set) []error {
 					port = strconv.Itoa(int(*endpoint.PortNumber))
 				}
 				for _, p := range found {
-					if env := p.environment(elsewhere); env["METRICS_PORT"] != port {
+					if env := p.environment(others); env["METRICS_PORT"] != port {
 						faults = append(faults, fmt.Errorf("PodMonitor %s scrapes port %s, but METRICS_PORT of %s is %q", m.Name, port, p.owner, env["METRICS_PORT"]))
 					}
-					if !admits(elsewhere, p, port) {
-						faults = append(faults, fmt.Errorf("PodMonitor %s: no NetworkPolicy of %s lets port %s in", m.Name, p.owner, port))
+					if !allowsPort(others, p, port) {
+						faults = append(faults, fmt.Errorf("PodMonitor %s: the NetworkPolicy of %s does not allow port %s", m.Name, p.owner, port))
 					}
 				}
 			}
@@ -122,7 +122,7 @@ func scraping(elsewhere set) func(set) []error {
 	}
 }
 
-func admits(s set, p pod, port string) bool {
+func allowsPort(s set, p pod, port string) bool {
 	for _, policy := range all[networkingv1.NetworkPolicy](s) {
 		if found, err := selected(&policy.Spec.PodSelector, []pod{p}); err != nil || len(found) == 0 {
 			continue

@@ -24,11 +24,11 @@ import (
 	revision "knative.dev/serving/pkg/reconciler/revision/resources"
 	service "knative.dev/serving/pkg/reconciler/service/resources"
 
-	_ "knative.dev/pkg/system/testing" // names the namespace that Knative itself would run in
+	_ "knative.dev/pkg/system/testing" // sets the namespace of Knative
 )
 
-// admission reports what Knative's webhook would refuse or warn of.
-func admission(s set) (faults []error) {
+// checkAdmission reports the errors and warnings of Knative's webhook.
+func checkAdmission(s set) (faults []error) {
 	for _, svc := range all[servingv1.Service](s) {
 		ctx := apis.WithinCreate(context.Background())
 		svc.SetDefaults(ctx)
@@ -37,16 +37,16 @@ func admission(s set) (faults []error) {
 			faults = append(faults, fmt.Errorf("Service %s: refused: %w", svc.Name, refused))
 		}
 		if warned := err.Filter(apis.WarningLevel); warned != nil {
-			faults = append(faults, fmt.Errorf("Service %s: warned of: %w", svc.Name, warned))
+			faults = append(faults, fmt.Errorf("Service %s: warning: %w", svc.Name, warned))
 		}
 	}
 	return faults
 }
 
-// deploymentOf returns the Deployment that Knative makes of svc.
+// deploymentOf returns the Deployment that Knative would create for svc.
 func deploymentOf(svc *servingv1.Service) (*appsv1.Deployment, error) {
 	if len(svc.Spec.Template.Spec.Containers) == 0 {
-		return nil, errors.New("there is no container")
+		return nil, errors.New("no container")
 	}
 	ctx := context.Background()
 	svc.SetDefaults(ctx)
@@ -68,8 +68,8 @@ func deploymentOf(svc *servingv1.Service) (*appsv1.Deployment, error) {
 	return revision.MakeDeployment(rev, cfg)
 }
 
-// revisionAnnotations may stand on a revision's template, serviceAnnotations on a
-// Service. Knative takes any other for somebody else's and says nothing.
+// revisionAnnotations are valid on the template, serviceAnnotations on the Service. Knative silently
+// ignores all others.
 var (
 	revisionAnnotations = []string{
 		autoscaling.ClassAnnotationKey, autoscaling.MinScaleAnnotationKey, autoscaling.MaxScaleAnnotationKey,
@@ -85,16 +85,16 @@ var (
 	serviceAnnotations = []string{serving.RolloutDurationKey}
 )
 
-// annotations reports those of a Knative Service that Knative does not know, and a
-// Service that is open to the public beside its route.
-func annotations(s set) (faults []error) {
+// checkAnnotations reports annotations that Knative doesn't know, labels that it sets itself, and
+// Services that are public.
+func checkAnnotations(s set) (faults []error) {
 	unknown := func(svc *servingv1.Service, got map[string]string, known []string) {
 		left := maps.Clone(got)
 		for _, name := range known {
 			delete(left, name)
 		}
 		for name := range left {
-			faults = append(faults, fmt.Errorf("Service %s: Knative knows no annotation %s here", svc.Name, name))
+			faults = append(faults, fmt.Errorf("Service %s: unknown annotation %s", svc.Name, name))
 		}
 	}
 	for _, svc := range all[servingv1.Service](s) {

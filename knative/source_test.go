@@ -12,13 +12,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// function is an entry of the service's own table, which is not importable here.
+// function is a row of functions.Table. This module can't import it.
 type function struct {
 	name  string
 	paths []string // patterns of http.ServeMux
 }
 
-// functionTable reads the table from its source.
+// functionTable reads functions.Table from its source.
 func functionTable(t testing.TB) []function {
 	t.Helper()
 	var table []function
@@ -40,7 +40,7 @@ func functionTable(t testing.TB) []function {
 	return table
 }
 
-// literals returns the strings in a literal, without those of the functions in it.
+// literals returns the strings in lit, without those in function literals.
 func literals(lit *ast.CompositeLit) []string {
 	var texts []string
 	ast.Inspect(lit, func(n ast.Node) bool {
@@ -55,7 +55,7 @@ func literals(lit *ast.CompositeLit) []string {
 	return texts
 }
 
-// variables reads the names of the service's configuration from its source.
+// variables reads the names of the environment variables from the source of the configuration.
 func variables(t testing.TB) map[string]bool {
 	t.Helper()
 	names := map[string]bool{}
