@@ -15,7 +15,8 @@ import (
 )
 
 // checkSelectors returns a check that reports selectors without a pod, and pods without a NetworkPolicy
-// or a PodDisruptionBudget. Selectors of peers and PodMonitors may also select pods of others.
+// or a PodDisruptionBudget. Selectors of peers and PodMonitors may also select pods in the set
+// others.
 func checkSelectors(others set) func(set) []error {
 	return func(s set) (faults []error) {
 		here := pods(s)
@@ -95,7 +96,7 @@ func hasDisruptionBudget(p pod, s set) bool {
 }
 
 // checkScraping returns a check that reports PodMonitors whose port is not METRICS_PORT of each selected
-// pod of others, or is not allowed by its NetworkPolicy.
+// pod in others, or is not allowed by its NetworkPolicy.
 func checkScraping(others set) func(set) []error {
 	return func(s set) (faults []error) {
 		for _, m := range all[monitoringv1.PodMonitor](s) {
