@@ -130,7 +130,7 @@ func TestStart_WarnsOfMisspelledVariables(t *testing.T) {
 	t.Parallel()
 	p := processtest.Start(t, "HOLD_TTTL=secret", "HOSTNAME=pod", "BOOKING_SERVICE_HOST=10.0.0.1")
 	p.Await(t, "/healthz", http.StatusOK)
-	p.AwaitLog(t, "HOLD_TTTL has no effect: booking knows no such variable; did you mean HOLD_TTL?")
+	p.AwaitLog(t, "HOLD_TTTL has no effect: booking has no such variable; did you mean HOLD_TTL?")
 	require.Equal(t, 1, strings.Count(p.Log(), "did you mean"))
 	require.NotContains(t, p.Log(), "secret")
 

@@ -12,75 +12,75 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"booking/functions/cmd/internal/processtest"
+	"booking/functions/internal/httpserver/httpservertest"
 )
 
 const getChanges = "GET /changes HTTP/1.1\r\nHost: x\r\n\r\n"
 
-// stream opens a stream, and returns its client and the status.
-func (m *memoryServer) stream(t *testing.T) (*client, int) {
+// openStream sends a call of changes. It returns its connection and its status.
+func openStream(t *testing.T, s *httpservertest.Server) (*httpservertest.Client, int) {
 	t.Helper()
-	c := m.dial(t)
-	c.send(getChanges)
-	resp, err := http.ReadResponse(c.answers, nil)
+	c := s.Dial(t)
+	c.Send(getChanges)
+	resp, err := http.ReadResponse(c.Responses, nil)
 	require.NoError(t, err)
 	go func() { _, _ = io.Copy(io.Discard, resp.Body) }()
 	return c, resp.StatusCode
 }
 
-// The time of the bubble stands still: the server does not wait for its next write.
-func TestStreams_EndWhenTheirReaderHangsUp(t *testing.T) {
+// No time passes in the bubble: a stream ends at once, not with its next write.
+func TestChanges_EndWhenReaderHangsUp(t *testing.T) {
 	t.Parallel()
-	inMemory(t, func(t *testing.T, m *memoryServer) {
+	inMemory(t, func(t *testing.T, s *httpservertest.Server) {
 		start := time.Now()
-		var open []*client
+		var open []*httpservertest.Client
 		for range maxStreams {
-			c, status := m.stream(t)
+			c, status := openStream(t, s)
 			require.Equal(t, http.StatusOK, status)
 			open = append(open, c)
 		}
-		_, status := m.stream(t)
+		_, status := openStream(t, s)
 		require.Equal(t, http.StatusServiceUnavailable, status)
 		require.NoError(t, open[0].Close())
 		synctest.Wait()
-		_, status = m.stream(t)
+		_, status = openStream(t, s)
 		require.Equal(t, http.StatusOK, status)
 		require.Zero(t, time.Since(start))
 	})
 }
 
-// A stream lives longer than any request may take.
-func TestStreams_OutliveTheTimeoutsOfRequests(t *testing.T) {
+func TestChanges_OutliveRequestTimeouts(t *testing.T) {
 	t.Parallel()
-	inMemory(t, func(t *testing.T, m *memoryServer) {
-		c := m.dial(t)
-		c.send(getChanges)
-		resp, err := http.ReadResponse(c.answers, nil)
+	inMemory(t, func(t *testing.T, s *httpservertest.Server) {
+		c := s.Dial(t)
+		c.Send(getChanges)
+		resp, err := http.ReadResponse(c.Responses, nil)
 		require.NoError(t, err)
 		beats := make([]byte, len("retry: 1000\n\n")+40*len(": alive\n\n"))
 		_, err = io.ReadFull(resp.Body, beats)
 		require.NoError(t, err)
 		require.Equal(t, 40, strings.Count(string(beats), ": alive"))
-		require.Equal(t, 10*time.Minute, time.Since(c.since))
+		require.Equal(t, 10*time.Minute, time.Since(c.Opened))
 	})
 }
 
-func TestStreams_LeaveConnectionsToOthers(t *testing.T) {
+func TestChanges_LeaveConnectionsForCalls(t *testing.T) {
 	t.Parallel()
-	inMemory(t, func(t *testing.T, m *memoryServer) {
+	inMemory(t, func(t *testing.T, s *httpservertest.Server) {
 		start := time.Now()
 		for i := range 2 * maxConnections {
-			_, status := m.stream(t)
+			_, status := openStream(t, s)
 			require.Equal(t, i < maxStreams, status == http.StatusOK)
 		}
-		c := m.dial(t)
-		c.send(getOne)
-		resp, _ := c.answer(t, http.MethodGet)
+		c := s.Dial(t)
+		c.Send(getOne)
+		resp, _ := c.Response(t, http.MethodGet)
 		require.Equal(t, http.StatusOK, resp.StatusCode)
 		require.Zero(t, time.Since(start))
 	})
 }
 
-func TestProbes_AnswerOnMetricsPort(t *testing.T) {
+func TestBooking_AnswersProbesOnMetricsPort(t *testing.T) {
 	t.Parallel()
 	port := processtest.FreePort(t)
 	p := processtest.Start(t, "METRICS_PORT="+port, "MAX_CONNECTIONS=2", "REDIS_URL=redis://127.0.0.1:1", "REQUEST_TIMEOUT=10ms")

@@ -1,17 +1,14 @@
-// Package service puts together what both commands run the functions on.
 package service
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
@@ -23,7 +20,7 @@ import (
 	"booking/functions/internal/api"
 	"booking/functions/internal/auth"
 	"booking/functions/internal/config"
-	"booking/functions/internal/logging"
+	"booking/functions/internal/httpserver"
 	"booking/functions/internal/metrics"
 	"booking/functions/internal/readiness"
 	"booking/functions/internal/redisclient"
@@ -33,59 +30,46 @@ import (
 	"booking/seatlock"
 )
 
-// ErrConfiguration means that the process can't start as it is configured. It has
-// been logged, fault by fault.
-var ErrConfiguration = errors.New("the configuration is wrong")
-
-// Configure sets up the log, to output, and reads the configuration. args are the
-// command's, which takes none but those that Answer knows.
-func Configure(ctx context.Context, args []string, env envconfig.Lookuper, output io.Writer) (*config.Config, error) {
-	logging.Setup(output, slog.LevelInfo)
-	c, err := config.Load(ctx, env, functions.Names())
-	if len(args) > 1 {
-		err = errors.Join(fmt.Errorf("unknown argument %q: environment variables configure booking; booking --help lists them", args[1]), err)
-	}
-	if err != nil {
-		for fault := range strings.Lines(err.Error()) {
-			slog.Error(ErrConfiguration.Error(), "fault", strings.TrimSpace(fault))
-		}
-		return nil, ErrConfiguration
-	}
-	logging.Setup(output, c.LogLevel)
-	return c, nil
-}
-
-// ExitStatus logs why a command ended, where that is not known yet, and returns
-// its status: 0, 1 for a fault, 2 for a wrong configuration.
-func ExitStatus(err error) int {
-	switch {
-	case err == nil:
-		return 0
-	case errors.Is(err, ErrConfiguration):
-		return 2
-	}
-	slog.Error("stopped", "error", err)
-	return 1
-}
-
-// Service is the functions over the configured Redis, and what watches them.
+// Service is the functions over the configured Redis.
 type Service struct {
-	Handler http.Handler
+	Config  *config.Config
+	Handler http.Handler // of the functions and probes; logs each call at level debug
 	Monitor *readiness.Monitor
-	close   []func()
+	Version string
+	closers []func()
 }
 
-// Open connects to the Redis that c names, or starts the embedded one where it
-// names none, and serves the metrics. A Redis that is down fails nothing: the
-// Monitor, once it runs, tells.
-func Open(ctx context.Context, c *config.Config, env envconfig.Lookuper, version string) (_ *Service, err error) {
-	s := &Service{}
+// Serve serves on listener until ctx ends, and then drains. Meanwhile it runs the Monitor.
+func (s *Service) Serve(ctx context.Context, listener net.Listener) error {
+	monitoring, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	go s.Monitor.Run(monitoring)
+	err := httpserver.Serve(ctx, listener, s.Handler, httpserver.Options{
+		MaxConnections: s.Config.MaxConnections,
+		RequestTimeout: s.Config.RequestTimeout,
+		DrainDelay:     s.Config.DrainDelay,
+		OnDrain: func() {
+			s.Monitor.Drain()
+			slog.Info("draining", "delay", s.Config.DrainDelay.String())
+		},
+	})
+	if err == nil {
+		slog.Info("stopped")
+	}
+	return err
+}
+
+// open connects to the Redis that c names, or starts the embedded one if c names none.
+// It also serves the metrics. It does not fail if Redis is down: then the Monitor is
+// unready until Redis answers.
+func open(ctx context.Context, c *config.Config, env envconfig.Lookuper, version string) (_ *Service, err error) {
+	s := &Service{Config: c, Version: version}
 	defer func() {
 		if err != nil {
-			s.Close()
+			s.close()
 		}
 	}()
-	client, check, err := s.connect(c)
+	client, check, err := s.connect()
 	if err != nil {
 		return nil, err
 	}
@@ -97,7 +81,7 @@ func Open(ctx context.Context, c *config.Config, env envconfig.Lookuper, version
 		opt.OnBatch = m.Round
 	}
 	opt.OnClockJump = func(by time.Duration) {
-		slog.Warn("the clock of Redis jumped: holds end early or late by as much; synchronize the clocks of all servers that Redis may run on", "by", by.String())
+		slog.Warn("Redis's clock jumped: holds end early or late by as much; synchronize the clocks of all servers that Redis may run on", "by", by.String())
 		if m != nil {
 			m.ClockJump()
 		}
@@ -110,7 +94,7 @@ func Open(ctx context.Context, c *config.Config, env envconfig.Lookuper, version
 
 	needs := functions.Needs{
 		Locker: locker, Rules: api.Rules{MaxSeats: c.MaxSeatsPerRequest, HasSeat: c.Plan.Has},
-		Rows: rows(c.Plan), Streams: changes.Options{Stop: s.Monitor.Stop(), MaxStreams: c.MaxStreams}, Origins: c.CORSOrigins,
+		Rows: pageRows(c.Plan), Streams: changes.Options{Stop: s.Monitor.Stop(), MaxStreams: c.MaxStreams}, Origins: c.CORSOrigins,
 	}
 	if c.AuthIssuer != "" {
 		needs.Prove = auth.New(auth.Options{Issuer: c.AuthIssuer, Audience: c.AuthAudience, Timeout: c.RequestTimeout}).Middleware
@@ -121,7 +105,7 @@ func Open(ctx context.Context, c *config.Config, env envconfig.Lookuper, version
 		if err != nil {
 			return nil, err
 		}
-		s.close = append(s.close, traces.Stop)
+		s.closers = append(s.closers, traces.Stop)
 		if err := traces.Redis(client); err != nil {
 			return nil, err
 		}
@@ -133,14 +117,19 @@ func Open(ctx context.Context, c *config.Config, env envconfig.Lookuper, version
 		m.StreamLimit(c.MaxStreams)
 		needs.Locker = m.Seats(locker)
 		middleware = append(middleware, m.Middleware)
-		s.serveMetrics(c.MetricsPort, m)
+		s.serveMetrics(m)
 	}
-	s.Handler, err = functions.Handler(c.FunctionTarget, needs, s.Monitor, middleware...)
-	return s, err
+	handler, err := functions.Handler(c.FunctionTarget, needs, s.Monitor, middleware...)
+	if err != nil {
+		return nil, err
+	}
+	s.Handler = api.LogCalls(slog.Default(), handler)
+	return s, nil
 }
 
-// rows are what the page shows: the hall of the plan, or one to try things in.
-func rows(plan seatplan.Plan) []page.Row {
+// pageRows returns the rows that the page shows: those of plan, or an example hall if
+// plan has every seat.
+func pageRows(plan seatplan.Plan) []page.Row {
 	if len(plan.Rows()) == 0 {
 		plan, _ = seatplan.Parse("1-12:A-H")
 	}
@@ -151,30 +140,31 @@ func rows(plan seatplan.Plan) []page.Row {
 	return rows
 }
 
-// connect returns a client and the check that makes it ready.
-func (s *Service) connect(c *config.Config) (redis.UniversalClient, func(*seatlock.Locker, context.Context) error, error) {
-	url, check := c.RedisURL, (*seatlock.Locker).Check
+// connect returns a client, and the check that decides whether the service is ready.
+func (s *Service) connect() (redis.UniversalClient, func(*seatlock.Locker, context.Context) error, error) {
+	url, check := s.Config.RedisURL, (*seatlock.Locker).Check
 	if url == "" {
 		embedded, closeRedis, err := redisclient.Embed()
 		if err != nil {
 			return nil, nil, err
 		}
-		s.close = append(s.close, closeRedis)
+		s.closers = append(s.closers, closeRedis)
 		slog.Warn("REDIS_URL is not set: seats are kept in this process and are lost when it ends")
 		url, check = embedded, (*seatlock.Locker).Ping // it has no settings to check
 	}
-	client, err := redisclient.Open(c.Redis(url))
+	client, err := redisclient.Open(s.Config.Redis(url))
 	if err != nil {
 		return nil, nil, err
 	}
-	s.close = append(s.close, func() { _ = client.Close() })
+	s.closers = append(s.closers, func() { _ = client.Close() })
 	return client, check, nil
 }
 
-// serveMetrics serves m at /metrics of port, and the probes again: there no client's
-// connection can keep them from an answer. Where it can't, it says so, and seats are
-// sold all the same.
-func (s *Service) serveMetrics(port int, m *metrics.Metrics) {
+// serveMetrics serves m and the probes on METRICS_PORT, where clients can't take all
+// connections from them. If it can't listen there, it logs that: seats are sold
+// without metrics.
+func (s *Service) serveMetrics(m *metrics.Metrics) {
+	port := s.Config.MetricsPort
 	listener, err := net.Listen("tcp", net.JoinHostPort("", strconv.Itoa(port)))
 	if err != nil {
 		cause := err.Error()
@@ -189,7 +179,7 @@ func (s *Service) serveMetrics(port int, m *metrics.Metrics) {
 	mux.Handle("/healthz", s.Monitor.Healthz())
 	mux.Handle("/readyz", s.Monitor.Readyz())
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, WriteTimeout: 30 * time.Second}
-	s.close = append(s.close, func() { _ = server.Close() })
+	s.closers = append(s.closers, func() { _ = server.Close() })
 	go func() {
 		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 			slog.Error("metrics disabled", "error", err)
@@ -197,9 +187,9 @@ func (s *Service) serveMetrics(port int, m *metrics.Metrics) {
 	}()
 }
 
-// Close ends what Open started, last first.
-func (s *Service) Close() {
-	for _, end := range slices.Backward(s.close) {
-		end()
+// close ends what open started, last first.
+func (s *Service) close() {
+	for _, closeOne := range slices.Backward(s.closers) {
+		closeOne()
 	}
 }

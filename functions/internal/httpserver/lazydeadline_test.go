@@ -1,4 +1,4 @@
-package main
+package httpserver
 
 import (
 	"net"
@@ -10,9 +10,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Each step sets deadlines, in seconds from the start, and says when an operation that
-// nothing meets must end; or that it must not, where another end comes first.
-func TestADeadlineThatMovesIsKept(t *testing.T) {
+// Each step sets a deadline, in seconds from the start, and says when an operation that
+// can't complete must end. With no deadline, the operation completes at that time.
+func TestLazyDeadlineConn_KeepsDeadlines(t *testing.T) {
 	t.Parallel()
 	type step struct {
 		deadline, ends float64
@@ -24,7 +24,7 @@ func TestADeadlineThatMovesIsKept(t *testing.T) {
 		"Earlier":               {{5, 5}, {6, 6}},
 		"InThePast":             {{-1, 0}, {3, 3}},
 		"PastEarlierOnes":       {{2, 2}, {2.5, 2.5}, {9, 9}},
-		"AgainAfterItWentOff":   {{1, 1}, {1, 1}, {4, 4}},
+		"AgainAfterItFired":     {{1, 1}, {1, 1}, {4, 4}},
 		"NoneAfterOneInThePast": {{-1, 0}, {none, 10}},
 		"NoneAfterOne":          {{1, 1}, {none, 10}, {12, 12}},
 	} {
@@ -35,19 +35,19 @@ func TestADeadlineThatMovesIsKept(t *testing.T) {
 					near, far := net.Pipe()
 					defer near.Close()
 					defer far.Close()
-					c := &patientConn{Conn: near}
-					set, operate, meet := c.SetReadDeadline, c.Read, far.Write
+					c := &lazyDeadlineConn{Conn: near}
+					set, operate, complete := c.SetReadDeadline, c.Read, far.Write
 					if write {
-						set, operate, meet = c.SetWriteDeadline, c.Write, far.Read
+						set, operate, complete = c.SetWriteDeadline, c.Write, far.Read
 					}
 					start := time.Now()
 					at := func(s float64) time.Time { return start.Add(time.Duration(s * float64(time.Second))) }
 					for _, s := range steps {
-						require.NoError(t, set(at(100))) // as for a request, the one that counts comes second
+						require.NoError(t, set(at(100))) // net/http, too, sets a later deadline first
 						deadline := at(s.deadline)
 						if s.deadline == none {
 							deadline = time.Time{}
-							time.AfterFunc(time.Until(at(s.ends)), func() { _, _ = meet(make([]byte, 1)) })
+							time.AfterFunc(time.Until(at(s.ends)), func() { _, _ = complete(make([]byte, 1)) })
 						}
 						require.NoError(t, set(deadline))
 						n, err := operate(make([]byte, 1))
@@ -65,13 +65,13 @@ func TestADeadlineThatMovesIsKept(t *testing.T) {
 	}
 }
 
-func TestALongWriteOutlivesAnEarlierDeadline(t *testing.T) {
+func TestLazyDeadlineConn_WritesPastExtendedDeadline(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		near, far := net.Pipe()
 		defer near.Close()
 		defer far.Close()
-		c := &patientConn{Conn: near}
+		c := &lazyDeadlineConn{Conn: near}
 		require.NoError(t, c.SetDeadline(time.Now().Add(time.Second)))
 		require.NoError(t, c.SetDeadline(time.Now().Add(time.Minute)))
 		go func() {

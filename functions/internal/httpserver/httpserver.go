@@ -1,0 +1,105 @@
+// Package httpserver serves HTTP with limits, timeouts and a drain, so that slow, silent
+// or too many clients don't take the server away from the others.
+package httpserver
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/net/netutil"
+
+	"booking/functions/internal/api"
+)
+
+// A request has a header of a few hundred bytes and a body of at most 16 KiB. A client
+// that needs longer than this to send it is broken or hostile.
+const (
+	headerTimeout   = 5 * time.Second
+	requestTimeout  = 10 * time.Second // to send header and body
+	responseTimeout = 10 * time.Second // to read the response, once the handler has it
+	idleTimeout     = 2 * time.Minute
+	maxHeaderBytes  = 16 << 10
+)
+
+// Options limit a server and its drain.
+type Options struct {
+	MaxConnections int           // open at a time, later clients wait; 0: no limit
+	RequestTimeout time.Duration // how long a handler may wait for Redis
+	DrainDelay     time.Duration // how long the server goes on after ctx ended
+	OnDrain        func()        // called when the drain starts; may be nil
+}
+
+// Serve serves handler on listener until ctx ends. Then it drains: it goes on for
+// DrainDelay, in which load balancers and clients turn to other servers, closes
+// listener, and finishes the calls in flight. It returns nil if it finished them all.
+func Serve(ctx context.Context, listener net.Listener, handler http.Handler, opt Options) error {
+	if opt.MaxConnections > 0 {
+		listener = netutil.LimitListener(listener, opt.MaxConnections)
+	}
+	var draining atomic.Bool
+	var busy busyConns
+	server := &http.Server{
+		Handler:           closeConnections(&draining, handler),
+		ReadHeaderTimeout: headerTimeout,
+		ReadTimeout:       requestTimeout,
+		WriteTimeout:      requestTimeout + opt.RequestTimeout + responseTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(slog.Default().Handler(), slog.LevelDebug),
+		ConnState:         busy.track,
+		ConnContext:       withHangUpDetection,
+
+		DisableGeneralOptionsHandler: true, // its response to OPTIONS * would lack handler's headers
+	}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(noBackgroundReadListener{listener}) }()
+	select {
+	case err := <-served:
+		return err
+	case <-ctx.Done():
+	}
+
+	draining.Store(true)
+	if opt.OnDrain != nil {
+		opt.OnDrain()
+	}
+	select {
+	case err := <-served:
+		return err
+	case <-time.After(opt.DrainDelay):
+	}
+	_ = listener.Close()
+	<-served
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), opt.RequestTimeout+responseTimeout)
+	defer cancel()
+	busy.wait(ctx)
+	if err := server.Shutdown(ctx); err != nil {
+		return errors.Join(err, server.Close())
+	}
+	return nil
+}
+
+// closeConnections closes a connection after its response if the server drains, so
+// that the client's next call goes elsewhere. It does the same after a chunked request:
+// such a request may also have had a Content-Length, which net/http doesn't report, and
+// then a proxy may see the request's end elsewhere
+// (https://www.rfc-editor.org/rfc/rfc9112#section-6.3).
+func closeConnections(draining *atomic.Bool, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if draining.Load() || len(r.TransferEncoding) > 0 {
+			w.Header().Set("Connection", "close")
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// withHangUpDetection lets a handler call [api.WatchClient].
+func withHangUpDetection(ctx context.Context, conn net.Conn) context.Context {
+	ctx, cancel := context.WithCancel(ctx)
+	return api.WithWatch(ctx, func() { go conn.(*noBackgroundReadConn).cancelOnHangUp(cancel) })
+}
