@@ -115,7 +115,7 @@ func TestRedisURL(t *testing.T) {
 		"OtherSchemeOfACluster": {map[string]string{"REDIS_URL": "http://me:secret@host", "REDIS_MODE": "cluster"},
 			"REDIS_URL does not begin with redis:// or rediss:// (REDIS_MODE is cluster): " + cluster},
 		"MasterNameInACluster": {map[string]string{"REDIS_URL": "redis://host?master_name=seats", "REDIS_MODE": "cluster"},
-			"REDIS_URL has a master_name, which only a Sentinel knows (REDIS_MODE is cluster): " + cluster},
+			"REDIS_URL has a master_name, which only Sentinels know (REDIS_MODE is cluster): " + cluster},
 		"CAWithoutTLS": {map[string]string{"REDIS_URL": "redis://host", "REDIS_CA": "ca.pem"},
 			"REDIS_URL is without TLS, which REDIS_CA, REDIS_CERT and REDIS_KEY are for: want rediss:// in place of redis://"},
 		"NoSuchCA": {map[string]string{"REDIS_URL": "rediss://host", "REDIS_CA": "none.pem"},

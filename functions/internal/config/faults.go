@@ -64,7 +64,7 @@ func (f *faults) expand(want string) string {
 		case key == "FUNCTIONS":
 			return strings.Join(f.targets, ", ")
 		case key == "URL":
-			return cmp.Or(redisclient.Forms[f.config.RedisMode], redisclient.Forms[redisclient.Single])
+			return cmp.Or(redisclient.ExampleURLs[f.config.RedisMode], redisclient.ExampleURLs[redisclient.Single])
 		case f.has(key):
 			return key
 		}

@@ -68,7 +68,7 @@ func Table(targets []string) string {
 			case "URL":
 				var forms []string
 				for _, mode := range redisclient.Modes {
-					forms = append(forms, redisclient.Forms[mode]+" ("+mode+")")
+					forms = append(forms, redisclient.ExampleURLs[mode]+" ("+mode+")")
 				}
 				return strings.Join(forms, ", ")
 			}

@@ -5,9 +5,12 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"reflect"
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
 	"github.com/stretchr/testify/require"
 
 	"booking/functions/internal/redisclient"
@@ -15,8 +18,8 @@ import (
 	"booking/seatlock/redistest"
 )
 
-// sell takes a group of seats through reserve and buy.
-func sell(t *testing.T, opt redisclient.Options) {
+// requireSale requires that a client with opt can reserve and buy a group of seats.
+func requireSale(t *testing.T, opt redisclient.Options) {
 	t.Helper()
 	opt.Timeout = time.Minute
 	client, err := redisclient.Open(opt)
@@ -36,8 +39,9 @@ func sell(t *testing.T, opt redisclient.Options) {
 	}
 }
 
-// watch returns the configuration of a Sentinel that watches the primary at addr.
-func watch(t *testing.T, addr string) string {
+// sentinelConf returns the configuration file of a Sentinel that monitors the primary at
+// addr.
+func sentinelConf(t *testing.T, addr string) string {
 	t.Helper()
 	_, port, err := net.SplitHostPort(addr)
 	require.NoError(t, err)
@@ -46,23 +50,55 @@ func watch(t *testing.T, addr string) string {
 	return conf
 }
 
-func TestSingle(t *testing.T) {
+func TestOpen_ConnectsToSingle(t *testing.T) {
 	t.Parallel()
-	sell(t, redisclient.Options{Mode: redisclient.Single, URL: redistest.Server(t).URL()})
+	requireSale(t, redisclient.Options{Mode: redisclient.Single, URL: redistest.Server(t).URL()})
 }
 
-func TestSentinel(t *testing.T) {
+func TestOpen_ConnectsToSentinel(t *testing.T) {
 	t.Parallel()
-	sentinel := redistest.Sentinel(t, watch(t, redistest.Bare(t).Addr))
-	sell(t, redisclient.Options{Mode: redisclient.Sentinel, URL: "redis://" + sentinel.Addr + "/0?master_name=seats"})
+	sentinel := redistest.Sentinel(t, sentinelConf(t, redistest.Bare(t).Addr))
+	requireSale(t, redisclient.Options{Mode: redisclient.Sentinel, URL: "redis://" + sentinel.Addr + "/0?master_name=seats"})
 }
 
-func TestCluster(t *testing.T) {
+func TestOpen_ConnectsToCluster(t *testing.T) {
 	t.Parallel()
-	sell(t, redisclient.Options{Mode: redisclient.Cluster, URL: redistest.Cluster(t).URL()})
+	requireSale(t, redisclient.Options{Mode: redisclient.Cluster, URL: redistest.Cluster(t).URL()})
 }
 
-func TestTLS(t *testing.T) {
+func TestOpen_ConfiguresAllModesAlike(t *testing.T) {
+	t.Parallel()
+	for _, timeout := range []time.Duration{500 * time.Millisecond, 2 * time.Second} {
+		for _, mode := range redisclient.Modes {
+			client, err := redisclient.Open(redisclient.Options{Mode: mode, URL: redisclient.ExampleURLs[mode], Timeout: timeout})
+			require.NoError(t, err)
+			var options any
+			var notifications *maintnotifications.Config
+			switch c := client.(type) {
+			case *redis.Client:
+				options, notifications = *c.Options(), c.Options().MaintNotificationsConfig
+				require.Zero(t, c.Options().MaxRetries, mode)
+			case *redis.ClusterClient:
+				options, notifications = *c.Options(), c.Options().MaintNotificationsConfig
+			}
+			for field, want := range map[string]any{
+				"DialTimeout":           min(timeout, time.Second),
+				"ReadTimeout":           timeout,
+				"WriteTimeout":          timeout,
+				"ContextTimeoutEnabled": true,
+				"DialerRetries":         1,
+				"PoolSize":              80,
+				"DisableIdentity":       true,
+			} {
+				require.Equal(t, want, reflect.ValueOf(options).FieldByName(field).Interface(), "%s of mode %s", field, mode)
+			}
+			require.Equal(t, maintnotifications.ModeDisabled, notifications.Mode, mode)
+			require.NoError(t, client.Close())
+		}
+	}
+}
+
+func TestOpen_ConnectsWithTLS(t *testing.T) {
 	t.Parallel()
 	tls := redistest.NewTLS(t)
 	files := redisclient.TLS{CA: tls.CA, Cert: tls.Cert, Key: tls.Key}
@@ -70,23 +106,23 @@ func TestTLS(t *testing.T) {
 		t.Parallel()
 		addr, args := tls.Listen(t)
 		redistest.Bare(t, args...)
-		sell(t, redisclient.Options{Mode: redisclient.Single, URL: "rediss://" + addr, TLS: files})
+		requireSale(t, redisclient.Options{Mode: redisclient.Single, URL: "rediss://" + addr, TLS: files})
 	})
 	t.Run("Sentinel", func(t *testing.T) {
 		t.Parallel()
 		primary, args := tls.Listen(t)
 		redistest.Bare(t, args...)
 		sentinel, args := tls.Listen(t)
-		redistest.Sentinel(t, watch(t, primary), append(args, "--tls-replication", "yes")...)
-		sell(t, redisclient.Options{Mode: redisclient.Sentinel, URL: "rediss://" + sentinel + "/0?master_name=seats", TLS: files})
+		redistest.Sentinel(t, sentinelConf(t, primary), append(args, "--tls-replication", "yes")...)
+		requireSale(t, redisclient.Options{Mode: redisclient.Sentinel, URL: "rediss://" + sentinel + "/0?master_name=seats", TLS: files})
 	})
 	t.Run("Cluster", func(t *testing.T) {
 		t.Parallel()
 		addr, args := tls.Listen(t)
 		redistest.Cluster(t, append(args, "--tls-cluster", "yes")...)
-		sell(t, redisclient.Options{Mode: redisclient.Cluster, URL: "rediss://" + addr, TLS: files})
+		requireSale(t, redisclient.Options{Mode: redisclient.Cluster, URL: "rediss://" + addr, TLS: files})
 	})
-	t.Run("WithoutACertificate", func(t *testing.T) {
+	t.Run("RequiresCertificates", func(t *testing.T) {
 		t.Parallel()
 		addr, args := tls.Listen(t)
 		redistest.Bare(t, args...)
@@ -99,7 +135,7 @@ func TestTLS(t *testing.T) {
 	})
 }
 
-func TestEmbeddedRedis(t *testing.T) {
+func TestEmbed_ExpiresHolds(t *testing.T) {
 	t.Parallel()
 	url, closeRedis, err := redisclient.Embed()
 	require.NoError(t, err)
@@ -110,10 +146,10 @@ func TestEmbeddedRedis(t *testing.T) {
 	require.NoError(t, client.Set(t.Context(), "hold", "x", 50*time.Millisecond).Err())
 	require.Eventually(t, func() bool {
 		return client.Exists(t.Context(), "hold").Val() == 0
-	}, redistest.Patience, 5*time.Millisecond, "the clock stands still")
+	}, redistest.Patience, 5*time.Millisecond, "the hold does not expire")
 }
 
-func TestWhatCanNotBeOpenedIsRefused(t *testing.T) {
+func TestCheck_RefusesUnusableOptions(t *testing.T) {
 	t.Parallel()
 	tls := redistest.NewTLS(t)
 	require.Error(t, redisclient.Options{Mode: "ring", URL: "redis://host"}.Check())
@@ -129,10 +165,10 @@ func TestWhatCanNotBeOpenedIsRefused(t *testing.T) {
 	}
 }
 
-func TestURL_FaultIsNamedWithoutTheURL(t *testing.T) {
+func TestCheck_NamesFaultOfURLWithoutURL(t *testing.T) {
 	t.Parallel()
 	for _, mode := range redisclient.Modes {
-		require.NoError(t, redisclient.Options{Mode: mode, URL: redisclient.Forms[mode]}.Check(), mode)
+		require.NoError(t, redisclient.Options{Mode: mode, URL: redisclient.ExampleURLs[mode]}.Check(), mode)
 		for url, want := range map[string]string{
 			"http://me:secret@host":               "does not begin with redis:// or rediss://",
 			"secret@host":                         "does not begin with redis:// or rediss://",
@@ -150,9 +186,9 @@ func TestURL_FaultIsNamedWithoutTheURL(t *testing.T) {
 	}
 	for _, test := range []struct{ mode, url, want string }{
 		{redisclient.Sentinel, "redis://host:26379/0", "has no master_name"},
-		{redisclient.Single, redisclient.Forms[redisclient.Sentinel], "has a master_name, which only a Sentinel knows"},
-		{redisclient.Cluster, redisclient.Forms[redisclient.Sentinel], "has a master_name, which only a Sentinel knows"},
-		{redisclient.Single, redisclient.Forms[redisclient.Cluster], "has an addr, which only Sentinels and clusters have"},
+		{redisclient.Single, redisclient.ExampleURLs[redisclient.Sentinel], "has a master_name, which only Sentinels know"},
+		{redisclient.Cluster, redisclient.ExampleURLs[redisclient.Sentinel], "has a master_name, which only Sentinels know"},
+		{redisclient.Single, redisclient.ExampleURLs[redisclient.Cluster], "has an addr, which only Sentinels and clusters have"},
 		{redisclient.Single, "redis://host/first", "has a path or a parameter that go-redis can't read"},
 		{redisclient.Cluster, "redis://host?addr=host2", "has a path or a parameter that go-redis can't read"},
 	} {

@@ -8,23 +8,22 @@ import (
 	"os"
 )
 
-// ErrNoTLS means that there are files for TLS, but a URL without it.
+// ErrNoTLS means that TLS names files, but the URL is not rediss://.
 var ErrNoTLS = errors.New("redisclient: files for TLS, but no rediss://")
 
-// A CAError says why the file CA can't be used.
+// A CAError says why TLS.CA can't be used.
 type CAError struct{ Err error }
 
 func (e *CAError) Error() string { return "redisclient: CA: " + e.Err.Error() }
 func (e *CAError) Unwrap() error { return e.Err }
 
-// TLS names the files of a connection by rediss://, PEM each; none is needed where
-// the system trusts who signed the server's certificate, and it asks for none.
+// TLS names the PEM files of connections by rediss://. Each is optional.
 type TLS struct {
-	CA        string // of who signed the server's certificate, in place of the system's
-	Cert, Key string // of the client, where the server asks for them; read at each connection, so they may be renewed
+	CA        string // signs the server's certificate; if empty, the system's CAs do
+	Cert, Key string // of the client, if the server requires one; read for each connection, so they may be renewed
 }
 
-// apply adds the files to config, which is nil where the URL is not rediss://.
+// apply adds the files to config. config is nil if the URL is not rediss://.
 func (f TLS) apply(config *tls.Config) error {
 	if config == nil && f != (TLS{}) {
 		return ErrNoTLS

@@ -2,15 +2,15 @@ package redisclient
 
 import "net/url"
 
-// A URLError says what is wrong with a URL, or which part it lacks that its mode
-// needs. It never says what the URL is, since that may hold a password.
+// A URLError says what is wrong with a URL. It does not show the URL, which may hold a
+// password.
 type URLError struct {
 	Text string // what follows the name of the URL, like "has no master_name"
 }
 
 func (e *URLError) Error() string { return "redisclient: the URL " + e.Text }
 
-// urlError returns the error of a URL that go-redis can't read.
+// urlError says why go-redis can't read the URL. go-redis's own error may show it.
 func (o Options) urlError() *URLError {
 	u, err := url.Parse(o.URL)
 	if err != nil {
@@ -23,7 +23,7 @@ func (o Options) urlError() *URLError {
 	case o.Mode == Sentinel && !query.Has("master_name"):
 		return &URLError{"has no master_name"}
 	case o.Mode != Sentinel && query.Has("master_name"):
-		return &URLError{"has a master_name, which only a Sentinel knows"}
+		return &URLError{"has a master_name, which only Sentinels know"}
 	case o.Mode == Single && query.Has("addr"):
 		return &URLError{"has an addr, which only Sentinels and clusters have"}
 	}
