@@ -14,20 +14,20 @@ import (
 	"booking/seatlock/redistest"
 )
 
-// The session that README.md prints is what a reader gets, but for the times.
-func TestTheSessionInREADME(t *testing.T) {
+// README.md shows a session of curl commands with their output. A reader gets the same
+// output, except for the times.
+func TestBooking_AnswersLikeREADME(t *testing.T) {
 	t.Parallel()
 	redistest.Program(t, "curl")
 	readme, err := os.ReadFile("../../../README.md")
 	require.NoError(t, err)
-	_, rest, found := strings.Cut(string(readme), "```console\n")
-	require.True(t, found)
-	session, _, _ := strings.Cut(rest, "```")
+	session := regexp.MustCompile("(?s)```console\n(\\$ curl .*?)```").FindSubmatch(readme)
+	require.NotNil(t, session, "README.md has no console block that starts with $ curl")
 
 	p := processtest.Start(t)
 	p.Await(t, "/readyz", http.StatusOK)
 	times := regexp.MustCompile(`"expires_at":"[^"]+"|"expires_in_ms":\d+`)
-	commands := strings.Split(strings.TrimSpace(session), "\n\n")
+	commands := strings.Split(strings.TrimSpace(string(session[1])), "\n\n")
 	require.Len(t, commands, 6)
 	for _, block := range commands {
 		command, want, _ := strings.Cut(strings.TrimPrefix(block, "$ "), "\n")

@@ -20,7 +20,7 @@ func load(t *testing.T, env map[string]string) (*config.Config, error) {
 	return config.Load(t.Context(), envconfig.MapLookuper(env), targets)
 }
 
-func TestDefaults(t *testing.T) {
+func TestLoad_HasDefaults(t *testing.T) {
 	t.Parallel()
 	c, err := load(t, nil)
 	require.NoError(t, err)
@@ -33,7 +33,7 @@ func TestDefaults(t *testing.T) {
 	}, c)
 }
 
-func TestEveryFaultIsNamedAtOnce(t *testing.T) {
+func TestLoad_NamesEveryFault(t *testing.T) {
 	t.Parallel()
 	_, err := load(t, map[string]string{
 		"PORT": "http", "METRICS_PORT": "65536", "FUNCTION_TARGET": "refund", "REDIS_MODE": "ring", "HOLD_TTL": "20m", "MAX_HOLD": "10m",
@@ -48,9 +48,9 @@ func TestEveryFaultIsNamedAtOnce(t *testing.T) {
 		`HOLD_TTL is "20m": want a duration from 1s to 10m (MAX_HOLD)`,
 		`MAX_SEATS_PER_REQUEST is "0": want a number from 1 to 10`,
 		`SEAT_PLAN has a fault at character 9, "3": want ROWS:SEATS, like 1-12:A-H`,
-		`AUTH_ISSUER is "issuer.example.com": want the issuer's https:// address, word for word as its tokens have it in iss, without user, ? and #`,
-		`AUTH_AUDIENCE is not set, but AUTH_ISSUER needs it: want what the tokens have in aud`,
-		`CORS_ORIGINS has "*": want origins like https://tickets.example.com or http://localhost:3000, comma-separated, without a path, a * or the scheme's own port`,
+		`AUTH_ISSUER is "issuer.example.com": want the issuer's https:// URL, exactly as in the iss of its tokens, without user, ? or #`,
+		`AUTH_AUDIENCE is not set, but AUTH_ISSUER needs it: want the aud of the tokens`,
+		`CORS_ORIGINS has "*": want origins like https://tickets.example.com or http://localhost:3000, comma-separated, without a path, a * or the scheme's default port`,
 		`MAX_CONNECTIONS is "1": want a number from 2 to 1000000`,
 		`REQUEST_TIMEOUT is "1m": want a duration from 10ms to 30s`,
 		`DRAIN_DELAY is "-1s": want a duration from 0s to 5m`,
@@ -58,7 +58,7 @@ func TestEveryFaultIsNamedAtOnce(t *testing.T) {
 	}, "\n"))
 }
 
-func TestLoad_NamesTheLimitThatAnotherVariableSets(t *testing.T) {
+func TestLoad_NamesLimitOfOtherVariable(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		env  map[string]string
@@ -74,7 +74,7 @@ func TestLoad_NamesTheLimitThatAnotherVariableSets(t *testing.T) {
 	}
 }
 
-func TestMaxStreams_StaysBelowMaxConnections(t *testing.T) {
+func TestLoad_KeepsMaxStreamsBelowMaxConnections(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		connections, streams string
@@ -92,7 +92,7 @@ func TestMaxStreams_StaysBelowMaxConnections(t *testing.T) {
 	}
 }
 
-func TestRedisURL(t *testing.T) {
+func TestLoad_ChecksRedis(t *testing.T) {
 	t.Parallel()
 	const (
 		single   = "want a URL like redis://user:password@host:6379/0, or rediss:// for TLS"
@@ -112,26 +112,26 @@ func TestRedisURL(t *testing.T) {
 			"REDIS_URL does not begin with redis:// or rediss:// (REDIS_MODE is single): " + single},
 		"NoMasterName": {map[string]string{"REDIS_URL": "redis://me:secret@host:26379/0", "REDIS_MODE": "sentinel"},
 			"REDIS_URL has no master_name (REDIS_MODE is sentinel): " + sentinel},
-		"OtherSchemeOfACluster": {map[string]string{"REDIS_URL": "http://me:secret@host", "REDIS_MODE": "cluster"},
+		"OtherSchemeOfCluster": {map[string]string{"REDIS_URL": "http://me:secret@host", "REDIS_MODE": "cluster"},
 			"REDIS_URL does not begin with redis:// or rediss:// (REDIS_MODE is cluster): " + cluster},
-		"MasterNameInACluster": {map[string]string{"REDIS_URL": "redis://host?master_name=seats", "REDIS_MODE": "cluster"},
+		"MasterNameInCluster": {map[string]string{"REDIS_URL": "redis://host?master_name=seats", "REDIS_MODE": "cluster"},
 			"REDIS_URL has a master_name, which only Sentinels know (REDIS_MODE is cluster): " + cluster},
 		"CAWithoutTLS": {map[string]string{"REDIS_URL": "redis://host", "REDIS_CA": "ca.pem"},
-			"REDIS_URL is without TLS, which REDIS_CA, REDIS_CERT and REDIS_KEY are for: want rediss:// in place of redis://"},
+			"REDIS_URL is without TLS, but REDIS_CA, REDIS_CERT or REDIS_KEY is set: want rediss:// instead of redis://"},
 		"NoSuchCA": {map[string]string{"REDIS_URL": "rediss://host", "REDIS_CA": "none.pem"},
-			"REDIS_CA can't be used (open none.pem: no such file or directory): want a file of certificates in PEM"},
+			"REDIS_CA can't be used (open none.pem: no such file or directory): want a PEM file of certificates"},
 		"NoSuchKey": {map[string]string{"REDIS_URL": "rediss://host", "REDIS_CERT": "none.pem", "REDIS_KEY": "none.pem"},
-			"REDIS_KEY can't be used with REDIS_CERT (open none.pem: no such file or directory): want a certificate and its key in PEM"},
-		"CertAlone":      {map[string]string{"REDIS_URL": "rediss://host", "REDIS_CERT": "none.pem"}, "REDIS_KEY is not set, but REDIS_CERT needs it: want a file with its key in PEM"},
-		"KeyAlone":       {map[string]string{"REDIS_URL": "rediss://host", "REDIS_KEY": "none.pem"}, "REDIS_CERT is not set, but REDIS_KEY needs it: want a file with a certificate in PEM"},
-		"DurableNowhere": {map[string]string{"DURABLE": "true"}, "REDIS_URL is not set, but DURABLE needs it: " + single},
+			"REDIS_KEY can't be used with REDIS_CERT (open none.pem: no such file or directory): want PEM files of a certificate and its key"},
+		"CertAlone":       {map[string]string{"REDIS_URL": "rediss://host", "REDIS_CERT": "none.pem"}, "REDIS_KEY is not set, but REDIS_CERT needs it: want a PEM file with its key"},
+		"KeyAlone":        {map[string]string{"REDIS_URL": "rediss://host", "REDIS_KEY": "none.pem"}, "REDIS_CERT is not set, but REDIS_KEY needs it: want a PEM file with a certificate"},
+		"DurableEmbedded": {map[string]string{"DURABLE": "true"}, "REDIS_URL is not set, but DURABLE needs it: " + single},
 		"DurableCluster": {map[string]string{"REDIS_URL": "redis://host", "REDIS_MODE": "cluster", "DURABLE": "true"},
-			"DURABLE is true, but with REDIS_MODE=cluster a failover can lose a sale: want REDIS_MODE=single, or SALE_REPLICAS in place of DURABLE"},
-		"ManyReplicas":    {map[string]string{"REDIS_URL": "redis://host", "SALE_REPLICAS": "6"}, `SALE_REPLICAS is "6": want a number from 0 to 5`},
-		"ReplicasNowhere": {map[string]string{"SALE_REPLICAS": "1"}, "REDIS_URL is not set, but SALE_REPLICAS needs it: " + single},
-		"CANowhere":       {map[string]string{"REDIS_CA": "ca.pem"}, "REDIS_URL is not set, but REDIS_CA needs it: " + single},
-		"ModeWithoutURL":  {map[string]string{"REDIS_MODE": "cluster"}, "REDIS_URL is not set, but REDIS_MODE needs it: " + cluster},
-		"Pod":             {map[string]string{"K_SERVICE": "buy"}, "REDIS_URL is not set, but in a pod the embedded Redis would lose every sale: " + single},
+			"DURABLE is true, but with REDIS_MODE=cluster a failover can lose a sale: want REDIS_MODE=single, or SALE_REPLICAS instead of DURABLE"},
+		"TooManyReplicas":  {map[string]string{"REDIS_URL": "redis://host", "SALE_REPLICAS": "6"}, `SALE_REPLICAS is "6": want a number from 0 to 5`},
+		"ReplicasEmbedded": {map[string]string{"SALE_REPLICAS": "1"}, "REDIS_URL is not set, but SALE_REPLICAS needs it: " + single},
+		"CAEmbedded":       {map[string]string{"REDIS_CA": "ca.pem"}, "REDIS_URL is not set, but REDIS_CA needs it: " + single},
+		"ModeWithoutURL":   {map[string]string{"REDIS_MODE": "cluster"}, "REDIS_URL is not set, but REDIS_MODE needs it: " + cluster},
+		"Pod":              {map[string]string{"K_SERVICE": "buy"}, "REDIS_URL is not set, but in a pod the embedded Redis would lose every sale: " + single},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -156,7 +156,7 @@ func TestLoad_ShowsNoPassword(t *testing.T) {
 	require.NotContains(t, err.Error(), "secret")
 }
 
-func TestAuthentication(t *testing.T) {
+func TestLoad_ChecksAuthentication(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		issuer, audience, want string
@@ -166,7 +166,7 @@ func TestAuthentication(t *testing.T) {
 		"AudienceAlone": {"", "booking", "AUTH_ISSUER is not set, but AUTH_AUDIENCE needs it"},
 		"IssuerAlone":   {"https://issuer.example.com", "", "AUTH_AUDIENCE is not set, but AUTH_ISSUER needs it"},
 		"WithoutTLS":    {"http://issuer.example.com", "booking", "AUTH_ISSUER is"},
-		"WithAQuery":    {"https://issuer.example.com?tenant=1", "booking", "AUTH_ISSUER is"},
+		"WithQuery":     {"https://issuer.example.com?tenant=1", "booking", "AUTH_ISSUER is"},
 		"NoAddress":     {"https://", "booking", "AUTH_ISSUER is"},
 		"NoURL":         {"://", "booking", "AUTH_ISSUER is"},
 	} {
@@ -182,7 +182,7 @@ func TestAuthentication(t *testing.T) {
 	}
 }
 
-func TestOrigins(t *testing.T) {
+func TestLoad_ChecksOrigins(t *testing.T) {
 	t.Parallel()
 	c, err := load(t, map[string]string{"CORS_ORIGINS": "https://a.example.com, http://localhost:3000,https://[::1]:8443"})
 	require.NoError(t, err)

@@ -12,8 +12,8 @@ import (
 	"booking/functions/internal/redisclient"
 )
 
-// faults collects what is wrong with the configuration: at most one fault a variable,
-// the first.
+// faults collects what is wrong with the configuration. It keeps the first fault of each
+// variable.
 type faults struct {
 	config  *Config
 	env     envconfig.Lookuper
@@ -21,34 +21,34 @@ type faults struct {
 	found   map[string]fault // by variable
 }
 
-// fault says what a variable is, and what is wanted instead, as in the tag want. The
-// latter is empty if the former says it.
+// fault is what is wrong with a variable, and the values that are valid instead, like the
+// tag values. want may be empty.
 type fault struct{ is, want string }
 
-// add adds a fault of a variable; is follows its name.
-func (f *faults) add(name, is string) { f.addWanting(name, is, named(name).want) }
+// add adds a fault of a variable. is follows the variable's name.
+func (f *faults) add(name, is string) { f.addWant(name, is, lookup(name).values) }
 
-// addWanting adds a fault for which another value is wanted than for others.
-func (f *faults) addWanting(name, is, want string) {
+// addWant adds a fault whose valid values are not those of the tag.
+func (f *faults) addWant(name, is, want string) {
 	if !f.has(name) {
 		f.found[name] = fault{is, want}
 	}
 }
 
-// demand adds a fault unless ok.
-func (f *faults) demand(name string, ok bool) {
+// require adds a fault of the variable's value unless ok.
+func (f *faults) require(name string, ok bool) {
 	if ok {
 		return
 	}
 	if value, set := f.env.Lookup(name); set {
 		f.add(name, "is "+quote(value))
 	} else {
-		f.add(name, "is "+quote(named(name).fallback)+" by default")
+		f.add(name, "is "+quote(lookup(name).byDefault)+" by default")
 	}
 }
 
-// missing adds the fault that a variable is not set, though another needs it.
-func (f *faults) missing(name, other string) {
+// addUnset adds the fault that a variable is not set, but another needs it.
+func (f *faults) addUnset(name, other string) {
 	f.add(name, "is not set, but "+other+" needs it")
 }
 
@@ -57,7 +57,7 @@ func (f *faults) has(name string) bool {
 	return has
 }
 
-// expand puts values in place of what the tag want has with a $.
+// expand replaces each $NAME of want.
 func (f *faults) expand(want string) string {
 	return os.Expand(want, func(key string) string {
 		switch {
@@ -69,12 +69,12 @@ func (f *faults) expand(want string) string {
 			return key
 		}
 		value, _ := f.env.Lookup(key)
-		return cmp.Or(value, named(key).fallback) + " (" + key + ")"
+		return cmp.Or(value, lookup(key).byDefault) + " (" + key + ")"
 	})
 }
 
-// inOrder joins the faults in the order of Config's fields, a line each.
-func (f *faults) inOrder() error {
+// err joins the faults, a line each, in the order of Config's fields.
+func (f *faults) err() error {
 	var errs []error
 	for _, v := range variables {
 		switch found, has := f.found[v.name]; {
@@ -88,7 +88,7 @@ func (f *faults) inOrder() error {
 	return errors.Join(errs...)
 }
 
-// quote quotes a value, but for one that may hold a password, as a URL with a user.
+// quote quotes a value. It hides a value that may hold a password, like a URL with a user.
 func quote(value string) string {
 	if strings.Contains(value, "@") {
 		return "not shown, since it has an @"

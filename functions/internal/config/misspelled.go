@@ -7,18 +7,17 @@ import (
 	"github.com/hbollon/go-edlib"
 )
 
-// longName is the length from which a name may be two edits away, and not one alone.
-// Two edits turn a shorter name into an ordinary other one: PORT into HOST, REDIS_CA
-// into REDIS_DB, REDIS_CERT into REDIS_PORT.
+// longName is the length from which Misspelled allows two edits in a name, not only one.
+// Two edits turn a shorter name into another common one: PORT into HOST, REDIS_CA into
+// REDIS_DB, REDIS_CERT into REDIS_PORT.
 const longName = 11
 
-// Misspelling is a variable that is not the service's, and the one that is probably
-// meant.
+// Misspelling is an unknown variable, and the variable that is probably meant.
 type Misspelling struct{ Name, Meant string }
 
-// Misspelled returns the misspellings in environ, which has NAME=value each, in its
-// order. What Kubernetes sets in a pod for each Service of its namespace, like
-// METRIC_PORT=tcp://10.0.0.1:80, is none
+// Misspelled returns the misspellings in environ, which has NAME=value entries. It
+// ignores what Kubernetes sets in a pod for each Service of its namespace, like
+// METRIC_PORT=tcp://10.0.0.1:80
 // (https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables).
 func Misspelled(environ []string) []Misspelling {
 	var found []Misspelling

@@ -8,7 +8,7 @@ import (
 	"booking/functions/internal/config"
 )
 
-func TestMisspelled_NamesTheOneThatIsMeant(t *testing.T) {
+func TestMisspelled_NamesMeantVariable(t *testing.T) {
 	t.Parallel()
 	for name, meant := range map[string]string{
 		"HOLD_TTTL": "HOLD_TTL", "REDIS_ULR": "REDIS_URL", "REDIS_URI": "REDIS_URL", "MAX_SEAT_PER_USER": "MAX_SEATS_PER_USER", "MAX_SEATS_PER_REQEUSTS": "MAX_SEATS_PER_REQUEST",
@@ -18,7 +18,7 @@ func TestMisspelled_NamesTheOneThatIsMeant(t *testing.T) {
 	}
 }
 
-func TestMisspelled_LetsOrdinaryVariablesBe(t *testing.T) {
+func TestMisspelled_IgnoresOtherVariables(t *testing.T) {
 	t.Parallel()
 	environ := []string{
 		"PATH=/bin", "PWD=/", "OLDPWD=/", "HOME=/root", "HOST=x", "HOSTNAME=x", "HOSTTYPE=x", "USER=x", "LOGNAME=x", "SHELL=/bin/sh", "SHLVL=1", "TERM=xterm", "LANG=C", "LC_ALL=C",
@@ -27,7 +27,7 @@ func TestMisspelled_LetsOrdinaryVariablesBe(t *testing.T) {
 		"KUBERNETES_SERVICE_HOST=10.0.0.1", "KUBERNETES_SERVICE_PORT=443", "KUBERNETES_SERVICE_PORT_HTTPS=443", "KUBERNETES_PORT=tcp://10.0.0.1:443", "KUBERNETES_PORT_443_TCP_PROTO=tcp",
 		"REDIS_HOST=x", "REDIS_PORT=6379", "REDIS_PASSWORD=x", "REDIS_DB=0", "REDIS_USER=x", "REDIS_SSL=1", "REDIS_TLS=1", "PORT=8080", "HOLD_TTL=5m", "",
 	}
-	for _, service := range []string{"REDIS", "BOOKING", "METRIC", "PORT", "RESERVE"} { // what Kubernetes sets for each in a pod
+	for _, service := range []string{"REDIS", "BOOKING", "METRIC", "PORT", "RESERVE"} { // Kubernetes sets these in a pod for each Service
 		environ = append(environ, service+"_SERVICE_HOST=10.0.0.2", service+"_SERVICE_PORT=80", service+"_SERVICE_PORT_HTTP=80", service+"_PORT=tcp://10.0.0.2:80",
 			service+"_PORT_80_TCP=tcp://10.0.0.2:80", service+"_PORT_80_TCP_PROTO=tcp", service+"_PORT_80_TCP_PORT=80", service+"_PORT_80_TCP_ADDR=10.0.0.2")
 	}

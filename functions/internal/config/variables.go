@@ -13,16 +13,16 @@ import (
 	"booking/functions/internal/redisclient"
 )
 
-// variable is a field of Config as an operator sees it.
+// variable is a field of Config as operators see it.
 type variable struct {
-	name     string
-	fallback string // its value if it is unset; empty if it has none
-	unset    string // what that means
-	help     string // empty for what Kubernetes sets
-	want     string
+	name      string
+	byDefault string // its default value; empty if it has none
+	unset     string // what unset means, if it has no default value
+	help      string // empty for the variables of Kubernetes
+	values    string // which are valid
 }
 
-// variables lists them in the order of Config's fields.
+// variables lists the variables in the order of Config's fields.
 var variables = func() (all []variable) {
 	for field := range reflect.TypeFor[Config]().Fields() {
 		if v := newVariable(field); v.name != "" {
@@ -34,20 +34,19 @@ var variables = func() (all []variable) {
 
 func newVariable(field reflect.StructField) variable {
 	name, options, _ := strings.Cut(field.Tag.Get("env"), ",")
-	_, fallback, _ := strings.Cut(options, "default=")
-	return variable{name: name, fallback: fallback, unset: field.Tag.Get("unset"), help: field.Tag.Get("help"), want: field.Tag.Get("want")}
+	_, byDefault, _ := strings.Cut(options, "default=")
+	return variable{name: name, byDefault: byDefault, unset: field.Tag.Get("unset"), help: field.Tag.Get("help"), values: field.Tag.Get("values")}
 }
 
-// named returns the variable of the name, which there must be.
-func named(name string) variable {
+// lookup returns the variable of a name, which must exist.
+func lookup(name string) variable {
 	return variables[slices.IndexFunc(variables, func(v variable) bool { return v.name == name })]
 }
 
-// meaningWidth is how long a line of a meaning may be, characters. It has room for a
-// URL of Sentinel.
+// meaningWidth limits the lines of a meaning, in characters. A URL of Sentinel fits.
 const meaningWidth = 58
 
-// Table returns a table of the variables for an operator: name, default and meaning;
+// Table returns a table of the variables for operators: name, default and meaning.
 // targets are the functions that FUNCTION_TARGET may name.
 func Table(targets []string) string {
 	t := table.NewWriter()
@@ -61,20 +60,20 @@ func Table(targets []string) string {
 		if v.help == "" {
 			continue
 		}
-		want := os.Expand(v.want, func(key string) string {
+		values := os.Expand(v.values, func(key string) string {
 			switch key {
 			case "FUNCTIONS":
 				return strings.Join(targets, ", ")
 			case "URL":
-				var forms []string
+				var urls []string
 				for _, mode := range redisclient.Modes {
-					forms = append(forms, redisclient.ExampleURLs[mode]+" ("+mode+")")
+					urls = append(urls, redisclient.ExampleURLs[mode]+" ("+mode+")")
 				}
-				return strings.Join(forms, ", ")
+				return strings.Join(urls, ", ")
 			}
 			return key
 		})
-		t.AppendRow(table.Row{v.name, cmp.Or(v.fallback, v.unset), v.help + ": " + want})
+		t.AppendRow(table.Row{v.name, cmp.Or(v.byDefault, v.unset), v.help + ": " + values})
 	}
 	return t.Render()
 }
