@@ -14,9 +14,8 @@ import (
 	"booking/functions/cmd/internal/processtest"
 )
 
-// Connections that do nothing cost little, and others are served beside them. It is
-// not parallel: it would keep a small machine from the tests beside it.
-func TestThousandsOfIdleConnections(t *testing.T) {
+// The test is not parallel: on a small machine it would slow down the others.
+func TestBooking_ServesBesideIdleConnections(t *testing.T) {
 	p := processtest.Start(t)
 	p.Await(t, "/readyz", http.StatusOK)
 	const n = 5000
@@ -35,17 +34,16 @@ func TestThousandsOfIdleConnections(t *testing.T) {
 	require.Equal(t, http.StatusOK, status)
 	memoryNow, descriptorsNow := usage(t, p.Pid())
 	t.Logf("%d idle connections: %d KiB and %.2f descriptors each", n, (memoryNow-memory)/n>>10, float64(descriptorsNow-descriptors)/n)
-	require.Less(t, (memoryNow-memory)/n, 256<<10, "bytes a connection, of which the race detector may have most")
+	require.Less(t, (memoryNow-memory)/n, 256<<10, "bytes a connection; the race detector needs most of them")
 	require.Less(t, descriptorsNow-descriptors, n+100)
 }
 
-// usage returns the resident memory of a process, bytes, and how many descriptors it
-// has open.
+// usage returns the resident memory of a process, in bytes, and its open file descriptors.
 func usage(t *testing.T, pid int) (memory, descriptors int) {
 	t.Helper()
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if os.IsNotExist(err) {
-		t.Skip("this system has no /proc, which tells the memory of a process")
+		t.Skip("this system has no /proc")
 	}
 	require.NoError(t, err)
 	_, rest, found := strings.Cut(string(status), "VmRSS:")

@@ -13,8 +13,8 @@ import (
 	"booking/seatlock/redistest"
 )
 
-// call sends a JSON body with a token, as a script of an origin does.
-func call(t *testing.T, url, token, origin, body string) (*http.Response, string) {
+// postAs posts a JSON body with a token, like a script of origin.
+func postAs(t *testing.T, url, token, origin, body string) (*http.Response, string) {
 	t.Helper()
 	req, err := http.NewRequest(http.MethodPost, url, strings.NewReader(body))
 	require.NoError(t, err)
@@ -23,11 +23,11 @@ func call(t *testing.T, url, token, origin, body string) (*http.Response, string
 	req.Header.Set("Origin", origin)
 	resp, err := http.DefaultClient.Do(req)
 	require.NoError(t, err)
-	_, answer := read(t, resp)
-	return resp, answer
+	_, text := read(t, resp)
+	return resp, text
 }
 
-func TestTokensAndOrigins(t *testing.T) {
+func TestBooking_ChecksTokensAndOrigins(t *testing.T) {
 	t.Parallel()
 	const origin, seat = "https://tickets.example.com", `{"seat_id":"1A"}`
 	issuer := authtest.Start(t)
@@ -38,20 +38,20 @@ func TestTokensAndOrigins(t *testing.T) {
 	p.AwaitLog(t, "the issuer's keys can't be fetched; start the issuer")
 	status, _ := post(t, p.URL+"/reserve", ann1A)
 	require.Equal(t, http.StatusUnauthorized, status)
-	resp, answer := call(t, p.URL+"/reserve", ann, origin, seat)
-	require.Equal(t, http.StatusServiceUnavailable, resp.StatusCode, answer)
-	require.NotContains(t, answer, issuer.URL)
+	resp, text := postAs(t, p.URL+"/reserve", ann, origin, seat)
+	require.Equal(t, http.StatusServiceUnavailable, resp.StatusCode, text)
+	require.NotContains(t, text, issuer.URL)
 
 	issuer.Up(t)
 	require.Eventually(t, func() bool {
-		resp, answer = call(t, p.URL+"/reserve", ann, origin, seat)
+		resp, text = postAs(t, p.URL+"/reserve", ann, origin, seat)
 		return resp.StatusCode == http.StatusOK
 	}, redistest.Patience, 20*time.Millisecond)
-	require.Contains(t, answer, `"user_id":"ann"`)
+	require.Contains(t, text, `"user_id":"ann"`)
 	require.Equal(t, origin, resp.Header.Get("Access-Control-Allow-Origin"))
-	resp, answer = call(t, p.URL+"/buy", issuer.Token(t, "bob"), "https://elsewhere.example.com", seat)
+	resp, text = postAs(t, p.URL+"/buy", issuer.Token(t, "bob"), "https://elsewhere.example.com", seat)
 	require.Equal(t, http.StatusBadRequest, resp.StatusCode)
-	require.Contains(t, answer, `"code":"held_by_other"`)
+	require.Contains(t, text, `"code":"held_by_other"`)
 	require.Empty(t, resp.Header.Get("Access-Control-Allow-Origin"))
-	require.NotContains(t, p.Log(), ann, "a token is in the log")
+	require.NotContains(t, p.Log(), ann, "the log has a token")
 }

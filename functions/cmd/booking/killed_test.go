@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -21,31 +22,31 @@ import (
 
 const killedHold = 2 * time.Second
 
-// killedCrowd is buyers over HTTP, each at a process that their load balancer takes for
-// ready.
+// killedCrowd is a crowd of buyers. Each call goes to a process that is ready, as behind a
+// load balancer.
 type killedCrowd struct {
 	t     *testing.T
 	start time.Time
 	urls  [3]string // of the processes
 	ready [3]atomic.Bool
-	lost  [3]atomic.Int64 // requests that were not answered
-	left  atomic.Bool
-	done  atomic.Int64
+	lost  [3]atomic.Int64 // calls without a response
+	stop  atomic.Bool
+	done  atomic.Int64 // calls
 
 	mu    sync.Mutex
 	calls []oracle.Call
 }
 
-// One of three processes over one Redis is killed while a crowd buys, and one is told
-// to stop, which its load balancer sees by /readyz. Nothing is lost and nothing sold
-// twice; and only the killed one leaves requests without an answer.
-func TestProcessesThatDieLoseNothing(t *testing.T) {
+// While a crowd buys at three processes over one Redis, one process is killed and one
+// drains. No seat is lost or sold twice, and only the killed process leaves calls without
+// a response.
+func TestBooking_LosesNothingWhenProcessesEnd(t *testing.T) {
 	t.Parallel()
 	r := redistest.Server(t)
 	c := &killedCrowd{t: t, start: time.Now()}
 	var processes []*processtest.Process
 	for i := range c.urls {
-		// The load balancer has until the delay ends to see that a process drains.
+		// Within the delay the load balancer must notice that a process drains.
 		p := processtest.Start(t, "REDIS_URL="+r.URL(), "HOLD_TTL="+killedHold.String(), "MAX_HOLD=1m", "DRAIN_DELAY=10s")
 		p.Await(t, "/readyz", http.StatusOK)
 		processes = append(processes, p)
@@ -56,12 +57,12 @@ func TestProcessesThatDieLoseNothing(t *testing.T) {
 	for n := range 12 {
 		buyers.Go(func() { c.buyer(n) })
 	}
-	leave := func() { c.left.Store(true); buyers.Wait() }
-	t.Cleanup(leave)
+	stop := func() { c.stop.Store(true); buyers.Wait() }
+	t.Cleanup(stop)
 
 	c.awaitDone(200)
 	processes[1].Signal(t, syscall.SIGKILL)
-	require.Eventually(t, func() bool { return c.lost[1].Load() > 0 }, redistest.Patience, time.Millisecond, "no request meets the kill")
+	require.Eventually(t, func() bool { return c.lost[1].Load() > 0 }, redistest.Patience, time.Millisecond, "no call meets the kill")
 	c.ready[1].Store(false)
 	c.awaitDone(100)
 	processes[2].Signal(t, syscall.SIGTERM)
@@ -69,9 +70,9 @@ func TestProcessesThatDieLoseNothing(t *testing.T) {
 	c.ready[2].Store(false)
 	require.Equal(t, 0, processes[2].Wait())
 	c.awaitDone(100)
-	leave()
-	require.Zero(t, c.lost[0].Load(), "a process that goes on lost requests")
-	require.Zero(t, c.lost[2].Load(), "a process that was told to stop lost requests")
+	stop()
+	require.Zero(t, c.lost[0].Load(), "the process that runs on lost calls")
+	require.Zero(t, c.lost[2].Load(), "the process that drained lost calls")
 
 	final := oracle.Final{}
 	admin := r.Admin(t)
@@ -84,7 +85,7 @@ func TestProcessesThatDieLoseNothing(t *testing.T) {
 	}
 	findings := oracle.Check(oracle.History{Calls: c.calls, HoldTime: killedHold}, final)
 	require.Empty(t, findings)
-	t.Logf("%d calls, %d without an answer, %d seats sold, none lost", len(c.calls), c.lost[1].Load(), len(final))
+	t.Logf("%d calls, %d without a response, %d seats sold, none lost", len(c.calls), c.lost[1].Load(), len(final))
 }
 
 func (c *killedCrowd) awaitDone(n int64) {
@@ -93,21 +94,21 @@ func (c *killedCrowd) awaitDone(n int64) {
 	require.Eventually(c.t, func() bool { return c.done.Load() >= want }, redistest.Patience, time.Millisecond, "the crowd is too slow")
 }
 
-// buyer reserves and buys seats that others want too, until it is told to leave.
+// buyer reserves and buys seats that others want too, until c.stop.
 func (c *killedCrowd) buyer(number int) {
 	client := &http.Client{Transport: &http.Transport{}}
 	defer client.CloseIdleConnections()
-	for i := 0; !c.left.Load(); i++ {
+	for i := 0; !c.stop.Load(); i++ {
 		seats := []string{fmt.Sprint(i, "A"), fmt.Sprint(i, "B")}[:1+(number+i)%2]
 		user := fmt.Sprintf("user%d.%d", number, i)
-		if c.settle(client, number, oracle.Reserve, seats, user) == oracle.Done {
-			c.settle(client, number, oracle.Buy, seats, user)
+		if c.call(client, number, oracle.Reserve, seats, user) == oracle.Done {
+			c.call(client, number, oracle.Buy, seats, user)
 		}
 	}
 }
 
-// settle sends a call to one process after the other until its outcome is known.
-func (c *killedCrowd) settle(client *http.Client, buyer int, op oracle.Op, seats []string, user string) oracle.Outcome {
+// call retries a call, at one process after the other, until its outcome is known.
+func (c *killedCrowd) call(client *http.Client, buyer int, op oracle.Op, seats []string, user string) oracle.Outcome {
 	for attempt := 0; ; attempt++ {
 		call := oracle.Call{Op: op, Event: "killed", Seats: seats, User: user, Sent: time.Since(c.start)}
 		c.send(client, c.choose(buyer+attempt), &call)
@@ -123,13 +124,13 @@ func (c *killedCrowd) settle(client *http.Client, buyer int, op oracle.Op, seats
 			return call.Outcome
 		}
 		if attempt == 10_000 {
-			c.t.Errorf("does not settle: %v", call)
+			c.t.Errorf("the outcome stays unknown: %v", call)
 			return call.Outcome
 		}
 	}
 }
 
-// choose returns the number of a process that is ready, from the n-th on.
+// choose returns the first process from the n-th on that is ready.
 func (c *killedCrowd) choose(n int) int {
 	for ; ; n++ {
 		if i := n % len(c.urls); c.ready[i].Load() {
@@ -138,20 +139,20 @@ func (c *killedCrowd) choose(n int) int {
 	}
 }
 
-// send sends call to a process and notes the answer in it.
+// send sends call to a process and records the response in call.
 func (c *killedCrowd) send(client *http.Client, process int, call *oracle.Call) {
-	body, err := json.Marshal(map[string]any{"event_id": call.Event, "seat_ids": call.Seats, "user_id": call.User})
+	request, err := json.Marshal(map[string]any{"event_id": call.Event, "seat_ids": call.Seats, "user_id": call.User})
 	if err != nil {
 		c.t.Error(err)
 	}
 	call.Outcome = oracle.Unknown
-	resp, err := client.Post(c.urls[process]+"/"+string(call.Op), "application/json", strings.NewReader(string(body)))
+	resp, err := client.Post(c.urls[process]+"/"+string(call.Op), "application/json", bytes.NewReader(request))
 	if err != nil {
 		c.lost[process].Add(1)
 		return
 	}
 	defer func() { _ = resp.Body.Close() }()
-	var answer struct {
+	var body struct {
 		ExpiresIn int64  `json:"expires_in_ms"`
 		Code      string `json:"code"`
 		Conflicts []struct {
@@ -159,22 +160,22 @@ func (c *killedCrowd) send(client *http.Client, process int, call *oracle.Call) 
 			Status string `json:"status"`
 		} `json:"conflicts"`
 	}
-	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil {
+	if err := json.NewDecoder(resp.Body).Decode(&body); err != nil {
 		c.lost[process].Add(1)
 		return
 	}
 	switch {
 	case resp.StatusCode == http.StatusOK:
-		call.Outcome, call.Hold = oracle.Done, time.Duration(answer.ExpiresIn)*time.Millisecond
-	case answer.Code == "unavailable":
+		call.Outcome, call.Hold = oracle.Done, time.Duration(body.ExpiresIn)*time.Millisecond
+	case body.Code == "unavailable":
 		call.Outcome = oracle.NotRun
 	case resp.StatusCode == http.StatusConflict || resp.StatusCode == http.StatusBadRequest:
 		call.Outcome = oracle.Refused
 		statuses := map[string]seatlock.Status{"Available": seatlock.Available, "Reserved": seatlock.Reserved, "Sold": seatlock.Sold}
-		for _, seat := range answer.Conflicts {
+		for _, seat := range body.Conflicts {
 			call.Conflicts = append(call.Conflicts, seatlock.Seat{ID: seat.ID, Status: statuses[seat.Status]})
 		}
 	case resp.StatusCode != http.StatusServiceUnavailable:
-		c.t.Errorf("%+v: status %d, %s", call, resp.StatusCode, answer.Code)
+		c.t.Errorf("%+v: status %d, %s", call, resp.StatusCode, body.Code)
 	}
 }

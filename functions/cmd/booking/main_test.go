@@ -22,11 +22,11 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	slog.SetDefault(slog.New(slog.DiscardHandler)) // of servers within the tests
+	slog.SetDefault(slog.New(slog.DiscardHandler)) // of servers in this process
 	processtest.Main(m, main)
 }
 
-// post sends a JSON body and returns the status and the body of the answer.
+// post posts a JSON body. It returns the status and the body of the response.
 func post(t testing.TB, url, body string) (int, string) {
 	t.Helper()
 	resp, err := http.Post(url, "application/json", strings.NewReader(body))
@@ -51,9 +51,9 @@ func read(t testing.TB, resp *http.Response) (int, string) {
 
 const ann1A = `{"seat_id":"1A","user_id":"ann"}`
 
-func TestWithoutRedisURL(t *testing.T) {
+func TestBooking_EmbedsRedisWithoutURL(t *testing.T) {
 	t.Parallel()
-	t.Run("SeatsAreSoldAndHoldsExpire", func(t *testing.T) {
+	t.Run("SellsSeatsAndExpiresHolds", func(t *testing.T) {
 		t.Parallel()
 		p := processtest.Start(t, "HOLD_TTL=1s")
 		p.Await(t, "/readyz", http.StatusOK)
@@ -63,7 +63,7 @@ func TestWithoutRedisURL(t *testing.T) {
 			post(t, p.URL+"/reserve", ann1A)
 			status, _ := post(t, p.URL+"/buy", ann1A)
 			return status == http.StatusOK
-		}, redistest.Patience, time.Millisecond, "the seat is never bought")
+		}, redistest.Patience, time.Millisecond, "the seat is never sold")
 		status, _ := post(t, p.URL+"/reserve", `{"seat_id":"1B","user_id":"ann"}`)
 		require.Equal(t, http.StatusOK, status)
 		require.Eventually(t, func() bool {
@@ -73,7 +73,7 @@ func TestWithoutRedisURL(t *testing.T) {
 		_, body := get(t, p.URL+"/seats/1A")
 		require.JSONEq(t, `{"seat_id":"1A","status":"Sold"}`, body)
 	})
-	t.Run("APodIsRefused", func(t *testing.T) {
+	t.Run("RefusesInPod", func(t *testing.T) {
 		t.Parallel()
 		for _, env := range []string{"KUBERNETES_SERVICE_HOST=10.0.0.1", "K_SERVICE=buy"} {
 			p := processtest.Start(t, env)
@@ -83,7 +83,7 @@ func TestWithoutRedisURL(t *testing.T) {
 	})
 }
 
-func TestConfigurationFaultsAreReportedTogether(t *testing.T) {
+func TestBooking_LogsEveryConfigurationFault(t *testing.T) {
 	t.Parallel()
 	p := processtest.Start(t, "HOLD_TTL=tomorrow", "MAX_SEATS_PER_REQUEST=11", "FUNCTION_TARGET=refund", "REDIS_URL=http://me:secret@host")
 	require.Equal(t, 2, p.Wait())
@@ -98,7 +98,7 @@ func TestConfigurationFaultsAreReportedTogether(t *testing.T) {
 	require.NotContains(t, p.Log(), "secret")
 }
 
-func TestArguments_AskForHelpOrVersion(t *testing.T) {
+func TestBooking_PrintsHelpAndVersion(t *testing.T) {
 	t.Parallel()
 	for _, arg := range []string{"--help", "-help", "-h"} {
 		status, stdout, stderr := processtest.Run(t, arg)
@@ -115,7 +115,7 @@ func TestArguments_AskForHelpOrVersion(t *testing.T) {
 	}
 }
 
-func TestArguments_OthersAreRefused(t *testing.T) {
+func TestBooking_RefusesOtherArguments(t *testing.T) {
 	t.Parallel()
 	for _, arg := range []string{"serve", "-port=8081", ""} {
 		status, stdout, stderr := processtest.Run(t, arg)
@@ -126,7 +126,7 @@ func TestArguments_OthersAreRefused(t *testing.T) {
 	}
 }
 
-func TestStart_WarnsOfMisspelledVariables(t *testing.T) {
+func TestBooking_WarnsOfMisspelledVariables(t *testing.T) {
 	t.Parallel()
 	p := processtest.Start(t, "HOLD_TTTL=secret", "HOSTNAME=pod", "BOOKING_SERVICE_HOST=10.0.0.1")
 	p.Await(t, "/healthz", http.StatusOK)
@@ -139,7 +139,7 @@ func TestStart_WarnsOfMisspelledVariables(t *testing.T) {
 	require.Contains(t, p.Log(), "did you mean REDIS_URL?")
 }
 
-func TestAPortInUseIsAFault(t *testing.T) {
+func TestBooking_FailsIfPortIsInUse(t *testing.T) {
 	t.Parallel()
 	first := processtest.Start(t)
 	first.Await(t, "/healthz", http.StatusOK)
@@ -149,7 +149,7 @@ func TestAPortInUseIsAFault(t *testing.T) {
 	require.Contains(t, second.Log(), "set PORT to a port that is free")
 }
 
-func TestOneFunctionAlone(t *testing.T) {
+func TestBooking_ServesOnlyFunctionTarget(t *testing.T) {
 	t.Parallel()
 	r := redistest.Server(t)
 	all := processtest.Start(t, "REDIS_URL="+r.URL())
@@ -168,7 +168,7 @@ func TestOneFunctionAlone(t *testing.T) {
 	require.Contains(t, body, `"code":"not_found"`)
 }
 
-func TestRedisThatComesLater(t *testing.T) {
+func TestBooking_StartsBeforeRedis(t *testing.T) {
 	t.Parallel()
 	r := redistest.Server(t)
 	r.Kill(t)
@@ -186,7 +186,7 @@ func TestRedisThatComesLater(t *testing.T) {
 	require.Equal(t, http.StatusOK, status)
 }
 
-func TestAnUnsafeRedisIsNotReady(t *testing.T) {
+func TestBooking_IsUnreadyIfRedisIsUnsafe(t *testing.T) {
 	t.Parallel()
 	r := redistest.Server(t, "--maxmemory-policy", "volatile-lru")
 	p := processtest.Start(t, "REDIS_URL="+r.URL())
@@ -196,8 +196,8 @@ func TestAnUnsafeRedisIsNotReady(t *testing.T) {
 	p.Await(t, "/readyz", http.StatusOK)
 }
 
-// The password changes while the process runs, and every connection is closed.
-func TestBooking_IsUnreadyOnceItsPasswordIsRefused(t *testing.T) {
+// The password changes while the process runs, and Redis closes its connections.
+func TestBooking_IsUnreadyOnceRedisRefusesPassword(t *testing.T) {
 	t.Parallel()
 	r := redistest.Server(t)
 	p := processtest.Start(t, "REDIS_URL="+r.URL())
@@ -206,7 +206,7 @@ func TestBooking_IsUnreadyOnceItsPasswordIsRefused(t *testing.T) {
 	require.NoError(t, admin.Do(t.Context(), "acl", "setuser", "booking", "resetpass", ">new").Err())
 	require.NoError(t, admin.Do(t.Context(), "client", "kill", "user", "booking").Err())
 	p.Await(t, "/readyz", http.StatusServiceUnavailable)
-	p.Await(t, "/seats/NOBODY", http.StatusServiceUnavailable)
+	p.Await(t, "/seats/1B", http.StatusServiceUnavailable)
 	for _, call := range []string{"/reserve", "/buy", "/extend", "/release"} {
 		status, body := post(t, p.URL+call, ann1A)
 		require.Equal(t, http.StatusServiceUnavailable, status, body)
@@ -216,11 +216,11 @@ func TestBooking_IsUnreadyOnceItsPasswordIsRefused(t *testing.T) {
 	p.Await(t, "/readyz", http.StatusOK)
 }
 
-// Clients reserve seats without pause while the process is told to stop, until
-// their load balancer has seen that it is unready. Every request is answered.
-func TestSIGTERMUnderLoadLosesNoAcceptedRequest(t *testing.T) {
+// Clients reserve seats without pause, until the load balancer sees that the process is
+// unready.
+func TestBooking_AnswersEveryCallWhileItDrains(t *testing.T) {
 	t.Parallel()
-	p := processtest.Start(t, "DRAIN_DELAY=10s") // within which this test must see that
+	p := processtest.Start(t, "DRAIN_DELAY=10s") // in which this test must see that it is unready
 	p.Await(t, "/readyz", http.StatusOK)
 	var answered, draining atomic.Int64
 	var unready atomic.Bool
@@ -231,7 +231,7 @@ func TestSIGTERMUnderLoadLosesNoAcceptedRequest(t *testing.T) {
 			for i := 0; !unready.Load(); i++ {
 				resp, err := client.Post(p.URL+"/reserve", "application/json", strings.NewReader(fmt.Sprintf(`{"seat_id":"%d-%d","user_id":"ann"}`, n, i)))
 				if err != nil {
-					t.Errorf("an accepted request was lost: %v", err)
+					t.Errorf("a call was lost: %v", err)
 					return
 				}
 				_, _ = io.Copy(io.Discard, resp.Body)
@@ -252,15 +252,15 @@ func TestSIGTERMUnderLoadLosesNoAcceptedRequest(t *testing.T) {
 	_, body := get(t, p.URL+"/readyz")
 	require.Contains(t, body, `"code":"draining"`)
 	before := draining.Load()
-	require.Eventually(t, func() bool { return draining.Load() > before }, redistest.Patience, time.Millisecond, "nothing is served during the drain")
+	require.Eventually(t, func() bool { return draining.Load() > before }, redistest.Patience, time.Millisecond, "no call is served during the drain")
 	unready.Store(true)
 	clients.Wait()
 	require.Equal(t, 0, p.Wait())
 	require.Contains(t, p.Log(), `"msg":"stopped"`)
 }
 
-// A request whose body is still on its way when the listener closes is answered.
-func TestARequestInFlightOutlivesTheListener(t *testing.T) {
+// The listener closes while the call's body is still in transit.
+func TestBooking_AnswersCallInFlightAfterListenerClosed(t *testing.T) {
 	t.Parallel()
 	p := processtest.Start(t, "DRAIN_DELAY=0s")
 	p.Await(t, "/readyz", http.StatusOK)
@@ -270,11 +270,11 @@ func TestARequestInFlightOutlivesTheListener(t *testing.T) {
 	defer func() { _ = conn.Close() }()
 	_, err = fmt.Fprintf(conn, "POST /reserve HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\nExpect: 100-continue\r\n\r\n", len(ann1A))
 	require.NoError(t, err)
-	answers := bufio.NewReader(conn)
-	line, err := answers.ReadString('\n')
+	responses := bufio.NewReader(conn)
+	line, err := responses.ReadString('\n')
 	require.NoError(t, err)
 	require.Contains(t, line, "100 Continue", "the handler waits for the body")
-	_, err = answers.ReadString('\n')
+	_, err = responses.ReadString('\n')
 	require.NoError(t, err)
 
 	p.Signal(t, syscall.SIGTERM)
@@ -287,16 +287,15 @@ func TestARequestInFlightOutlivesTheListener(t *testing.T) {
 	}, redistest.Patience, time.Millisecond, "the listener stays open")
 	_, err = conn.Write([]byte(ann1A))
 	require.NoError(t, err)
-	resp, err := http.ReadResponse(answers, nil)
+	resp, err := http.ReadResponse(responses, nil)
 	require.NoError(t, err)
 	status, _ := read(t, resp)
 	require.Equal(t, http.StatusOK, status)
 	require.Equal(t, 0, p.Wait())
 }
 
-// Changes are streamed through all that may stand around a function, and the streams
-// end when the process drains.
-func TestChangesAreStreamedUntilTheDrain(t *testing.T) {
+// The stream passes through metrics, traces and the log of calls.
+func TestBooking_StreamsChangesUntilItDrains(t *testing.T) {
 	t.Parallel()
 	traces := httptest.NewServer(&otlp{})
 	defer traces.Close()
@@ -317,7 +316,7 @@ func TestChangesAreStreamedUntilTheDrain(t *testing.T) {
 	require.Equal(t, 0, p.Wait())
 }
 
-// From the start of the process to its first answer, with the embedded Redis.
+// It measures from the start of the process, with the embedded Redis, until it is ready.
 func BenchmarkStart(b *testing.B) {
 	for b.Loop() {
 		p := processtest.Start(b)

@@ -21,7 +21,7 @@ import (
 	"booking/seatlock/redistest"
 )
 
-func TestMetrics(t *testing.T) {
+func TestBooking_ExportsMetrics(t *testing.T) {
 	t.Parallel()
 	port := processtest.FreePort(t)
 	p := processtest.Start(t, "METRICS_PORT="+port)
@@ -58,17 +58,17 @@ func TestMetrics(t *testing.T) {
 	} {
 		require.Contains(t, metrics, want)
 	}
-	require.NotContains(t, metrics, "nothing", "a path of a request became a label")
+	require.NotContains(t, metrics, "nothing", "a label has the path of a call")
 	status, _ = get(t, p.URL+"/metrics")
-	require.Equal(t, http.StatusNotFound, status, "metrics on the public port")
+	require.Equal(t, http.StatusNotFound, status, "PORT serves metrics")
 }
 
-func TestSeatsAreSoldWithoutMetrics(t *testing.T) {
+func TestBooking_SellsSeatsIfMetricsPortIsInUse(t *testing.T) {
 	t.Parallel()
-	taken, err := net.Listen("tcp", ":0")
+	other, err := net.Listen("tcp", ":0")
 	require.NoError(t, err)
-	defer func() { _ = taken.Close() }()
-	_, port, err := net.SplitHostPort(taken.Addr().String())
+	defer func() { _ = other.Close() }()
+	_, port, err := net.SplitHostPort(other.Addr().String())
 	require.NoError(t, err)
 	p := processtest.Start(t, "METRICS_PORT="+port)
 	p.Await(t, "/readyz", http.StatusOK)
@@ -77,7 +77,7 @@ func TestSeatsAreSoldWithoutMetrics(t *testing.T) {
 	require.Equal(t, http.StatusOK, status)
 }
 
-func TestLog_HasALineForEachCallAtDebug(t *testing.T) {
+func TestBooking_LogsEachCallAtDebug(t *testing.T) {
 	t.Parallel()
 	for level, lines := range map[string]int{"debug": 1, "info": 0} {
 		p := processtest.Start(t, "LOG_LEVEL="+level)
@@ -89,7 +89,7 @@ func TestLog_HasALineForEachCallAtDebug(t *testing.T) {
 	}
 }
 
-// otlp is a collector of traces.
+// otlp is an OpenTelemetry collector.
 type otlp struct {
 	mu    sync.Mutex
 	spans []*tracepb.Span
@@ -139,13 +139,13 @@ func postTraced(t *testing.T, url string) int {
 	return status
 }
 
-func TestTraces(t *testing.T) {
+func TestBooking_SendsTraces(t *testing.T) {
 	t.Parallel()
 	traces := &otlp{}
 	server := httptest.NewServer(traces)
 	t.Cleanup(server.Close)
 	env := []string{"OTEL_EXPORTER_OTLP_ENDPOINT=" + server.URL, "OTEL_BSP_SCHEDULE_DELAY=20"}
-	t.Run("ARequestIsASpanOfItsCaller", func(t *testing.T) {
+	t.Run("CallIsSpanOfCaller", func(t *testing.T) {
 		t.Parallel()
 		p := processtest.Start(t, env...)
 		p.Await(t, "/readyz", http.StatusOK)
@@ -154,20 +154,20 @@ func TestTraces(t *testing.T) {
 			return traces.find(func(s *tracepb.Span) bool {
 				return s.Name == "reserve" && hex.EncodeToString(s.TraceId) == traceID && hex.EncodeToString(s.ParentSpanId) == parentID
 			}) != nil
-		}, redistest.Patience, 10*time.Millisecond, "no span of the request")
+		}, redistest.Patience, 10*time.Millisecond, "no span of the call")
 		require.Eventually(t, func() bool {
 			return traces.find(func(s *tracepb.Span) bool { return strings.Contains(s.Name, "evalsha") }) != nil
 		}, redistest.Patience, 10*time.Millisecond, "no span of the round trip")
 		require.Nil(t, traces.find(func(s *tracepb.Span) bool { return strings.Contains(s.String(), "ann") }), "a span names a user")
 	})
-	t.Run("AFaultIsLoggedWithItsTrace", func(t *testing.T) {
+	t.Run("LogsOutageWithTrace", func(t *testing.T) {
 		t.Parallel()
 		p := processtest.Start(t, append(env, "REDIS_URL=redis://127.0.0.1:1")...)
 		p.Await(t, "/healthz", http.StatusOK)
 		require.Equal(t, http.StatusServiceUnavailable, postTraced(t, p.URL+"/reserve"))
 		p.AwaitLog(t, `"trace_id":"`+traceID+`"`)
 	})
-	t.Run("AProtocolThatIsMissingIsAFault", func(t *testing.T) {
+	t.Run("RefusesUnsupportedProtocol", func(t *testing.T) {
 		t.Parallel()
 		p := processtest.Start(t, append(env, "OTEL_EXPORTER_OTLP_PROTOCOL=grpc")...)
 		require.Equal(t, 1, p.Wait())

@@ -22,30 +22,30 @@ func call(t *testing.T, method, url, body string) (int, string) {
 	resp, err := http.DefaultClient.Do(req)
 	require.NoError(t, err)
 	defer func() { _ = resp.Body.Close() }()
-	answer, err := io.ReadAll(resp.Body)
+	text, err := io.ReadAll(resp.Body)
 	require.NoError(t, err)
-	return resp.StatusCode, string(answer)
+	return resp.StatusCode, string(text)
 }
 
-func TestReserveBuySeatUnderTheFramework(t *testing.T) {
+func TestFramework_ServesAllFunctions(t *testing.T) {
 	t.Parallel()
 	p := processtest.Start(t)
 	p.Await(t, "/readyz", http.StatusOK)
 	body := `{"seat_id":"1A","user_id":"ann"}`
-	status, answer := call(t, "POST", p.URL+"/reserve", body)
-	require.Equal(t, http.StatusOK, status, answer)
-	status, answer = call(t, "POST", p.URL+"/buy", body)
-	require.Equal(t, http.StatusOK, status, answer)
-	status, answer = call(t, "GET", p.URL+"/seats/1A", "")
+	status, text := call(t, "POST", p.URL+"/reserve", body)
+	require.Equal(t, http.StatusOK, status, text)
+	status, text = call(t, "POST", p.URL+"/buy", body)
+	require.Equal(t, http.StatusOK, status, text)
+	status, text = call(t, "GET", p.URL+"/seats/1A", "")
 	require.Equal(t, http.StatusOK, status)
-	require.JSONEq(t, `{"seat_id":"1A","status":"Sold"}`, answer)
-	status, answer = call(t, "GET", p.URL+"/nothing", "")
+	require.JSONEq(t, `{"seat_id":"1A","status":"Sold"}`, text)
+	status, text = call(t, "GET", p.URL+"/nothing", "")
 	require.Equal(t, http.StatusNotFound, status)
-	require.Contains(t, answer, `"code":"not_found"`)
+	require.Contains(t, text, `"code":"not_found"`)
 }
 
-// As the framework's conformance suite does: JSON to / of the one function.
-func TestOneFunctionUnderTheFramework(t *testing.T) {
+// Like the framework's conformance suite, it sends JSON to / of a single function.
+func TestFramework_ServesOnlyFunctionTarget(t *testing.T) {
 	t.Parallel()
 	redistest.Each(t, func(t *testing.T, r *redistest.Redis) {
 		body := `{"seat_id":"1A","user_id":"ann"}`
@@ -56,23 +56,23 @@ func TestOneFunctionUnderTheFramework(t *testing.T) {
 		} {
 			p := processtest.Start(t, "REDIS_URL="+r.URL(), "FUNCTION_TARGET="+step.target)
 			p.Await(t, "/healthz", http.StatusOK)
-			status, answer := call(t, step.method, p.URL+step.path, body)
-			require.Equal(t, http.StatusOK, status, answer)
-			require.Contains(t, answer, step.want)
+			status, text := call(t, step.method, p.URL+step.path, body)
+			require.Equal(t, http.StatusOK, status, text)
+			require.Contains(t, text, step.want)
 			status, _ = call(t, "GET", p.URL+"/nothing", "")
 			require.Equal(t, http.StatusNotFound, status)
 		}
 	})
 }
 
-func TestAConfigurationFaultEndsTheProcess(t *testing.T) {
+func TestFramework_EndsOnConfigurationFault(t *testing.T) {
 	t.Parallel()
 	p := processtest.Start(t, "LOG_LEVEL=loud")
 	require.Equal(t, 2, p.Wait())
 	require.Contains(t, p.Log(), "LOG_LEVEL")
 }
 
-func TestArguments_AskForHelpOrVersion(t *testing.T) {
+func TestFramework_PrintsHelpAndVersion(t *testing.T) {
 	t.Parallel()
 	for arg, want := range map[string]string{"--help": "HOLD_TTL", "--version": "booking "} {
 		status, stdout, stderr := processtest.Run(t, arg)
@@ -82,7 +82,7 @@ func TestArguments_AskForHelpOrVersion(t *testing.T) {
 	}
 }
 
-func TestLog_HasALineForEachCallAtDebug(t *testing.T) {
+func TestFramework_LogsEachCallAtDebug(t *testing.T) {
 	t.Parallel()
 	p := processtest.Start(t, "LOG_LEVEL=debug")
 	p.Await(t, "/readyz", http.StatusOK)

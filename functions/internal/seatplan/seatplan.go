@@ -1,7 +1,8 @@
-// Package seatplan reads which seats a hall has.
+// Package seatplan parses the seats of a hall.
 package seatplan
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -9,7 +10,7 @@ import (
 	"booking/seatlock"
 )
 
-// maxSeats is how many seats a plan may have.
+// maxSeats limits the seats of a plan.
 const maxSeats = 100_000
 
 // Plan is the seats of a hall. The zero Plan has every seat.
@@ -24,10 +25,10 @@ type Row struct {
 	SeatIDs []string
 }
 
-// Parse reads a plan like "1-12:A-H": the rows 1 to 12, each of the seats A to H,
-// so that the first is 1A and the last 12H. Rows and seats are each a range, of
-// numbers or of single letters, or one name; several sections are joined by commas.
-// An empty plan has every seat. The error points at the place of the fault.
+// Parse parses a plan like "1-12:A-H": rows 1 to 12 of seats A to H, from seat 1A to seat
+// 12H. Rows and seats are each a name, or a range of numbers or of single letters. Commas
+// separate several sections. An empty plan has every seat. The error names the position
+// of the fault.
 func Parse(s string) (Plan, error) {
 	if s == "" {
 		return Plan{}, nil
@@ -47,7 +48,7 @@ func Parse(s string) (Plan, error) {
 func (p *Plan) add(section string) error {
 	rowRange, seatRange, found := strings.Cut(section, ":")
 	if !found {
-		return fmt.Errorf("want ROWS:SEATS, like 1-12:A-H")
+		return errors.New("want ROWS:SEATS, like 1-12:A-H")
 	}
 	rows, err := expand(rowRange)
 	if err != nil {
@@ -61,11 +62,11 @@ func (p *Plan) add(section string) error {
 		row := Row{Label: label}
 		for _, seat := range seats {
 			id := label + seat
-			switch _, twice := p.ids[id]; {
+			switch _, exists := p.ids[id]; {
 			case !seatlock.ValidID(id):
 				return fmt.Errorf("%s can't be a seat_id", id)
-			case twice:
-				return fmt.Errorf("%s is there already", id)
+			case exists:
+				return fmt.Errorf("%s occurs twice", id)
 			case len(p.ids) == maxSeats:
 				return fmt.Errorf("more than %d seats", maxSeats)
 			}
@@ -77,7 +78,7 @@ func (p *Plan) add(section string) error {
 	return nil
 }
 
-// expand lists what a range like 1-12 or A-H names, or a single name.
+// expand returns the names in a range like 1-12 or A-H, or the single name that s is.
 func expand(s string) ([]string, error) {
 	first, last, isRange := strings.Cut(s, "-")
 	if !isRange {
@@ -88,19 +89,19 @@ func expand(s string) ([]string, error) {
 	}
 	low, err1 := strconv.Atoi(first)
 	high, err2 := strconv.Atoi(last)
-	number := strconv.Itoa
+	name := strconv.Itoa
 	if err1 != nil && err2 != nil && isLetter(first) && isLetter(last) {
 		low, high = int(first[0]), int(last[0])
-		number = func(n int) string { return string(rune(n)) }
+		name = func(n int) string { return string(rune(n)) }
 	} else if err1 != nil || err2 != nil || low < 0 {
 		return nil, fmt.Errorf("%q: want a range like 1-12 or A-H, or a name", s)
 	}
 	if high < low || high-low >= maxSeats {
-		return nil, fmt.Errorf("%q: want the lower end first, and less than %d of them", s, maxSeats)
+		return nil, fmt.Errorf("%q: want the lower end first, and fewer than %d names", s, maxSeats)
 	}
 	var names []string
 	for n := low; n <= high; n++ {
-		names = append(names, number(n))
+		names = append(names, name(n))
 	}
 	return names, nil
 }
@@ -118,5 +119,5 @@ func (p Plan) Has(id string) bool {
 	return ok
 }
 
-// Rows lists the seats, row by row; none where the hall has every seat.
+// Rows returns the rows of seats. It returns nil if the hall has every seat.
 func (p Plan) Rows() []Row { return p.rows }

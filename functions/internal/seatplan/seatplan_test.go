@@ -9,7 +9,7 @@ import (
 	"booking/seatlock"
 )
 
-func TestParse(t *testing.T) {
+func TestParse_ReadsSections(t *testing.T) {
 	t.Parallel()
 	p, err := seatplan.Parse("1-12:A-H,BOX:1-2,s-t:x")
 	require.NoError(t, err)
@@ -24,7 +24,7 @@ func TestParse(t *testing.T) {
 	}
 }
 
-func TestNoPlanHasEverySeat(t *testing.T) {
+func TestParse_EmptyPlanHasEverySeat(t *testing.T) {
 	t.Parallel()
 	p, err := seatplan.Parse("")
 	require.NoError(t, err)
@@ -32,16 +32,16 @@ func TestNoPlanHasEverySeat(t *testing.T) {
 	require.Empty(t, p.Rows())
 }
 
-func TestAFaultIsPointedAt(t *testing.T) {
+func TestParse_NamesPositionOfFault(t *testing.T) {
 	t.Parallel()
 	for plan, want := range map[string]string{
 		"1-12":            `at character 1, "1-12": want ROWS:SEATS`,
 		"1-2:A-B,":        `at character 9, "": want ROWS:SEATS`,
 		"1-2:A-B,3-1:A":   `at character 9, "3-1:A": rows "3-1": want the lower end first`,
 		"1-2:A-3":         `at character 1, "1-2:A-3": seats "A-3": want a range`,
-		"1-2:A-B,2:B":     `at character 9, "2:B": 2B is there already`,
-		"1-999999:A":      `want the lower end first, and less than 100000`,
-		"1-400:1-400":     `is there already`, // 1 and 11 are 111, as 11 and 1 are
+		"1-2:A-B,2:B":     `at character 9, "2:B": 2B occurs twice`,
+		"1-999999:A":      `want the lower end first, and fewer than 100000 names`,
+		"1-400:1-400":     `occurs twice`, // row 1, seat 11 and row 11, seat 1 are both 111
 		"A-Z:1-9000":      `more than 100000 seats`,
 		"1 2:A":           `rows "1 2": want a range like 1-12 or A-H, or a name`,
 		"1-2-3:A":         `want a range`,
@@ -55,7 +55,7 @@ func TestAFaultIsPointedAt(t *testing.T) {
 
 const longName = "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
 
-// A plan has only seats that can be asked for, whatever is configured.
+// Each seat of a plan has a valid id, so that clients can reserve it.
 func FuzzParse(f *testing.F) {
 	f.Add("1-12:A-H")
 	f.Add("1-2:A-B,BOX:1-4")

@@ -1,5 +1,5 @@
-// Package processtest runs a command's main as a process of its own, so that its
-// tests meet its signals, its exit status and its log as an operator does.
+// Package processtest runs a command's main as a child process, so that tests see its
+// signals, its exit status and its log as an operator does.
 package processtest
 
 import (
@@ -22,8 +22,8 @@ import (
 
 const mainEnv = "PROCESSTEST_MAIN"
 
-// Main is to be called by TestMain: it runs main in the processes that Start
-// makes, and the tests in all others.
+// Main is for TestMain. It runs main in the processes that Start and Run start, and the
+// tests in any other.
 func Main(m *testing.M, main func()) {
 	if os.Getenv(mainEnv) != "" {
 		main()
@@ -32,16 +32,16 @@ func Main(m *testing.M, main func()) {
 	os.Exit(m.Run())
 }
 
-// Process is a running main, which ends with its test.
+// Process is a running main. It is killed when its test ends.
 type Process struct {
 	URL  string // of its server
 	cmd  *exec.Cmd
-	done chan struct{} // closed when it has ended
+	done chan struct{} // closed when the process has ended
 	log  *Buffer
 }
 
-// Start runs main with env, NAME=value each, and nothing else but a free PORT, no
-// metrics, and patience with a slow machine.
+// Start runs main with env, which has NAME=value entries. Unless env says otherwise, PORT
+// is free, metrics are off, and REQUEST_TIMEOUT is long enough for a slow machine.
 func Start(t testing.TB, env ...string) *Process {
 	t.Helper()
 	port := FreePort(t)
@@ -61,13 +61,13 @@ func Start(t testing.TB, env ...string) *Process {
 	return p
 }
 
-// FreePort is redistest's.
+// FreePort returns a free port.
 func FreePort(t testing.TB) string {
 	t.Helper()
 	return redistest.FreePort(t)
 }
 
-// Await waits until path is answered with status.
+// Await waits until the response to path has status.
 func (p *Process) Await(t testing.TB, path string, status int) {
 	t.Helper()
 	p.await(t, func() bool {
@@ -77,22 +77,22 @@ func (p *Process) Await(t testing.TB, path string, status int) {
 		}
 		_ = resp.Body.Close()
 		return resp.StatusCode == status
-	}, fmt.Sprintf("%s is never answered %d", path, status))
+	}, fmt.Sprintf("%s never has status %d", path, status))
 }
 
-// AwaitLog waits until the log has text.
+// AwaitLog waits until the log contains text.
 func (p *Process) AwaitLog(t testing.TB, text string) {
 	t.Helper()
-	p.await(t, func() bool { return strings.Contains(p.Log(), text) }, "the log never says "+text)
+	p.await(t, func() bool { return strings.Contains(p.Log(), text) }, "the log never contains "+text)
 }
 
-// await waits until condition is true, and fails with the log if it never is, or the
-// process ends first.
+// await waits until condition is true. It fails, and shows the log, if the process ends
+// first.
 func (p *Process) await(t testing.TB, condition func() bool, never string) {
 	t.Helper()
 	holds := false
 	if !assert.Eventually(t, func() bool {
-		ended := p.ended() // before condition, which may be true of its last words
+		ended := p.ended() // before condition, which the last log lines may make true
 		holds = condition()
 		return holds || ended
 	}, redistest.Patience, 2*time.Millisecond) || !holds {
@@ -115,19 +115,19 @@ func (p *Process) Signal(t testing.TB, sig syscall.Signal) {
 	require.NoError(t, p.cmd.Process.Signal(sig))
 }
 
-// Pid returns its id.
+// Pid returns the process id.
 func (p *Process) Pid() int { return p.cmd.Process.Pid }
 
-// Wait waits for the end and returns the exit status.
+// Wait waits until the process ends. It returns the exit status.
 func (p *Process) Wait() int {
 	<-p.done
 	return p.cmd.ProcessState.ExitCode()
 }
 
-// Log returns what was written so far.
+// Log returns what the process has written so far.
 func (p *Process) Log() string { return p.log.String() }
 
-// Run runs main with args, and nothing in its environment, until it ends.
+// Run runs main with args and an empty environment until it ends.
 func Run(t testing.TB, args ...string) (status int, stdout, stderr string) {
 	t.Helper()
 	var out, err bytes.Buffer
@@ -138,7 +138,7 @@ func Run(t testing.TB, args ...string) (status int, stdout, stderr string) {
 	return cmd.ProcessState.ExitCode(), out.String(), err.String()
 }
 
-// Buffer may be read while a process writes to it.
+// Buffer is a bytes.Buffer for concurrent use.
 type Buffer struct {
 	mu  sync.Mutex
 	buf bytes.Buffer
@@ -151,7 +151,7 @@ func (b *Buffer) Write(p []byte) (int, error) {
 	return b.buf.Write(p)
 }
 
-// String returns what was written so far.
+// String returns all that was written.
 func (b *Buffer) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
