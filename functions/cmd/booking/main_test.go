@@ -299,7 +299,7 @@ func TestBooking_StreamsChangesUntilItDrains(t *testing.T) {
 	t.Parallel()
 	traces := httptest.NewServer(&otlp{})
 	defer traces.Close()
-	p := processtest.Start(t, "METRICS_PORT="+processtest.FreePort(t), "OTEL_EXPORTER_OTLP_ENDPOINT="+traces.URL, "LOG_LEVEL=debug")
+	p := processtest.Start(t, "METRICS_PORT="+redistest.FreePort(t), "OTEL_EXPORTER_OTLP_ENDPOINT="+traces.URL, "LOG_LEVEL=debug")
 	p.Await(t, "/readyz", http.StatusOK)
 	resp, err := http.Get(p.URL + "/changes")
 	require.NoError(t, err)

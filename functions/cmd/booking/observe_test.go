@@ -23,7 +23,7 @@ import (
 
 func TestBooking_ExportsMetrics(t *testing.T) {
 	t.Parallel()
-	port := processtest.FreePort(t)
+	port := redistest.FreePort(t)
 	p := processtest.Start(t, "METRICS_PORT="+port)
 	p.Await(t, "/readyz", http.StatusOK)
 	post(t, p.URL+"/reserve", `{"seat_ids":["1A","1B"],"user_id":"ann"}`)

@@ -13,6 +13,7 @@ import (
 
 	"booking/functions/cmd/internal/processtest"
 	"booking/functions/internal/httpserver/httpservertest"
+	"booking/seatlock/redistest"
 )
 
 const getChanges = "GET /changes HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -82,7 +83,7 @@ func TestChanges_LeaveConnectionsForCalls(t *testing.T) {
 
 func TestBooking_AnswersProbesOnMetricsPort(t *testing.T) {
 	t.Parallel()
-	port := processtest.FreePort(t)
+	port := redistest.FreePort(t)
 	p := processtest.Start(t, "METRICS_PORT="+port, "MAX_CONNECTIONS=2", "REDIS_URL=redis://127.0.0.1:1", "REQUEST_TIMEOUT=10ms")
 	probes := *p
 	probes.URL = "http://127.0.0.1:" + port

@@ -44,7 +44,7 @@ type Process struct {
 // is free, metrics are off, and REQUEST_TIMEOUT is long enough for a slow machine.
 func Start(t testing.TB, env ...string) *Process {
 	t.Helper()
-	port := FreePort(t)
+	port := redistest.FreePort(t)
 	p := &Process{URL: "http://127.0.0.1:" + port, done: make(chan struct{}), log: &Buffer{}}
 	p.cmd = exec.Command(os.Args[0])
 	p.cmd.Env = append([]string{mainEnv + "=1", "PORT=" + port, "METRICS_PORT=0", "REQUEST_TIMEOUT=30s"}, env...)
@@ -59,12 +59,6 @@ func Start(t testing.TB, env ...string) *Process {
 		<-p.done
 	})
 	return p
-}
-
-// FreePort returns a free port.
-func FreePort(t testing.TB) string {
-	t.Helper()
-	return redistest.FreePort(t)
 }
 
 // Await waits until the response to path has status.
