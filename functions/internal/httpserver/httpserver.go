@@ -1,5 +1,5 @@
-// Package httpserver serves HTTP with limits, timeouts and a drain, so that slow, silent
-// or too many clients don't take the server away from the others.
+// Package httpserver serves HTTP with limits, timeouts and a drain. Slow, silent or too
+// many clients can't keep others from being served, and a shutdown loses no call.
 package httpserver
 
 import (
@@ -21,7 +21,7 @@ import (
 const (
 	headerTimeout   = 5 * time.Second
 	requestTimeout  = 10 * time.Second // to send header and body
-	responseTimeout = 10 * time.Second // to read the response, once the handler has it
+	responseTimeout = 10 * time.Second // for the client to read the response
 	idleTimeout     = 2 * time.Minute
 	maxHeaderBytes  = 16 << 10
 )
@@ -30,13 +30,13 @@ const (
 type Options struct {
 	MaxConnections int           // open at a time, later clients wait; 0: no limit
 	RequestTimeout time.Duration // how long a handler may wait for Redis
-	DrainDelay     time.Duration // how long the server goes on after ctx ended
+	DrainDelay     time.Duration // how long the server still serves once ctx has ended
 	OnDrain        func()        // called when the drain starts; may be nil
 }
 
-// Serve serves handler on listener until ctx ends. Then it drains: it goes on for
-// DrainDelay, in which load balancers and clients turn to other servers, closes
-// listener, and finishes the calls in flight. It returns nil if it finished them all.
+// Serve serves handler on listener until ctx ends. Then it drains: it serves for
+// DrainDelay more, while load balancers move clients to other servers. Then it closes
+// listener and finishes the calls in flight. It returns nil if it finished them all.
 func Serve(ctx context.Context, listener net.Listener, handler http.Handler, opt Options) error {
 	if opt.MaxConnections > 0 {
 		listener = netutil.LimitListener(listener, opt.MaxConnections)
