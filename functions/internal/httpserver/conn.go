@@ -16,7 +16,7 @@ func (l noBackgroundReadListener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &noBackgroundReadConn{lazyDeadlineConn: lazyDeadlineConn{Conn: conn}}, nil
+	return &noBackgroundReadConn{Conn: conn}, nil
 }
 
 // noBackgroundReadConn spares net/http's background read. While a handler runs, net/http
@@ -24,7 +24,7 @@ func (l noBackgroundReadListener) Accept() (net.Conn, error) {
 // Redis this costs a fifth of a call (a goroutine, a system call, two deadlines) and can
 // save only the little work that is left. A stream calls [api.WatchClient] instead.
 type noBackgroundReadConn struct {
-	lazyDeadlineConn
+	net.Conn
 	active atomic.Bool // a request is being read or answered
 	busy   atomic.Bool // busyConns counts this connection
 }
@@ -40,15 +40,14 @@ func (c *noBackgroundReadConn) Read(p []byte) (int, error) {
 	case len(p) == 1:
 		return 0, nil
 	}
-	return c.lazyDeadlineConn.Read(p)
+	return c.Conn.Read(p)
 }
 
 // cancelOnHangUp calls cancel when the client hangs up. It also does if the client sends
-// something; no client does that before the response ends. It reads past lazyDeadlineConn,
-// which only net/http may use.
+// something; no client does that before the response ends.
 func (c *noBackgroundReadConn) cancelOnHangUp(cancel context.CancelFunc) {
 	defer cancel()
-	if err := c.Conn.SetReadDeadline(time.Time{}); err == nil {
+	if err := c.SetReadDeadline(time.Time{}); err == nil {
 		_, _ = c.Conn.Read(make([]byte, 1))
 	}
 }
