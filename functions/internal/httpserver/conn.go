@@ -19,7 +19,7 @@ func (l noBackgroundReadListener) Accept() (net.Conn, error) {
 	return &noBackgroundReadConn{Conn: conn}, nil
 }
 
-// noBackgroundReadConn spares net/http's background read. While a handler runs, net/http
+// noBackgroundReadConn skips net/http's background read. While a handler runs, net/http
 // reads one byte to learn whether the client hung up. For a handler that waits for
 // Redis this costs a fifth of a call (a goroutine, a system call, two deadlines) and can
 // save only the little work that is left. A stream calls [api.WatchClient] instead.
