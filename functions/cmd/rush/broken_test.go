@@ -21,37 +21,37 @@ import (
 	"booking/seatlock/oracle"
 )
 
-// broken is a Locker with a fault that somebody might make.
-type broken struct {
+// brokenLocker is a Locker with a bug in reserve or buy; nil has none.
+type brokenLocker struct {
 	*seatlock.Locker
 	redis   redis.UniversalClient
-	reserve func(b broken, ctx context.Context, event string, seats []string, user string) (seatlock.Hold, error)
-	buy     func(b broken, ctx context.Context, event string, seats []string, user string) error
+	reserve func(b brokenLocker, ctx context.Context, event string, seats []string, user string) (seatlock.Hold, error)
+	buy     func(b brokenLocker, ctx context.Context, event string, seats []string, user string) error
 }
 
-func (b broken) Reserve(ctx context.Context, event string, seats []string, user string) (seatlock.Hold, error) {
+func (b brokenLocker) Reserve(ctx context.Context, event string, seats []string, user string) (seatlock.Hold, error) {
 	if b.reserve == nil {
 		return b.Locker.Reserve(ctx, event, seats, user)
 	}
 	return b.reserve(b, ctx, event, seats, user)
 }
 
-func (b broken) Buy(ctx context.Context, event string, seats []string, user string) error {
+func (b brokenLocker) Buy(ctx context.Context, event string, seats []string, user string) error {
 	if b.buy == nil {
 		return b.Locker.Buy(ctx, event, seats, user)
 	}
 	return b.buy(b, ctx, event, seats, user)
 }
 
-// free forgets whatever is known of the seats.
-func (b broken) free(ctx context.Context, event string, seats []string) {
+// free deletes the keys of the seats.
+func (b brokenLocker) free(ctx context.Context, event string, seats []string) {
 	for _, seat := range seats {
 		b.redis.Del(ctx, "seat:{"+event+"}:"+seat)
 	}
 }
 
-// noNX gives seats to whoever asks last.
-func noNX(b broken, ctx context.Context, event string, seats []string, user string) (seatlock.Hold, error) {
+// noNX gives seats to the last user who asks.
+func noNX(b brokenLocker, ctx context.Context, event string, seats []string, user string) (seatlock.Hold, error) {
 	hold, err := b.Locker.Reserve(ctx, event, seats, user)
 	if errors.Is(err, seatlock.ErrTaken) {
 		b.free(ctx, event, seats)
@@ -60,8 +60,8 @@ func noNX(b broken, ctx context.Context, event string, seats []string, user stri
 	return hold, err
 }
 
-// noOwner sells seats to whoever pays.
-func noOwner(b broken, ctx context.Context, event string, seats []string, user string) error {
+// noOwner sells seats to any user who pays.
+func noOwner(b brokenLocker, ctx context.Context, event string, seats []string, user string) error {
 	err := b.Locker.Buy(ctx, event, seats, user)
 	if errors.Is(err, seatlock.ErrHeldByOther) || errors.Is(err, seatlock.ErrHoldExpired) {
 		b.free(ctx, event, seats)
@@ -73,10 +73,10 @@ func noOwner(b broken, ctx context.Context, event string, seats []string, user s
 	return err
 }
 
-// losing forgets a sale after it was acknowledged, once.
-func losing() func(b broken, ctx context.Context, event string, seats []string, user string) error {
+// loseSale returns a buy that loses one sale after its success.
+func loseSale() func(b brokenLocker, ctx context.Context, event string, seats []string, user string) error {
 	var once sync.Once
-	return func(b broken, ctx context.Context, event string, seats []string, user string) error {
+	return func(b brokenLocker, ctx context.Context, event string, seats []string, user string) error {
 		err := b.Locker.Buy(ctx, event, seats, user)
 		if err == nil {
 			once.Do(func() {
@@ -90,39 +90,39 @@ func losing() func(b broken, ctx context.Context, event string, seats []string, 
 	}
 }
 
-// splitting holds but the first seat of a group, and says that it holds all.
-func splitting(b broken, ctx context.Context, event string, seats []string, user string) (seatlock.Hold, error) {
+// splitGroup holds only the first seat of a group, and says that it holds all.
+func splitGroup(b brokenLocker, ctx context.Context, event string, seats []string, user string) (seatlock.Hold, error) {
 	return b.Locker.Reserve(ctx, event, seats[:1], user)
 }
 
-func TestABrokenServiceIsCaught(t *testing.T) {
+func TestRush_FindsBrokenPromises(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name   string
-		fault  broken
-		proves []oracle.Promise // any of them
+		locker brokenLocker
+		breaks []oracle.Promise // at least one of them
 	}{
-		{"Sound", broken{}, nil},
-		{"NXRemoved", broken{reserve: noNX}, []oracle.Promise{oracle.OneHolder}},
-		{"OwnerCheckRemoved", broken{buy: noOwner}, []oracle.Promise{oracle.HoldFirst, oracle.OneBuyer, oracle.OneHolder}},
-		{"ASaleLost", broken{buy: losing()}, []oracle.Promise{oracle.SalesLast, oracle.OneBuyer, oracle.OneHolder}},
-		{"GroupsSplit", broken{reserve: splitting}, []oracle.Promise{oracle.OneHolder, oracle.OwnerServed, oracle.GroupsWhole}},
+		{"None", brokenLocker{}, nil},
+		{"NXRemoved", brokenLocker{reserve: noNX}, []oracle.Promise{oracle.OneHolder}},
+		{"OwnerCheckRemoved", brokenLocker{buy: noOwner}, []oracle.Promise{oracle.HoldFirst, oracle.OneBuyer, oracle.OneHolder}},
+		{"SaleLost", brokenLocker{buy: loseSale()}, []oracle.Promise{oracle.SalesLast, oracle.OneBuyer, oracle.OneHolder}},
+		{"GroupSplit", brokenLocker{reserve: splitGroup}, []oracle.Promise{oracle.OneHolder, oracle.OwnerServed, oracle.GroupsWhole}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			url := serve(t, c.fault)
+			url := serveBroken(t, c.locker)
 			var stdout, stderr bytes.Buffer
 			args := []string{"-url", url, "-users", "200", "-seats", "40", "-duration", "5s", "-think", "200ms", "-seed", "7",
 				"-cheat", "0.1", "-groups", "0.5", "-abandon", "0", "-dawdle", "0", "-hoard", "0"}
 			status := realMain(t.Context(), args, func(string) string { return "" }, &stdout, &stderr)
-			if c.proves == nil {
+			if c.breaks == nil {
 				require.Equal(t, statusKept, status, stdout.String())
 				return
 			}
 			require.Equal(t, statusBroken, status, stdout.String())
-			require.Contains(t, stdout.String(), "a promise is BROKEN")
-			require.True(t, mentions(stdout.String(), c.proves), stdout.String())
-			require.Regexp(t, `(?m)^\t.* by buyer-\d+: `, stdout.String(), "the requests that prove it are told")
+			require.Contains(t, stdout.String(), "promises BROKEN: ")
+			require.True(t, mentions(stdout.String(), c.breaks), stdout.String())
+			require.Regexp(t, `(?m)^\t.* by buyer-\d+: `, stdout.String(), "it shows the calls that prove it")
 		})
 	}
 }
@@ -136,10 +136,10 @@ func mentions(text string, promises []oracle.Promise) bool {
 	return false
 }
 
-// serve serves the functions over b and a Redis in the process.
-func serve(t *testing.T, b broken) (url string) {
+// serveBroken serves the functions over b and an embedded Redis.
+func serveBroken(t *testing.T, b brokenLocker) (url string) {
 	t.Helper()
-	url, closeRedis, err := redisclient.Embed() // whose clock runs
+	url, closeRedis, err := redisclient.Embed()
 	require.NoError(t, err)
 	t.Cleanup(closeRedis)
 	client, err := redisclient.Open(redisclient.Options{Mode: redisclient.Single, URL: url, Timeout: 30 * time.Second})

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// cpu is the CPU time of this process.
-func cpu() time.Duration {
+// cpuTime returns the CPU time of this process.
+func cpuTime() time.Duration {
 	var used syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
 		return 0

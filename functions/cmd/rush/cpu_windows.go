@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// cpu is the CPU time of this process.
-func cpu() time.Duration {
+// cpuTime returns the CPU time of this process.
+func cpuTime() time.Duration {
 	self, err := syscall.GetCurrentProcess()
 	if err != nil {
 		return 0
@@ -15,10 +15,10 @@ func cpu() time.Duration {
 	if err := syscall.GetProcessTimes(self, &created, &exited, &kernel, &user); err != nil {
 		return 0
 	}
-	return span(kernel) + span(user)
+	return duration(kernel) + duration(user)
 }
 
-// span is a Filetime that is a length of time, in steps of 100 ns.
-func span(t syscall.Filetime) time.Duration {
+// duration converts a Filetime that is a length of time, in units of 100 ns.
+func duration(t syscall.Filetime) time.Duration {
 	return time.Duration(int64(t.HighDateTime)<<32+int64(t.LowDateTime)) * 100
 }

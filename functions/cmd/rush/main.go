@@ -1,11 +1,10 @@
-// Command rush simulates the storm of an on-sale: thousands of buyers after the
-// seats of a hall, on a service that it starts itself or on the one that -url names.
-// In the end it judges every answer that they got.
+// Command rush simulates an on-sale: thousands of buyers want the same seats at the
+// same time. It loads a service that it starts itself, or the one that -url names. Then
+// it audits the seats and judges every answer.
 package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -15,21 +14,19 @@ import (
 	"os/signal"
 	"syscall"
 
-	"booking/functions/cmd/rush/internal/target"
 	"booking/functions/internal/logging"
+	"booking/seatlock/redistest/redisserver"
 )
 
 // The exit statuses.
 const (
-	statusKept   = 0
-	statusBroken = 1 // a promise was, or the run failed
-	statusUsage  = 2 // the flags, or what they name, can't be used
+	statusKept   = 0 // all promises were kept
+	statusBroken = 1 // a promise was broken, or the run failed
+	statusUsage  = 2 // the flags, or the service that they name, can't be used
 )
 
 func main() {
-	if target.Serves() {
-		return
-	}
+	serveAsChild()
 	ctx, cancel := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
@@ -37,7 +34,7 @@ func main() {
 		<-signals
 		cancel()
 		<-signals
-		target.StopAll()
+		redisserver.StopAll()
 		fmt.Fprintln(os.Stderr, "rush: stopped by a second signal; nothing was judged")
 		os.Exit(statusBroken)
 	}()
@@ -45,7 +42,7 @@ func main() {
 	os.Exit(realMain(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr))
 }
 
-// realMain writes the result to stdout, and all else to stderr.
+// realMain writes the result to stdout, and everything else to stderr.
 func realMain(ctx context.Context, args []string, env func(string) string, stdout, stderr io.Writer) int {
 	inPod := env("KUBERNETES_SERVICE_HOST") != "" || env("K_SERVICE") != ""
 	o, err := parse(args, inPod, stdout)
@@ -58,18 +55,12 @@ func realMain(ctx context.Context, args []string, env func(string) string, stdou
 	switch {
 	case err == nil:
 		return statusKept
-	case errors.Is(err, errBroken):
+	case errors.Is(err, errPromiseBroken):
 		return statusBroken
 	}
 	fmt.Fprintf(stderr, "rush: %v\n", err)
-	if usage := (errUsage{}); errors.As(err, &usage) {
+	if usage := (usageError{}); errors.As(err, &usage) {
 		return statusUsage
 	}
 	return statusBroken
-}
-
-func writeJSON(w io.Writer, v any) error {
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	return e.Encode(v)
 }

@@ -1,4 +1,5 @@
-// Package client sends the requests of buyers to a service, and notes each.
+// Package client sends the buyers' calls to a service, and records each call with
+// its answer and its latency.
 package client
 
 import (
@@ -9,59 +10,58 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/url"
 	"slices"
 	"sync"
 	"time"
 
 	"golang.org/x/time/rate"
 
-	"booking/functions/cmd/rush/internal/history"
 	"booking/seatlock"
 	"booking/seatlock/oracle"
 )
 
-// timeout is how long an answer is waited for. What comes later is as good as lost.
+// timeout is how long the client waits for an answer. A later answer counts as lost.
 const timeout = 15 * time.Second
 
-// Client sends requests about one event to one service.
+// Client makes calls about one event to one service.
 type Client struct {
+	Log *Log // of all calls
+
 	url, event string
 	http       *http.Client
-	slots      chan struct{}
+	slots      chan struct{} // one for each connection
 	limit      *rate.Limiter
 	start      time.Time
-	log        *history.Log
 
-	mu    sync.Mutex
-	lags  []time.Duration // from when a request was due to when it was woken
-	waits []time.Duration // from then until there was a connection
-	wrong []oracle.Finding
-	hall  hall
+	mu         sync.Mutex
+	delays     []time.Duration // from when a call was due until its goroutine ran
+	waits      []time.Duration // from then until a connection was free
+	mismatches []oracle.Finding
+	cache      cachedMap
 }
 
-// New returns a Client with so many connections at most, which sends no more than
-// perSecond requests, any number where 0. Time begins now.
-func New(base, event string, connections int, perSecond float64, log *history.Log) *Client {
+// New returns a Client that has at most that many connections, and makes at most
+// perSecond calls a second; 0 is no limit. Its clock starts now.
+func New(url, event string, connections int, perSecond float64) *Client {
 	limit := rate.NewLimiter(rate.Inf, 1)
 	if perSecond > 0 {
 		limit = rate.NewLimiter(rate.Limit(perSecond), 1)
 	}
 	return &Client{
-		url: base, event: event, limit: limit, start: time.Now(), log: log,
+		Log: newLog(), url: url, event: event, limit: limit, start: time.Now(),
 		slots: make(chan struct{}, connections),
 		http: &http.Client{
 			Timeout:       timeout,
 			Transport:     &http.Transport{MaxIdleConnsPerHost: connections, MaxIdleConns: connections, IdleConnTimeout: time.Minute},
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // to another address
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 	}
 }
 
-// Now is the time since the start, by the clock that nobody sets.
+// Now returns the monotonic time since New.
 func (c *Client) Now() time.Duration { return time.Since(c.start) }
 
-// Sleep waits until due, and reports false where ctx ends before.
+// Sleep waits until due. It returns false if ctx ends first.
 func (c *Client) Sleep(ctx context.Context, due time.Duration) bool {
 	timer := time.NewTimer(due - c.Now())
 	defer timer.Stop()
@@ -73,9 +73,10 @@ func (c *Client) Sleep(ctx context.Context, due time.Duration) bool {
 	}
 }
 
-// take waits until due, for the rate, and for a connection. It returns when the
-// request was due by the rate; false where ctx ended before.
-func (c *Client) take(ctx context.Context, due time.Duration) (time.Duration, bool) {
+// acquire waits until a call is due, until the rate limit allows it, and for a
+// connection. It returns when the call was due under the rate limit, or false if ctx
+// ended first. Each acquire needs a release.
+func (c *Client) acquire(ctx context.Context, due time.Duration) (time.Duration, bool) {
 	if delay := c.limit.ReserveN(c.start.Add(due), 1).DelayFrom(c.start.Add(due)); delay > 0 {
 		due += delay
 	}
@@ -86,24 +87,30 @@ func (c *Client) take(ctx context.Context, due time.Duration) (time.Duration, bo
 	c.slots <- struct{}{}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.lags = append(c.lags, woken-due)
+	c.delays = append(c.delays, woken-due)
 	c.waits = append(c.waits, c.Now()-woken)
 	return due, true
 }
 
-// Lateness returns how late requests were sent: by the generator itself, and for
-// want of a connection.
-func (c *Client) Lateness() (own, connections history.Latency) {
+func (c *Client) release() { <-c.slots }
+
+// Delays returns how late calls were sent: because this process was busy, and
+// because no connection was free.
+func (c *Client) Delays() (process, connection Latency) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return history.Quantiles(slices.Values(c.lags)), history.Quantiles(slices.Values(c.waits))
+	return newLatency(slices.Values(c.delays)), newLatency(slices.Values(c.waits))
 }
 
-// Wrong returns the answers that are about something else than what was asked for.
-func (c *Client) Wrong() []oracle.Finding {
+// AnswerMatches is broken by a success that names other seats, another user or
+// another event than the call.
+const AnswerMatches oracle.Promise = "a success names the seats, the user and the event of its call"
+
+// Mismatches returns the answers that break AnswerMatches.
+func (c *Client) Mismatches() []oracle.Finding {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.wrong
+	return c.mismatches
 }
 
 type request struct {
@@ -112,9 +119,9 @@ type request struct {
 	UserID  string   `json:"user_id"`
 }
 
-type answer struct {
+// response is the body of a success or of a problem.
+type response struct {
 	request
-	Status      any    `json:"status"` // a word in a success, a number in a problem
 	Code        string `json:"code"`
 	ExpiresInMS int64  `json:"expires_in_ms"`
 	Conflicts   []seat `json:"conflicts"`
@@ -128,26 +135,22 @@ type seat struct {
 
 var statuses = map[string]seatlock.Status{"Reserved": seatlock.Reserved, "Sold": seatlock.Sold}
 
-// AboutAsked is broken by a success that tells of other seats, another user or
-// another event.
-const AboutAsked oracle.Promise = "an answer is about what was asked for"
-
-// Change sends a request to change seats when it is due. A call that ctx kept from
-// being sent has no Op; what has been sent is waited for.
-func (c *Client) Change(ctx context.Context, op oracle.Op, seats []string, user string, due time.Duration) history.Call {
-	due, ok := c.take(ctx, due)
+// Send makes a call that changes seats, when it is due. If ctx ends before the call
+// is sent, the result has no Op. A call that was sent is always waited for.
+func (c *Client) Send(ctx context.Context, op oracle.Op, seats []string, user string, due time.Duration) Call {
+	due, ok := c.acquire(ctx, due)
 	if !ok {
-		return history.Call{}
+		return Call{}
 	}
-	defer func() { <-c.slots }()
-	asked := request{c.event, seats, user}
-	body, err := json.Marshal(asked)
+	defer c.release()
+	sent := request{c.event, seats, user}
+	body, err := json.Marshal(sent)
 	if err != nil {
-		panic(err) // there are but strings in it
+		panic(err) // strings always encode
 	}
-	call := history.Call{Due: due, Call: oracle.Call{Op: op, Event: c.event, Seats: seats, User: user, Sent: c.Now()}}
+	call := Call{Due: due, Call: oracle.Call{Op: op, Event: c.event, Seats: seats, User: user, Sent: c.Now()}}
 	resp, err := c.http.Post(c.url+"/"+string(op), "application/json", bytes.NewReader(body))
-	var got answer
+	var got response
 	if err == nil {
 		call.Status = resp.StatusCode
 		err = json.NewDecoder(resp.Body).Decode(&got)
@@ -162,16 +165,16 @@ func (c *Client) Change(ctx context.Context, op oracle.Op, seats []string, user 
 		call.Hold = time.Duration(got.ExpiresInMS) * time.Millisecond
 		if got.EventID != c.event || got.UserID != user || !slices.Equal(got.SeatIDs, seats) {
 			c.mu.Lock()
-			c.wrong = append(c.wrong, oracle.Finding{Promise: AboutAsked, Seat: oracle.SeatID{Event: c.event, Seat: seats[0]}, Calls: []oracle.Call{call.Call}})
+			c.mismatches = append(c.mismatches, oracle.Finding{Promise: AnswerMatches, Seat: oracle.SeatID{Event: c.event, Seat: seats[0]}, Calls: []oracle.Call{call.Call}})
 			c.mu.Unlock()
 		}
 	}
-	c.log.Add(call)
+	c.Log.add(call)
 	return call
 }
 
-// outcome is what an answer proves. Where a gateway speaks for the service, nobody
-// knows whether the service was reached.
+// outcome returns what an answer proves. A 5xx without the service's own code proves
+// nothing: it may come from a gateway.
 func outcome(status int, code string, err error) oracle.Outcome {
 	var dial *net.OpError
 	switch {
@@ -186,5 +189,3 @@ func outcome(status int, code string, err error) oracle.Outcome {
 	}
 	return oracle.Unknown
 }
-
-func (c *Client) mapURL() string { return c.url + "/seats?event_id=" + url.QueryEscape(c.event) }

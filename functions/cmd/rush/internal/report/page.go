@@ -11,148 +11,148 @@ import (
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/vg"
 
-	"booking/functions/cmd/rush/internal/history"
+	"booking/functions/cmd/internal/chart"
+	"booking/functions/cmd/rush/internal/client"
 )
 
 //go:embed page.html
 var pageHTML string
 
-var page = template.Must(template.New("page").Funcs(template.FuncMap{"count": Count, "figure": figure}).Parse(pageHTML))
+var page = template.Must(template.New("page").Funcs(template.FuncMap{"count": Count, "round": round}).Parse(pageHTML))
 
-// picture is one of the page.
-type picture struct {
+// figure is a chart on the page. Its Description says in words what the chart shows.
+type figure struct {
 	File, Title, Description string
 }
 
-// wide is how wide all pictures are: a printed page holds it.
-const wide = 7 * vg.Inch
+// chartWidth fits on a printed page.
+const chartWidth = 7 * vg.Inch
 
-// WritePage writes index.html, and its pictures as SVG files beside it, into a
-// directory, which it makes where there is none.
+// WritePage writes index.html and its charts, as SVG files, into the directory dir. It
+// creates dir if necessary.
 func (r *Run) WritePage(dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	pictures, err := r.draw(dir)
+	figures, err := r.writeCharts(dir)
 	if err != nil {
 		return err
 	}
 	findings := r.Summary.Oracle.Findings
-	more := max(0, len(findings)-shown)
+	more := max(0, len(findings)-maxFindings)
 	var b bytes.Buffer
-	err = page.Execute(&b, map[string]any{"S": &r.Summary, "Pictures": pictures, "Findings": findings[:len(findings)-more], "More": more})
+	err = page.Execute(&b, map[string]any{"S": &r.Summary, "Figures": figures, "Findings": findings[:len(findings)-more], "More": more})
 	if err != nil {
 		return err
 	}
 	return os.WriteFile(filepath.Join(dir, "index.html"), b.Bytes(), 0o644)
 }
 
-// draw writes the pictures. Their descriptions say in words what they show.
-func (r *Run) draw(dir string) ([]picture, error) {
-	if len(r.Calls) == 0 || len(r.Sightings) == 0 {
-		return nil, nil // it was cut short before there was anything to see
+func (r *Run) writeCharts(dir string) ([]figure, error) {
+	if len(r.Calls) == 0 || len(r.Samples) == 0 {
+		return nil, nil // interrupted before the first answer
 	}
-	seconds := history.Seconds(r.Calls)
-	asked := Asked(r.Calls)
-	seats, err := r.seats()
+	seconds := client.BySecond(r.Calls)
+	reserves := r.reserves()
+	seats, err := r.seatsChart()
 	if err != nil {
 		return nil, err
 	}
-	requests, err := r.requests(seconds)
+	calls, err := r.callsChart(seconds)
 	if err != nil {
 		return nil, err
 	}
-	latencies, err := r.latencies(seconds)
+	latency, err := r.latencyChart(seconds)
 	if err != nil {
 		return nil, err
 	}
-	operations, err := r.operations()
+	answers, err := r.answersChart()
 	if err != nil {
 		return nil, err
 	}
-	heat, heatHigh := r.heat(asked)
-	var pictures []picture
-	for _, drawn := range []struct {
-		plot *plot.Plot
-		high vg.Length
-		picture
+	hall, hallHeight := r.hallChart(reserves)
+	var figures []figure
+	for _, c := range []struct {
+		plot   *plot.Plot
+		height vg.Length
+		figure
 	}{
-		{seats, 3.4 * vg.Inch, picture{"seats.svg", "Seats by state", r.tellSeats()}},
-		{requests, 3.4 * vg.Inch, picture{"requests.svg", "Requests a second, by outcome", r.tellRequests(seconds)}},
-		{latencies, 3.4 * vg.Inch, picture{"latency.svg", "Latency over time", r.tellLatencies(seconds)}},
-		{operations, vg.Length(len(r.Summary.Latencies))*vg.Points(26) + 1.6*vg.Inch, picture{"operations.svg", "Latency by operation and answer",
-			"A line for each operation and answer, from the time that half of the requests were faster than to the slowest. The table below has the same figures."}},
-		{heat, heatHigh, picture{"hall.svg", "How contested each seat was", r.tellHeat(asked)}},
+		{seats, 3.4 * vg.Inch, figure{"seats.svg", "Seats by state", r.describeSeats()}},
+		{calls, 3.4 * vg.Inch, figure{"calls.svg", "Calls per second, by answer", r.describeCalls(seconds)}},
+		{latency, 3.4 * vg.Inch, figure{"latency.svg", "Latency over time", r.describeLatency(seconds)}},
+		{answers, vg.Length(len(r.Summary.Latencies))*vg.Points(26) + 1.6*vg.Inch, figure{"answers.svg", "Latency by operation and answer",
+			"A line for each operation and answer, from the p50 to the max latency. The table below has the same figures."}},
+		{hall, hallHeight, figure{"hall.svg", "How often each seat was requested", r.describeHall(reserves)}},
 	} {
-		text, err := svg(drawn.plot, wide, drawn.high, drawn.Title, drawn.Description)
+		svg, err := chart.SVG(c.plot, chartWidth, c.height, c.Title, c.Description)
 		if err != nil {
 			return nil, err
 		}
-		if err := os.WriteFile(filepath.Join(dir, drawn.File), text, 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, c.File), svg, 0o644); err != nil {
 			return nil, err
 		}
-		pictures = append(pictures, drawn.picture)
+		figures = append(figures, c.figure)
 	}
-	return pictures, nil
+	return figures, nil
 }
 
-func (r *Run) tellSeats() string {
-	s := fmt.Sprintf("Seats that are sold, held and free, over %.0f seconds.", r.Summary.Seconds)
+func (r *Run) describeSeats() string {
+	s := fmt.Sprintf("Sold, held and free seats over %.0f seconds.", r.Summary.Seconds)
 	for _, percent := range []int{50, 90, 99, 100} {
-		for _, seen := range r.Sightings {
-			if seen.Sold*100 >= percent*r.Summary.Seats {
-				s += fmt.Sprintf(" %d %% were sold after %.1f s.", percent, seen.At.Seconds())
+		for _, sample := range r.Samples {
+			if sample.Sold*100 >= percent*r.Summary.Seats {
+				s += fmt.Sprintf(" %d %% were sold after %.1f s.", percent, sample.At.Seconds())
 				break
 			}
 		}
 	}
 	held := 0
-	for _, seen := range r.Sightings {
-		held = max(held, seen.Held)
+	for _, sample := range r.Samples {
+		held = max(held, sample.Held)
 	}
-	return s + fmt.Sprintf(" At most %s were held at the same time; in the end %s are sold.", Count(held), Count(r.Summary.Sold))
+	return s + fmt.Sprintf(" At most %s were held at the same time. At the end %s are sold.", Count(held), Count(r.Summary.Sold))
 }
 
-func (r *Run) tellRequests(seconds []history.Second) string {
+func (r *Run) describeCalls(seconds []client.Second) string {
 	busiest := 0
-	outcomes := map[string]int{}
+	answers := map[string]int{}
 	for i, s := range seconds {
 		if s.Count > seconds[busiest].Count {
 			busiest = i
 		}
-		for outcome, n := range s.Outcomes {
-			outcomes[string(outcome)] += n
+		for answer, n := range s.Answers {
+			answers[string(answer)] += n
 		}
 	}
-	return fmt.Sprintf("Requests that were answered in each second: %s in all, %s of them in the busiest second, which began after %d s. %s were done, %s refused, %s not run, %s are of unknown outcome, %s unexpected.",
-		Count(r.Summary.Requests), Count(seconds[busiest].Count), busiest,
-		Count(outcomes["done"]), Count(outcomes["refused"]), Count(outcomes["not run"]), Count(outcomes["unknown"]), Count(outcomes["unexpected"]))
+	return fmt.Sprintf("Calls answered in each second: %s in all, %s of them in the busiest second, after %d s. Answers: %s done, %s refused, %s not run, %s unknown, %s unexpected.",
+		Count(r.Summary.Calls), Count(seconds[busiest].Count), busiest,
+		Count(answers["done"]), Count(answers["refused"]), Count(answers["not run"]), Count(answers["unknown"]), Count(answers["unexpected"]))
 }
 
-func (r *Run) tellLatencies(seconds []history.Second) string {
+func (r *Run) describeLatency(seconds []client.Second) string {
 	worst := 0
 	for i, s := range seconds {
 		if s.P99 > seconds[worst].P99 {
 			worst = i
 		}
 	}
-	return fmt.Sprintf("Time from when a request was due to its answer, for each second, on a logarithmic scale. The worst second began after %d s: half of its requests were answered within %s ms, 99 %% within %s ms, and the slowest took %s ms.",
-		worst, figure(MS(seconds[worst].P50)), figure(MS(seconds[worst].P99)), figure(MS(seconds[worst].Max)))
+	return fmt.Sprintf("Time from when a call was due to its answer, for each second, on a logarithmic scale. The worst second is after %d s: p50 %s ms, p99 %s ms, max %s ms.",
+		worst, round(Milliseconds(seconds[worst].P50)), round(Milliseconds(seconds[worst].P99)), round(Milliseconds(seconds[worst].Max)))
 }
 
-func (r *Run) tellHeat(asked map[string]int) string {
-	most, total, best := 0, 0, ""
+func (r *Run) describeHall(reserves map[string]int) string {
+	most, total, seatID := 0, 0, ""
 	for _, row := range r.Rows {
 		for _, seat := range row.SeatIDs {
-			total += asked[seat]
-			if asked[seat] > most {
-				most, best = asked[seat], seat
+			total += reserves[seat]
+			if reserves[seat] > most {
+				most, seatID = reserves[seat], seat
 			}
 		}
 	}
 	if most == 0 {
-		return "No seat was asked for."
+		return "No seat was requested."
 	}
-	return fmt.Sprintf("The hall from above; the darker a seat, the more often it was asked for. The most wanted was %s, %s times; on average a seat was asked for %.1f times.",
-		best, Count(most), float64(total)/float64(r.Summary.Seats))
+	return fmt.Sprintf("The hall from above. The darker a seat, the more often it was requested: %s most often, %s times; a seat on average, %.1f times.",
+		seatID, Count(most), float64(total)/float64(r.Summary.Seats))
 }

@@ -13,37 +13,38 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"booking/functions/cmd/rush/internal/history"
-	"booking/functions/cmd/rush/internal/storm"
+	"booking/functions/cmd/internal/chart"
+	"booking/functions/cmd/rush/internal/client"
+	"booking/functions/cmd/rush/internal/load"
 	"booking/functions/internal/seatplan"
 	"booking/seatlock/oracle"
 )
 
-// broken is a short run in which a seat was sold to two.
-func broken() *Run {
-	sale := func(user string, at time.Duration) history.Call {
-		return history.Call{Status: 200, Due: at, Call: oracle.Call{Op: oracle.Buy, Event: "gala", Seats: []string{"1A"}, User: user,
+// brokenRun is a short run in which a seat was sold to two buyers.
+func brokenRun() *Run {
+	sale := func(user string, at time.Duration) client.Call {
+		return client.Call{Status: 200, Due: at, Call: oracle.Call{Op: oracle.Buy, Event: "gala", Seats: []string{"1A"}, User: user,
 			Sent: at, Answered: at + 25*time.Millisecond, Outcome: oracle.Done}}
 	}
 	r := &Run{
-		Calls:     []history.Call{sale("<ann>", time.Second), sale("bob", 2*time.Second)},
-		Sightings: []storm.Sighting{{At: time.Second, Held: 1}, {At: 2 * time.Second, Sold: 2}},
-		Rows:      []seatplan.Row{{Label: "1", SeatIDs: []string{"1A", "1B"}}},
+		Calls:   []client.Call{sale("<ann>", time.Second), sale("bob", 2*time.Second)},
+		Samples: []load.Sample{{At: time.Second, Held: 1}, {At: 2 * time.Second, Sold: 2}},
+		Rows:    []seatplan.Row{{Label: "1", SeatIDs: []string{"1A", "1B"}}},
 	}
-	r.Summary = Summary{Seed: 7, Seats: 2, Users: 2, Came: 2, Sold: 2}
-	r.Summary.Fill(r, 3*time.Second)
+	r.Summary = Summary{Seed: 7, Seats: 2, Users: 2, Arrived: 2, Sold: 2}
+	r.Summarize(3 * time.Second)
 	r.Summary.Oracle.Findings = []oracle.Finding{{Promise: oracle.OneBuyer, Seat: oracle.SeatID{Event: "gala", Seat: "1A"},
 		Calls: []oracle.Call{r.Calls[0].Call, r.Calls[1].Call}}}
 	return r
 }
 
-func TestWhatIsBrokenIsToldWithItsProof(t *testing.T) {
+func TestReport_ShowsFindings(t *testing.T) {
 	t.Parallel()
-	r := broken()
+	r := brokenRun()
 	var text bytes.Buffer
 	r.Summary.Write(&text)
 	require.Contains(t, text.String(), "Sold out after 2.0 s")
-	require.Contains(t, text.String(), "a promise is BROKEN 1 times:\nbroken: a seat has at most one buyer, ever")
+	require.Contains(t, text.String(), "promises BROKEN: 1.\nbroken: a seat has at most one buyer, ever")
 	require.Contains(t, text.String(), "buy 1A by <ann>: done")
 
 	dir := filepath.Join(t.TempDir(), "a", "report")
@@ -54,72 +55,72 @@ func TestWhatIsBrokenIsToldWithItsProof(t *testing.T) {
 	require.Contains(t, string(page), "buy 1A by &lt;ann&gt;: done")
 }
 
-func TestARunThatSawNothingHasNoPictures(t *testing.T) {
+func TestWritePage_OmitsChartsOfNothing(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	r := &Run{Summary: Summary{Seats: 2, CutShort: true}}
-	r.Summary.Fill(r, time.Second)
+	r := &Run{Summary: Summary{Seats: 2, Interrupted: true}}
+	r.Summarize(time.Second)
 	require.NoError(t, r.WritePage(dir))
 	files, err := os.ReadDir(dir)
 	require.NoError(t, err)
 	require.Len(t, files, 1)
 }
 
-func TestTheGeneratorSaysWhenItWasTheLimit(t *testing.T) {
+func TestGenerator_WarnsIfItIsTheBottleneck(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		g    Generator
 		want string
 	}{
-		{Generator{LateP99: 3, WaitP99: 0.1}, ""},
-		{Generator{LateP99: 50, WaitP99: 50}, "The generator itself was late"},
-		{Generator{LateP99: 3, WaitP99: 50}, "Requests waited for a connection"},
+		{Generator{DelayP99: 3, WaitP99: 0.1}, ""},
+		{Generator{DelayP99: 50, WaitP99: 50}, "rush itself was late"},
+		{Generator{DelayP99: 3, WaitP99: 50}, "Calls waited for a free connection"},
 	} {
-		c.g.Judge()
-		require.Contains(t, c.g.Limit, c.want)
-		require.Equal(t, c.want == "", c.g.Limit == "")
+		c.g.warn()
+		require.Contains(t, c.g.Warning, c.want)
+		require.Equal(t, c.want == "", c.g.Warning == "")
 	}
 }
 
-func TestTicksAreFewAndRound(t *testing.T) {
+func TestRoundTicks_AreFew(t *testing.T) {
 	t.Parallel()
 	for last, want := range map[float64][]string{
 		1: {"1"}, 12: {"1", "2", "4", "6", "8", "10", "12"}, 40: {"1", "5", "10", "15", "20", "25", "30", "35", "40"}, 2500: {"1", "500", "1,000", "1,500", "2,000", "2,500"},
 	} {
 		var labels []string
-		for _, tick := range (upTo{1, last}).Ticks(0, 0) {
+		for _, tick := range (roundTicks{1, last}).Ticks(0, 0) {
 			labels = append(labels, tick.Label)
 		}
 		require.Equal(t, want, labels, last)
 	}
 }
 
-// place is where a word of a picture is: x from the left, y from below.
-type place struct{ x, y float64 }
+// position is that of a text in a chart: x from the left, y from below.
+type position struct{ x, y float64 }
 
-// words returns the words of a picture, by their text.
-func words(t *testing.T, svg []byte) map[string]place {
+// texts returns the positions of all texts in a chart.
+func texts(t *testing.T, svg []byte) map[string]position {
 	t.Helper()
-	found := map[string]place{}
+	found := map[string]position{}
 	for _, m := range regexp.MustCompile(`<text x="([\d.]+)" y="-([\d.]+)"[^>]*>([^<]+)</text>`).FindAllSubmatch(svg, -1) {
 		x, err := strconv.ParseFloat(string(m[1]), 64)
 		require.NoError(t, err)
 		y, err := strconv.ParseFloat(string(m[2]), 64)
 		require.NoError(t, err)
-		found[string(m[3])] = place{x, y}
+		found[string(m[3])] = position{x, y}
 	}
 	return found
 }
 
-func TestHeat_NamesSeatsBelowTheStage(t *testing.T) {
+func TestHallChart_NamesSeatsBelowTheStage(t *testing.T) {
 	t.Parallel()
 	plan, err := seatplan.Parse("1-16:A-P,17:A-C")
 	require.NoError(t, err)
 	r := &Run{Rows: plan.Rows()}
-	p, high := r.heat(map[string]int{"1H": 40, "17A": 3})
-	text, err := svg(p, wide, high, "hall", "")
+	p, height := r.hallChart(map[string]int{"1H": 40, "17A": 3})
+	text, err := chart.SVG(p, chartWidth, height, "hall", "")
 	require.NoError(t, err)
-	at := words(t, text)
+	at := texts(t, text)
 	for _, names := range []string{"A B C D E F G H I J K L M N O P", "17 16 15 14 13 12 11 10 9 8 7 6 5 4 3 2 1 Stage"} {
 		list := strings.Fields(names)
 		for i, name := range list {
@@ -134,19 +135,19 @@ func TestHeat_NamesSeatsBelowTheStage(t *testing.T) {
 			}
 		}
 	}
-	require.Contains(t, at, "asked for 40 times")
+	require.Contains(t, at, "requested 40 times")
 }
 
-func TestHeat_TakesAnyPlan(t *testing.T) {
+func TestHallChart_DrawsAnyPlan(t *testing.T) {
 	t.Parallel()
 	for _, seats := range []string{"1:A", "BOX:1-2,1-3:A-H", "1-9:1", "1-400:A-Z", "R:" + strings.Repeat("x", 63), "1-2:1-900"} {
 		plan, err := seatplan.Parse(seats)
 		require.NoError(t, err)
 		r := &Run{Rows: plan.Rows()}
-		p, high := r.heat(nil)
-		text, err := svg(p, wide, high, "hall", "")
+		p, height := r.hallChart(nil)
+		text, err := chart.SVG(p, chartWidth, height, "hall", "")
 		require.NoError(t, err)
-		require.Contains(t, words(t, text), "Stage", seats)
+		require.Contains(t, texts(t, text), "Stage", seats)
 	}
 }
 
@@ -165,17 +166,17 @@ func luminance(t *testing.T, colour string) float64 {
 	return channel(16, 0.2126) + channel(8, 0.7152) + channel(0, 0.0722)
 }
 
-// Each line of a picture has another colour in the dark, or contrasts with that ground
-// as it is. The seats of the hall have an outline that does.
-func TestSVG_CanBeReadInTheDark(t *testing.T) {
+// On a dark background, each colour is replaced or has enough contrast. The seats of the
+// hall have an outline with enough contrast.
+func TestCharts_AreReadableInTheDark(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	require.NoError(t, broken().WritePage(dir))
-	pictures, err := filepath.Glob(filepath.Join(dir, "*.svg"))
+	require.NoError(t, brokenRun().WritePage(dir))
+	charts, err := filepath.Glob(filepath.Join(dir, "*.svg"))
 	require.NoError(t, err)
-	require.Len(t, pictures, 5)
-	ground := luminance(t, "161B22")
-	for _, name := range pictures {
+	require.Len(t, charts, 5)
+	background := luminance(t, "161B22")
+	for _, name := range charts {
 		text, err := os.ReadFile(name)
 		require.NoError(t, err)
 		style, drawing, found := strings.Cut(string(text), "</style>")
@@ -185,7 +186,7 @@ func TestSVG_CanBeReadInTheDark(t *testing.T) {
 			if strings.Contains(style, `[style*="`+m[0]+`"]`) || m[1] == "fill" && strings.HasSuffix(name, "hall.svg") {
 				continue
 			}
-			contrast := (luminance(t, m[2]) + 0.05) / (ground + 0.05)
+			contrast := (luminance(t, m[2]) + 0.05) / (background + 0.05)
 			require.Greater(t, contrast, 3.0, "%s in %s", m[0], filepath.Base(name))
 		}
 	}
@@ -197,20 +198,20 @@ func TestSVG_CanBeReadInTheDark(t *testing.T) {
 
 func TestSummary_ExplainsRareAnswers(t *testing.T) {
 	t.Parallel()
-	r := broken()
+	r := brokenRun()
 	text := func() string {
 		var b bytes.Buffer
 		r.Summary.Write(&b)
 		return b.String()
 	}
 	require.NotContains(t, text(), "took no effect")
-	for _, outcome := range []oracle.Outcome{oracle.NotRun, oracle.Unknown, history.Unexpected} {
-		r.Summary.Latencies = []LatencyLine{{Op: oracle.Buy, Outcome: outcome}}
-		require.Regexp(t, `(?m)^ `+string(outcome)+`: it (took no|may have taken) effect`, text())
+	for _, answer := range []oracle.Outcome{oracle.NotRun, oracle.Unknown, client.Unexpected} {
+		r.Summary.Latencies = []LatencyLine{{Op: oracle.Buy, Answer: answer}}
+		require.Regexp(t, `(?m)^ `+string(answer)+`: it (took no|may have taken) effect`, text())
 	}
 }
 
-func TestCount(t *testing.T) {
+func TestCount_SeparatesThousands(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, "7", Count(7))
 	require.Equal(t, "1,000", Count(1000))

@@ -10,54 +10,53 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
 
-	"booking/functions/cmd/rush/internal/history"
+	"booking/functions/cmd/rush/internal/client"
 	"booking/seatlock/oracle"
 )
 
-// shown is how many findings are told in full.
-const shown = 10
+// maxFindings is how many findings a report shows. The JSON has all.
+const maxFindings = 10
 
-// Answer is a word of the table, and what it means.
+// Answer is a word in the column "answer".
 type Answer struct {
-	Outcome oracle.Outcome
+	Name    oracle.Outcome
 	Meaning string
 }
 
-// Answers are all of them.
+// Answers explains all answers.
 var Answers = []Answer{
 	{oracle.Done, "it took effect"},
-	{oracle.Refused, "it took no effect: the seats are another's, or the hold is over"},
-	{oracle.NotRun, "it took no effect: no connection, 503 unavailable, or a look that got no seat map"},
+	{oracle.Refused, "it took no effect: another user has the seats, or the hold has ended"},
+	{oracle.NotRun, "it took no effect: no connection, 503 unavailable, or no seat map"},
 	{oracle.Unknown, "it may have taken effect: no answer, 503 outcome_unknown, or another 5xx"},
-	{history.Unexpected, "it took no effect, and no buyer of these should get it: a redirect, or another 4xx"},
+	{client.Unexpected, "it took no effect: a redirect or a 4xx that no simulated buyer should get"},
 }
 
-// Explained returns the answers of the run that do not explain themselves.
+// Explained returns the answers of the run that are neither done nor refused.
 func (s *Summary) Explained() []Answer {
 	var answers []Answer
 	for _, a := range Answers[2:] {
-		if slices.ContainsFunc(s.Latencies, func(l LatencyLine) bool { return l.Outcome == a.Outcome }) {
+		if slices.ContainsFunc(s.Latencies, func(l LatencyLine) bool { return l.Answer == a.Name }) {
 			answers = append(answers, a)
 		}
 	}
 	return answers
 }
 
-// Write tells a person how the run went.
+// Write writes the summary as text.
 func (s *Summary) Write(w io.Writer) {
 	fmt.Fprintln(w)
-	if s.CutShort {
-		fmt.Fprintf(w, "Cut short after %.1f s, when %s of %s buyers had come.\n", s.Seconds, Count(s.Came), Count(s.Users))
+	if s.Interrupted {
+		fmt.Fprintf(w, "Interrupted after %.1f s, when %s of %s buyers had arrived.\n", s.Seconds, Count(s.Arrived), Count(s.Users))
 	}
-	fmt.Fprintf(w, "%s\n", s.Outcome())
-	fmt.Fprintf(w, "%s\n\n", s.Throughput())
+	fmt.Fprintf(w, "%s\n%s\n\n", s.Outcome(), s.Throughput())
 	t := table.NewWriter()
 	t.SetStyle(table.StyleLight)
 	t.Style().Options = table.OptionsNoBordersAndSeparators
 	t.Style().Format.Header = text.FormatDefault
-	t.AppendHeader(table.Row{"ms since due", "answer", "requests", "p50", "p90", "p99", "p99.9", "max"})
+	t.AppendHeader(table.Row{"latency, ms", "answer", "calls", "p50", "p90", "p99", "p99.9", "max"})
 	for _, l := range s.Latencies {
-		t.AppendRow(table.Row{l.Op, l.Outcome, Count(l.Count), figure(l.P50), figure(l.P90), figure(l.P99), figure(l.P999), figure(l.Max)})
+		t.AppendRow(table.Row{l.Op, l.Answer, Count(l.Count), round(l.P50), round(l.P90), round(l.P99), round(l.P999), round(l.Max)})
 	}
 	var columns []table.ColumnConfig
 	for n := 3; n <= 8; n++ {
@@ -66,89 +65,88 @@ func (s *Summary) Write(w io.Writer) {
 	t.SetColumnConfigs(columns)
 	fmt.Fprintln(w, t.Render())
 	for _, a := range s.Explained() {
-		fmt.Fprintf(w, " %s: %s\n", a.Outcome, a.Meaning)
+		fmt.Fprintf(w, " %s: %s\n", a.Name, a.Meaning)
 	}
 	fmt.Fprintln(w)
 	if s.Unexpected != "" {
-		fmt.Fprintf(w, "Not every answer was expected; the first that was not: %s\n", s.Unexpected)
+		fmt.Fprintf(w, "The first unexpected answer: %s\n", s.Unexpected)
 	}
 	for _, line := range s.Generator.Sentences() {
 		fmt.Fprintln(w, line)
 	}
 	fmt.Fprintln(w, s.Oracle.Sentence())
 	for i, f := range s.Oracle.Findings {
-		if i == shown {
-			fmt.Fprintf(w, "… and %s more; -json has them all.\n", Count(len(s.Oracle.Findings)-shown))
+		if i == maxFindings {
+			fmt.Fprintf(w, "… and %s more; -json shows all.\n", Count(len(s.Oracle.Findings)-maxFindings))
 			break
 		}
 		fmt.Fprintln(w, f)
 	}
 }
 
-// Outcome says what became of the hall.
+// Outcome says how many seats were sold.
 func (s *Summary) Outcome() string {
+	wanted := fmt.Sprintf("The most wanted seat was requested %s times.", Count(s.MostWanted))
 	switch {
 	case s.SoldOut != nil:
-		return fmt.Sprintf("Sold out after %.1f s: all %s seats, %s buyers came; the most wanted seat was asked for %s times.",
-			*s.SoldOut, Count(s.Seats), Count(s.Came), Count(s.Contested))
+		return fmt.Sprintf("Sold out after %.1f s: %s seats, %s buyers. %s", *s.SoldOut, Count(s.Seats), Count(s.Arrived), wanted)
 	case s.Held > 0:
-		return fmt.Sprintf("%s of %s seats were sold, and %s are still held; the most wanted seat was asked for %s times.",
-			Count(s.Sold), Count(s.Seats), Count(s.Held), Count(s.Contested))
+		return fmt.Sprintf("Sold %s of %s seats, and %s are still held. %s", Count(s.Sold), Count(s.Seats), Count(s.Held), wanted)
 	}
-	return fmt.Sprintf("%s of %s seats were sold; the most wanted seat was asked for %s times.", Count(s.Sold), Count(s.Seats), Count(s.Contested))
+	return fmt.Sprintf("Sold %s of %s seats. %s", Count(s.Sold), Count(s.Seats), wanted)
 }
 
-// Throughput says how many requests there were.
+// Throughput says how many calls there were, and which faults.
 func (s *Summary) Throughput() string {
-	line := fmt.Sprintf("%s requests in %.1f s: %s a second, %s in the busiest.", Count(s.Requests), s.Seconds, Count(int(s.PerSecond)), Count(s.BusiestSecond))
-	if len(s.Strikes) > 0 {
-		var told []string
-		for _, strike := range s.Strikes {
-			told = append(told, fmt.Sprintf("%s at %.1f s", strike.Fault, strike.At))
+	line := fmt.Sprintf("%s calls in %.1f s: %s per second on average, %s in the busiest second.", Count(s.Calls), s.Seconds, Count(int(s.PerSecond)), Count(s.BusiestSecond))
+	if len(s.Faults) > 0 {
+		var faults []string
+		for _, f := range s.Faults {
+			faults = append(faults, fmt.Sprintf("%s at %.1f s", f.Name, f.At))
 		}
-		line += " Redis met " + strings.Join(told, ", ") + "."
+		line += " Faults of Redis: " + strings.Join(faults, ", ") + "."
 	}
 	return line
 }
 
-// Sentences say how well the generator kept up.
+// Sentences say how well rush kept up with the load.
 func (g *Generator) Sentences() []string {
-	line := fmt.Sprintf("Generator: 99 %% of requests left within %s ms of when they were due (the latest %s ms), and had a connection %s ms later; it took %.1f s of CPU",
-		figure(g.LateP99), figure(g.LateMax), figure(g.WaitP99), g.CPUSeconds)
-	if g.ServiceSeconds > 0 {
-		line += fmt.Sprintf(", the service %.1f s", g.ServiceSeconds)
+	cpu := fmt.Sprintf("CPU time: rush %.1f s", g.CPUSeconds)
+	if g.ServiceCPUSeconds > 0 {
+		cpu += fmt.Sprintf(", the service %.1f s", g.ServiceCPUSeconds)
 	}
-	lines := []string{line + "."}
-	if g.Limit != "" {
-		lines = append(lines, g.Limit)
+	lines := []string{fmt.Sprintf("Generator: calls were up to %s ms late (p99; max %s ms), and then waited up to %s ms for a connection (p99). %s.",
+		round(g.DelayP99), round(g.DelayMax), round(g.WaitP99), cpu)}
+	if g.Warning != "" {
+		lines = append(lines, g.Warning)
 	}
 	return lines
 }
 
-// Sentence is the verdict.
+// Sentence says whether a promise was broken.
 func (v *Verdict) Sentence() string {
+	if n := len(v.Findings); n > 0 {
+		return fmt.Sprintf("Oracle: %s calls judged, promises BROKEN: %s.", Count(v.Judged), Count(n))
+	}
 	left := ""
 	switch {
 	case v.Tried > 0:
-		left = fmt.Sprintf(", each of the %s seats that are left can be reserved", Count(v.Tried))
+		left = fmt.Sprintf(" All %s seats that are left can be reserved.", Count(v.Tried))
 	case v.Untried > 0:
-		left = fmt.Sprintf(", %s seats that are left were not tried", Count(v.Untried))
+		left = fmt.Sprintf(" The %s seats that are left were not tried.", Count(v.Untried))
 	}
-	if len(v.Findings) == 0 {
-		return fmt.Sprintf("Oracle: %s calls judged, no promise broken: each of the %s seats that a buyer was told is sold is that buyer's%s.", Count(v.Judged), Count(v.Sales), left)
-	}
-	return fmt.Sprintf("Oracle: %s calls judged, and a promise is BROKEN %s times:", Count(v.Judged), Count(len(v.Findings)))
+	return fmt.Sprintf("Oracle: %s calls judged, no promise broken. Each of the %s seats confirmed as sold belongs to its buyer.%s", Count(v.Judged), Count(v.Confirmed), left)
 }
 
-// figure is a number of milliseconds with as many digits as are of use.
-func figure(ms float64) string {
+// round formats milliseconds with two decimals, or none from 10 on.
+func round(ms float64) string {
 	if ms < 10 {
 		return strconv.FormatFloat(ms, 'f', 2, 64)
 	}
 	return strconv.FormatFloat(ms, 'f', 0, 64)
 }
 
-// Count is a number with its thousands apart.
+// Count formats n with commas between thousands.
 func Count(n int) string {
 	s := strconv.Itoa(n)
 	for i := len(s) - 3; i > 0; i -= 3 {

@@ -1,6 +1,4 @@
-// Package plan makes, of a seed, a hall and the people who want to sit in it: when
-// each comes, what each wants, and how each behaves.
-package plan
+package load
 
 import (
 	"cmp"
@@ -11,21 +9,21 @@ import (
 	"time"
 )
 
-// Options say what people are like. Shares are of all users, from 0 to 1.
+// Options describe the buyers. Shares are of all buyers, from 0 to 1.
 type Options struct {
 	Seed     uint64
 	Users    int
-	Arrivals time.Duration // from the first to the last
-	Peak     float64       // how many times as many come in the first moment as in a late one
-	Zipf     float64       // exponent of how much seats are wanted, over 1
-	Think    time.Duration // between hold and payment, on average
-	Hold     time.Duration // how long a hold is thought to last
+	Arrivals time.Duration // from the first arrival to the last
+	Peak     float64       // rate of arrivals at the start, as a multiple of the late rate
+	Zipf     float64       // exponent of the popularity of seats, over 1
+	Think    time.Duration // from hold to payment, on average
+	Hold     time.Duration // the hold time that buyers expect
 
 	Groups, Abandon, Dawdle, Twice, Hoard, Cheat float64
 	MaxGroup                                     int
 }
 
-// Kind is what becomes of a buyer's hold.
+// Kind is how a buyer behaves.
 type Kind string
 
 // The kinds.
@@ -37,24 +35,24 @@ const (
 	Cheat     Kind = "buys what another holds"
 )
 
-// Buyer is one person.
+// Buyer is one simulated user.
 type Buyer struct {
 	User    string
 	Kind    Kind
-	Arrives time.Duration // since the doors opened
-	Seats   int           // side by side
-	Think   time.Duration
-	Twice   bool // presses every button twice
-	Tries   int  // before going home
+	Arrives time.Duration // since the on-sale opened
+	Seats   int           // how many the buyer wants, next to each other
+	Think   time.Duration // from hold to payment
+	Twice   bool          // sends each call twice
+	Tries   int           // before the buyer gives up
 	seed    [2]uint64
 }
 
-// Rand returns the source of whatever the buyer decides on the way.
+// Rand returns the source of the buyer's later decisions.
 func (b *Buyer) Rand() *rand.Rand { return rand.New(rand.NewPCG(b.seed[0], b.seed[1])) }
 
-// Buyers returns everybody who comes, the first first. The same options give the
+// NewBuyers returns all buyers in the order of arrival. The same Options give the
 // same buyers.
-func Buyers(o Options) []Buyer {
+func NewBuyers(o Options) []Buyer {
 	r := rand.New(rand.NewPCG(o.Seed, 0))
 	buyers := make([]Buyer, o.Users)
 	for i := range buyers {
@@ -78,8 +76,8 @@ func Buyers(o Options) []Buyer {
 	return buyers
 }
 
-// arrival draws from a Poisson process, given how many come in all: its rate falls
-// from the peak to 1 with a tenth of the time that arrivals last.
+// arrival draws from a Poisson process with a given number of arrivals. Its rate
+// falls from Peak to 1, with a time constant of a tenth of Arrivals.
 func (o Options) arrival(r *rand.Rand) time.Duration {
 	for {
 		at := r.Float64()
@@ -91,14 +89,14 @@ func (o Options) arrival(r *rand.Rand) time.Duration {
 
 func (o Options) kind(r *rand.Rand) Kind {
 	at := r.Float64()
-	for _, share := range []struct {
-		of   float64
-		kind Kind
+	for _, k := range []struct {
+		share float64
+		kind  Kind
 	}{{o.Abandon, Abandoner}, {o.Dawdle, Dawdler}, {o.Hoard, Hoarder}, {o.Cheat, Cheat}} {
-		if at < share.of {
-			return share.kind
+		if at < k.share {
+			return k.kind
 		}
-		at -= share.of
+		at -= k.share
 	}
 	return Payer
 }

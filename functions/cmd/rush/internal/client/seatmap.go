@@ -12,25 +12,24 @@ import (
 	"net/url"
 	"time"
 
-	"booking/functions/cmd/rush/internal/history"
 	"booking/seatlock"
 	"booking/seatlock/oracle"
 )
 
-// Map is the seats that were not available.
+// Map lists the seats that are not available.
 type Map struct {
-	Taken      map[string]bool
+	Taken      map[string]bool // held or sold
 	Held, Sold []string
 }
 
-// ErrNotMap means that an answer with status 200 can't be read as a seat map.
+// ErrNotMap means that an answer with status 200 is not a seat map.
 var ErrNotMap = errors.New("not a seat map")
 
-// StatusError is an answer whose status is not 200.
+// StatusError is an answer with another status than 200.
 type StatusError struct {
-	Path     string // that was asked for, below the service's address
+	Path     string
 	Status   int
-	Location string // that it redirects to; mostly empty
+	Location string // the target of a redirect; empty without one
 }
 
 func newStatusError(path string, resp *http.Response) StatusError {
@@ -38,46 +37,47 @@ func newStatusError(path string, resp *http.Response) StatusError {
 }
 
 func (e StatusError) Error() string {
-	s := fmt.Sprintf("GET %s is answered %d %s", e.Path, e.Status, http.StatusText(e.Status))
+	s := fmt.Sprintf("GET %s returns %d %s", e.Path, e.Status, http.StatusText(e.Status))
 	if e.Location != "" {
 		s += " to " + e.Location
 	}
 	return s
 }
 
-// hall is the last Map that was read. Everybody is shown the same one for a while,
-// so that it is read once; each person loads it all the same.
-type hall struct {
+// cachedMap is the last Map that was decoded. The service sends the same map to all
+// buyers for a while. So each buyer's call is made, but equal bodies are decoded once.
+type cachedMap struct {
 	etag string
-	seen Map
+	Map
 }
 
-// Look asks for the seat map when that is due; false where none came.
-func (c *Client) Look(ctx context.Context, user string, due time.Duration) (Map, bool) {
-	due, ok := c.take(ctx, due)
+// SeatMap gets the seat map for a user, when that is due. It returns false if it got
+// none.
+func (c *Client) SeatMap(ctx context.Context, user string, due time.Duration) (Map, bool) {
+	due, ok := c.acquire(ctx, due)
 	if !ok {
 		return Map{}, false
 	}
-	defer func() { <-c.slots }()
-	call := history.Call{Due: due, Call: oracle.Call{Op: history.Look, Event: c.event, User: user, Sent: c.Now()}}
-	m, status, err := c.get()
+	defer c.release()
+	call := Call{Due: due, Call: oracle.Call{Op: SeatMap, Event: c.event, User: user, Sent: c.Now()}}
+	m, status, err := c.getMap()
 	call.Answered, call.Status, call.Outcome = c.Now(), status, oracle.Done
 	if err != nil {
 		call.Outcome = oracle.NotRun
 	}
-	c.log.Add(call)
+	c.Log.add(call)
 	return m, err == nil
 }
 
-// Watch asks for the seat map out of turn, and notes nothing. Its error wraps a
-// *url.Error where no answer came, a StatusError, or ErrNotMap.
-func (c *Client) Watch() (Map, error) {
-	m, _, err := c.get()
+// Observe gets the seat map at once and records no call. Its error wraps a *url.Error
+// if no answer came, a StatusError, or ErrNotMap.
+func (c *Client) Observe() (Map, error) {
+	m, _, err := c.getMap()
 	return m, err
 }
 
-func (c *Client) get() (Map, int, error) {
-	req, err := http.NewRequest(http.MethodGet, c.mapURL(), nil)
+func (c *Client) getMap() (Map, int, error) {
+	req, err := http.NewRequest(http.MethodGet, c.url+"/seats?event_id="+url.QueryEscape(c.event), nil)
 	if err != nil {
 		return Map{}, 0, err
 	}
@@ -89,25 +89,25 @@ func (c *Client) get() (Map, int, error) {
 	defer func() { _ = resp.Body.Close() }()
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {
-		return Map{}, resp.StatusCode, fmt.Errorf("the answer of GET /seats breaks off: %w", err)
+		return Map{}, resp.StatusCode, fmt.Errorf("the answer to GET /seats breaks off: %w", err)
 	}
 	if resp.StatusCode != http.StatusOK {
 		return Map{}, resp.StatusCode, newStatusError("/seats", resp)
 	}
-	m, err := c.read(resp.Header, body)
+	m, err := c.decode(resp.Header, body)
 	if err != nil {
-		err = fmt.Errorf("the answer of GET /seats is %w: %w", ErrNotMap, err)
+		err = fmt.Errorf("the answer to GET /seats is %w: %w", ErrNotMap, err)
 	}
 	return m, resp.StatusCode, err
 }
 
-// read reads a body whose ETag is new, and remembers what it says.
-func (c *Client) read(header http.Header, body []byte) (Map, error) {
+// decode decodes a body, unless its ETag is that of the cached map.
+func (c *Client) decode(header http.Header, body []byte) (Map, error) {
 	etag := header.Get("ETag")
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if etag != "" && etag == c.hall.etag {
-		return c.hall.seen, nil
+	if etag != "" && etag == c.cache.etag {
+		return c.cache.Map, nil
 	}
 	if header.Get("Content-Encoding") == "gzip" {
 		unzipped, err := gzip.NewReader(bytes.NewReader(body))
@@ -133,13 +133,13 @@ func (c *Client) read(header http.Header, body []byte) (Map, error) {
 			m.Held = append(m.Held, s.SeatID)
 		}
 	}
-	c.hall.etag, c.hall.seen = etag, m
+	c.cache = cachedMap{etag, m}
 	return m, nil
 }
 
-// Seat asks for one seat. Its error is a StatusError where the service has none of
-// that id, or can't say.
-func (c *Client) Seat(seat string) error {
+// CheckSeat gets one seat and records no call. It returns a StatusError if the
+// service does not have the seat, or can't answer.
+func (c *Client) CheckSeat(seat string) error {
 	path := "/seats/" + url.PathEscape(seat)
 	resp, err := c.http.Get(c.url + path + "?event_id=" + url.QueryEscape(c.event))
 	if err != nil {

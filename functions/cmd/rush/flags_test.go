@@ -1,0 +1,130 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"booking/functions/cmd/rush/internal/client"
+	"booking/seatlock/oracle"
+)
+
+func TestRush_RefusesBadFlagsInOneSentence(t *testing.T) {
+	t.Parallel()
+	full := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, `{"event_id":"gala","seats":[{"seat_id":"1A","status":"Sold"}]}`)
+	}))
+	t.Cleanup(full.Close)
+	otherPlan := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/seats" {
+			http.NotFound(w, r)
+			return
+		}
+		fmt.Fprint(w, `{"event_id":"gala","seats":[]}`)
+	}))
+	t.Cleanup(otherPlan.Close)
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"-seat", "5"}, "flag provided but not defined: -seat; rush -help lists the flags"},
+		{[]string{"-users", "many"}, `invalid value "many" for flag -users`},
+		{[]string{"http://localhost:8080"}, `"http://localhost:8080" is not a flag`},
+		{[]string{"-users", "0"}, "-users is 0: want a number from 1 to 200000"},
+		{[]string{"-seats", "-3"}, "-seats is -3: want a number from 1 to 100000"},
+		{[]string{"-seats", "4"}, "-max-group is 6, but there are 4 seats: lower -max-group or add seats"},
+		{[]string{"-seats", "4", "-plan", "1:A-D"}, "-seats and -plan exclude each other"},
+		{[]string{"-plan", "1-0:A"}, "-plan has a fault at character 1"},
+		{[]string{"-zipf", "1"}, "-zipf is 1: want a number from 1.01 to 10"},
+		{[]string{"-groups", "1.5"}, "-groups is 1.5: want a number from 0 to 1"},
+		{[]string{"-groups", "NaN"}, "-groups is NaN: want a number from 0 to 1"},
+		{[]string{"-abandon", "0.6", "-hoard", "0.6"}, "add up to 1.27: want at most 1"},
+		{[]string{"-duration", "1ms"}, "-duration is 1ms: want a duration from 1s to 1h0m0s"},
+		{[]string{"-hold", "10ms"}, "-hold is 10ms: want a duration from 1s to 15m"},
+		{[]string{"-chaos", "fire"}, `-chaos has "fire": want kill, stall or flush, comma-separated`},
+		{[]string{"-chaos", "kill", "-url", "http://localhost:1"}, "-chaos applies only to a service that rush starts"},
+		{[]string{"-url", "localhost:8080"}, `-url is "localhost:8080": want an address like http://localhost:8080`},
+		{[]string{"-event", "a b"}, `-event is "a b"`},
+		{[]string{"-url", full.URL}, "set -event to a new event"},
+		{[]string{"-url", otherPlan.URL}, otherPlan.URL + " has no seat 1M: it has another seat plan; set -plan to its SEAT_PLAN"},
+	} {
+		t.Run(strings.Join(c.args, " "), func(t *testing.T) {
+			t.Parallel()
+			status, stdout, stderr := rush(t.Context(), c.args...)
+			require.Equal(t, statusUsage, status)
+			require.Empty(t, stdout)
+			require.Contains(t, stderr, c.want)
+			require.Equal(t, 1, strings.Count(stderr, "\n"), stderr)
+		})
+	}
+}
+
+func TestCheckTarget_NamesCauseAndFix(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name   string
+		answer http.HandlerFunc // nil if nothing listens
+		path   string           // in -url
+		want   string
+	}{
+		{"Down", nil, "", `connection refused; start the service there, or set -url to another address`},
+		{"APathOfTheService", http.NotFound, "/docs",
+			"/docs returns no seat map: GET /seats returns 404 Not Found; set -url to the address that has the path /seats, like http://localhost:8080"},
+		{"Unavailable", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) }, "",
+			"GET /seats returns 503 Service Unavailable; run rush again when its /readyz returns 200"},
+		{"Redirected", func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "https://tickets.example.com/seats", http.StatusFound)
+		}, "",
+			"GET /seats returns 302 Found to https://tickets.example.com/seats; set -url to the address that it redirects to"},
+		{"AnotherSite", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<!doctype html>") }, "",
+			"the answer to GET /seats is not a seat map: invalid character '<' looking for beginning of value; set -url to the address that has the path /seats"},
+		{"CutOff", func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Content-Length", "10") }, "",
+			"the answer to GET /seats breaks off: unexpected EOF; run rush again"},
+		{"SeatUnavailable", func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path != "/seats" {
+				w.WriteHeader(http.StatusServiceUnavailable)
+			}
+			fmt.Fprint(w, `{"seats":[]}`)
+		}, "", "does not return seat 1M: GET /seats/1M returns 503 Service Unavailable; run rush again when its /readyz returns 200"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			server := httptest.NewServer(c.answer)
+			t.Cleanup(server.Close)
+			if c.answer == nil {
+				server.Close()
+			}
+			status, stdout, stderr := rush(t.Context(), "-url", server.URL+c.path)
+			require.Equal(t, statusUsage, status)
+			require.Empty(t, stdout)
+			require.Contains(t, stderr, c.want)
+			require.NotContains(t, stderr, "%!")
+			require.Equal(t, 1, strings.Count(stderr, "\n"), stderr)
+		})
+	}
+}
+
+func TestRush_NeedsAURLInAPod(t *testing.T) {
+	t.Parallel()
+	for _, set := range []string{"KUBERNETES_SERVICE_HOST", "K_SERVICE"} {
+		var stdout, stderr bytes.Buffer
+		env := func(name string) string { return map[string]string{set: "10.0.0.1"}[name] }
+		require.Equal(t, statusUsage, realMain(t.Context(), nil, env, &stdout, &stderr))
+		require.Equal(t, "rush: -url is missing: in a pod, rush does not start a service; set -url to the service's address\n", stderr.String())
+	}
+}
+
+func TestRush_ExplainsFlagsAndAnswers(t *testing.T) {
+	t.Parallel()
+	status, stdout, _ := rush(t.Context(), "-help")
+	require.Equal(t, statusKept, status)
+	require.Contains(t, stdout, "-users")
+	for _, answer := range []oracle.Outcome{oracle.Done, oracle.Refused, oracle.NotRun, oracle.Unknown, client.Unexpected} {
+		require.Regexp(t, `(?m)^  `+string(answer)+`: `, stdout)
+	}
+}

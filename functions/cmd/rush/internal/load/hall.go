@@ -1,0 +1,113 @@
+package load
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+
+	"booking/functions/internal/seatplan"
+)
+
+// Hall is the seats of a plan, in rows and by popularity.
+type Hall struct {
+	Rows   []seatplan.Row
+	Seats  []string // the most popular first
+	places map[string]place
+}
+
+type place struct{ row, number int }
+
+// SeatPlan returns a SEAT_PLAN with that many seats, in rows of at most 26.
+func SeatPlan(seats int) string {
+	width := min(26, int(math.Ceil(math.Sqrt(0.6*float64(seats)))))
+	rows, rest := seats/width, seats%width
+	letter := func(n int) string { return string(rune('A' + n - 1)) }
+	s := fmt.Sprintf("1-%d:A-%s", rows, letter(width))
+	if rest > 0 {
+		s += fmt.Sprintf(",%d:A-%s", rows+1, letter(rest))
+	}
+	return s
+}
+
+// NewHall reads a SEAT_PLAN. The middle of the first row is the most popular.
+func NewHall(seatPlan string) (*Hall, error) {
+	p, err := seatplan.Parse(seatPlan)
+	if err != nil {
+		return nil, err
+	}
+	h := &Hall{Rows: p.Rows(), places: map[string]place{}}
+	for r, row := range h.Rows {
+		for n, id := range row.SeatIDs {
+			h.places[id] = place{r, n}
+			h.Seats = append(h.Seats, id)
+		}
+	}
+	distance := func(id string) float64 {
+		p := h.places[id]
+		return math.Hypot(float64(p.row)/2, float64(p.number)-float64(len(h.Rows[p.row].SeatIDs)-1)/2)
+	}
+	slices.SortStableFunc(h.Seats, func(a, b string) int { return cmp.Compare(distance(a), distance(b)) })
+	return h, nil
+}
+
+// Chooser chooses seats as one buyer does: popular ones more often.
+type Chooser struct {
+	hall *Hall
+	zipf *rand.Zipf
+}
+
+// NewChooser returns a Chooser that draws from r. exponent is Zipf's, over 1.
+func (h *Hall) NewChooser(r *rand.Rand, exponent float64) *Chooser {
+	// The offset of 20 makes about 20 seats equally popular. Without it, nearly all
+	// buyers would want one seat.
+	return &Chooser{h, rand.NewZipf(r, exponent, 20, uint64(len(h.Seats)-1))}
+}
+
+// draws is how many places a buyer tries before taking the next block that is free.
+const draws = 6
+
+// Choose returns n seats that are not taken, next to each other if there are such
+// seats. It returns nil if fewer than n are left.
+func (c *Chooser) Choose(n int, taken map[string]bool) []string {
+	for range draws {
+		p := c.hall.places[c.hall.Seats[c.zipf.Uint64()]]
+		if block := c.block(p, n, taken); block != nil {
+			return block
+		}
+	}
+	first := int(c.zipf.Uint64())
+	var apart []string
+	for i := range c.hall.Seats {
+		id := c.hall.Seats[(first+i)%len(c.hall.Seats)]
+		if taken[id] {
+			continue
+		}
+		if block := c.block(c.hall.places[id], n, taken); block != nil {
+			return block
+		}
+		if len(apart) < n {
+			apart = append(apart, id)
+		}
+	}
+	if len(apart) < n {
+		return nil
+	}
+	return apart
+}
+
+// block returns n free seats next to each other, p among them, or nil.
+func (c *Chooser) block(p place, n int, taken map[string]bool) []string {
+	row := c.hall.Rows[p.row].SeatIDs
+	for from := p.number; from >= max(0, p.number-n+1); from-- {
+		if from+n > len(row) {
+			continue
+		}
+		block := row[from : from+n]
+		if !slices.ContainsFunc(block, func(id string) bool { return taken[id] }) {
+			return slices.Clone(block)
+		}
+	}
+	return nil
+}

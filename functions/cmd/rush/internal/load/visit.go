@@ -1,0 +1,139 @@
+package load
+
+import (
+	"context"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"booking/functions/cmd/rush/internal/client"
+	"booking/seatlock/oracle"
+)
+
+// Mean times between a buyer's actions. Each is drawn from half of it to one and a
+// half times it.
+const (
+	browseDelay  = 3 * time.Second / 2 // from the seat map to the choice of seats
+	refusalDelay = time.Second         // from a refusal to the next look at the seat map
+	noSeatsDelay = 2 * time.Second     // until the next look, if no seats are free or the map failed
+)
+
+// A call whose outcome is not known is sent up to maxAttempts times. The first retry
+// comes after retryDelay, each later one after twice the delay before it.
+const (
+	maxAttempts = 7
+	retryDelay  = 100 * time.Millisecond
+)
+
+// visit is what one buyer does from arrival to leaving.
+type visit struct {
+	*Load
+	*Buyer
+	onSale context.Context
+	rand   *rand.Rand
+}
+
+// after returns a random time about d from now.
+func (v *visit) after(d time.Duration) time.Duration {
+	return v.Client.Now() + d/2 + time.Duration(v.rand.Float64()*float64(d))
+}
+
+// run looks at the seat map, chooses and reserves, until the buyer is done or gives up.
+func (v *visit) run(ctx context.Context) {
+	v.rand = v.Rand()
+	chooser := v.Hall.NewChooser(v.rand, v.Zipf)
+	due := v.Arrives
+	for range v.Tries {
+		m, ok := v.Client.SeatMap(v.onSale, v.User, due)
+		switch {
+		case v.onSale.Err() != nil:
+			return
+		case !ok:
+			due = v.after(noSeatsDelay)
+			continue
+		case len(m.Sold) == len(v.Hall.Seats):
+			return
+		case v.Kind == Cheat && len(m.Held) > 0:
+			v.cheat(ctx, m)
+			return
+		}
+		seats := chooser.Choose(v.Seats, m.Taken)
+		if seats == nil {
+			due = v.after(noSeatsDelay)
+			continue
+		}
+		if v.send(v.onSale, oracle.Reserve, seats, v.after(browseDelay)).Outcome == oracle.Done && v.finish(ctx, seats) {
+			return
+		}
+		due = v.after(refusalDelay)
+	}
+}
+
+// finish does what the buyer does with held seats. It returns false if the buyer was
+// too late to buy them and wants to choose again.
+func (v *visit) finish(ctx context.Context, seats []string) bool {
+	switch v.Kind {
+	case Abandoner:
+		if v.rand.IntN(2) == 0 {
+			v.send(ctx, oracle.Release, seats, v.Client.Now()+v.Think)
+		}
+		return true
+	case Hoarder:
+		v.hoard(ctx, seats)
+		return true
+	}
+	bought := v.send(ctx, oracle.Buy, seats, v.Client.Now()+v.Think)
+	v.Think = min(v.Think, v.Hold/2) // a dawdler pays in time on the second try
+	return bought.Outcome == oracle.Done || ctx.Err() != nil
+}
+
+// hoard holds up to two more groups of seats, extends all holds once, and releases
+// them at the end.
+func (v *visit) hoard(ctx context.Context, seats []string) {
+	held := [][]string{seats}
+	chooser := v.Hall.NewChooser(v.rand, v.Zipf)
+	for range 2 {
+		m, ok := v.Client.SeatMap(v.onSale, v.User, v.after(browseDelay))
+		if !ok {
+			break
+		}
+		if more := chooser.Choose(v.Seats, m.Taken); more != nil && v.send(v.onSale, oracle.Reserve, more, v.after(browseDelay)).Outcome == oracle.Done {
+			held = append(held, more)
+		}
+	}
+	begun := v.Client.Now()
+	for _, group := range held {
+		v.send(ctx, oracle.Extend, group, max(begun+v.Hold/3, v.Client.Now()))
+	}
+	for _, group := range held {
+		v.send(ctx, oracle.Release, group, max(begun+v.Hold, v.Client.Now()))
+	}
+}
+
+// cheat tries to buy a seat that another user holds.
+func (v *visit) cheat(ctx context.Context, m client.Map) {
+	v.send(ctx, oracle.Buy, []string{m.Held[v.rand.IntN(len(m.Held))]}, v.after(browseDelay))
+}
+
+// send makes a call, twice at once if the buyer does that. It repeats a call of which
+// the outcome is not known.
+func (v *visit) send(ctx context.Context, op oracle.Op, seats []string, due time.Duration) client.Call {
+	var call client.Call
+	for n := range maxAttempts {
+		second := make(chan client.Call, 1)
+		if v.Twice && n == 0 {
+			go func() { second <- v.Client.Send(ctx, op, slices.Clone(seats), v.User, due) }()
+		} else {
+			second <- client.Call{}
+		}
+		call = v.Client.Send(ctx, op, seats, v.User, due)
+		if other := <-second; other.Outcome == oracle.Done {
+			call = other
+		}
+		if call.Op == "" || call.Outcome == oracle.Done || call.Outcome == oracle.Refused || call.Answer() == client.Unexpected {
+			return call
+		}
+		due = v.after(retryDelay << n)
+	}
+	return call
+}
