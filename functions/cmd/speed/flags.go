@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// options are what the flags say.
+// options are the values of the flags.
 type options struct {
 	rounds, connections, seats int
 	duration                   time.Duration
@@ -21,60 +21,61 @@ type options struct {
 	svg                        string
 }
 
-// errUsage is the error of what the caller has to put right.
-type errUsage struct{ sentence string }
+// usageError is an error that the caller can fix: by other flags, or by installing a
+// program.
+type usageError struct{ message string }
 
-func (e errUsage) Error() string { return e.sentence }
+func (e usageError) Error() string { return e.message }
 
-func wrong(format string, args ...any) error { return errUsage{fmt.Sprintf(format, args...)} }
+func usageErrorf(format string, args ...any) error { return usageError{fmt.Sprintf(format, args...)} }
 
-// parse reads the flags. Its errors are an errUsage, or flag.ErrHelp once it has
-// written the help.
+// parse reads the flags. It returns a usageError, or flag.ErrHelp after it has written
+// the help.
 func parse(args []string, help io.Writer) (*options, error) {
 	o := &options{}
 	f := flag.NewFlagSet("speed", flag.ContinueOnError)
 	f.SetOutput(io.Discard)
-	f.IntVar(&o.rounds, "rounds", 5, "how often each server is loaded with each workload; the medians count")
-	f.DurationVar(&o.duration, "duration", 3*time.Second, "how long a round loads a server")
-	f.IntVar(&o.connections, "connections", 128, "how many requests are under way, each on a connection of its own")
-	names := f.String("workloads", "win,lose,status", "what is asked for, joined by commas")
-	f.IntVar(&o.seats, "seats", 0, "compare a hall of so many seats that are held with one of a thousand (10 million take 3.2 GB and some minutes)")
+	f.IntVar(&o.rounds, "rounds", 5, "rounds per workload; the result is their median")
+	f.DurationVar(&o.duration, "duration", 3*time.Second, "how long each round loads each server")
+	f.IntVar(&o.connections, "connections", 128, "number of connections, each with one call at a time")
+	names := f.String("workloads", "win,lose,status", "workloads, comma-separated")
+	f.IntVar(&o.seats, "seats", 0, "also compare an event with this many held seats with one that has 1,000 (10 million need 3.2 GB and some minutes)")
 	f.BoolVar(&o.json, "json", false, "write the result as JSON")
-	f.StringVar(&o.svg, "svg", "", "draw the cost of a request into this `file`")
+	f.StringVar(&o.svg, "svg", "", "draw the CPU time per call into this `file`")
 	if err := f.Parse(args); errors.Is(err, flag.ErrHelp) {
-		fmt.Fprintln(help, "speed measures what a request costs, beside a server that does nothing.")
+		fmt.Fprintln(help, "speed measures the CPU time of a call, and compares it with a server that does nothing.")
 		f.SetOutput(help)
 		f.PrintDefaults()
 		return nil, err
 	} else if err != nil {
-		return nil, wrong("%v; speed -help lists the flags", err)
+		return nil, usageErrorf("%v; speed -help lists the flags", err)
 	}
 	if f.NArg() > 0 {
-		return nil, wrong("%q is no flag; speed -help lists them", f.Arg(0))
+		return nil, usageErrorf("%q is not a flag; speed -help lists the flags", f.Arg(0))
 	}
 	for _, number := range []struct {
 		name           string
 		got, low, high int
 	}{{"rounds", o.rounds, 1, 1000}, {"connections", o.connections, 1, 10_000}} {
 		if number.got < number.low || number.got > number.high {
-			return nil, wrong("-%s is %d: want a number from %d to %d", number.name, number.got, number.low, number.high)
+			return nil, usageErrorf("-%s is %d: want a number from %d to %d", number.name, number.got, number.low, number.high)
 		}
 	}
 	if o.seats != 0 && (o.seats < fewSeats || o.seats > 100_000_000) {
-		return nil, wrong("-seats is %d: want a number from %d to 100000000, or 0", o.seats, fewSeats)
+		return nil, usageErrorf("-seats is %d: want a number from %d to 100000000, or 0", o.seats, fewSeats)
 	}
 	if o.duration < 100*time.Millisecond || o.duration > time.Hour {
-		return nil, wrong("-duration is %v: want a time from 100ms to 1h", o.duration)
+		return nil, usageErrorf("-duration is %v: want a duration from 100ms to 1h", o.duration)
 	}
 	if dir := filepath.Dir(o.svg); o.svg != "" {
 		if _, err := os.Stat(dir); err != nil {
-			return nil, wrong("-svg is %s: %v; name a file in a directory that exists", o.svg, err)
+			return nil, usageErrorf("-svg is %s: %v; set it to a file in an existing directory", o.svg, err)
 		}
 	}
 	for name := range strings.SplitSeq(*names, ",") {
 		i := slices.IndexFunc(workloads, func(w workload) bool { return w.name == name })
 		if i < 0 {
-			return nil, wrong("-workloads has %q: want win, lose or status, joined by commas", name)
+			return nil, usageErrorf("-workloads has %q: want win, lose or status, comma-separated", name)
 		}
 		o.workloads = append(o.workloads, workloads[i])
 	}

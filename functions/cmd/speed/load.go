@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"slices"
 	"strconv"
 	"sync"
@@ -15,49 +16,47 @@ import (
 	"time"
 )
 
-// workload is what a round asks a server for.
+// workload is a kind of call.
 type workload struct {
-	name string
-	want int // the status that the service answers
-	// next appends the n-th request of a run to buf.
-	next func(buf []byte, run string, n int64) []byte
+	name   string
+	status int // of the service's answer
+	// next appends the n-th HTTP request of the load id to buf.
+	next func(buf []byte, id string, n int64) []byte
 }
 
-var workloads = []workload{
-	{"win", 200, func(buf []byte, run string, n int64) []byte { // each takes a seat that nobody had
-		return appendReserve(buf, fmt.Appendf(nil, `{"seat_id":"S%s-%d","user_id":"user_%d"}`, run, n, n))
-	}},
-	{"lose", 409, func(buf []byte, _ string, n int64) []byte { // each asks for a seat that somebody holds
+// The workloads. Each win reserves a free seat, each lose a seat that another user holds.
+var (
+	win = workload{"win", http.StatusOK, func(buf []byte, id string, n int64) []byte {
+		return appendReserve(buf, fmt.Appendf(nil, `{"seat_id":"S%s-%d","user_id":"user_%d"}`, id, n, n))
+	}}
+	lose = workload{"lose", http.StatusConflict, func(buf []byte, _ string, n int64) []byte {
 		return appendReserve(buf, fmt.Appendf(nil, `{"seat_id":"H%d","user_id":"user_%d"}`, n%fewSeats, n))
-	}},
-	{"status", 200, func(buf []byte, _ string, n int64) []byte {
+	}}
+	status = workload{"status", http.StatusOK, func(buf []byte, _ string, n int64) []byte {
 		return fmt.Appendf(buf, "GET /seats/H%d HTTP/1.1\r\nHost: speed\r\n\r\n", n%fewSeats)
-	}},
-}
+	}}
+	workloads = []workload{win, lose, status}
+)
 
 func appendReserve(buf, body []byte) []byte {
 	buf = fmt.Appendf(buf, "POST /reserve HTTP/1.1\r\nHost: speed\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n", len(body))
 	return append(buf, body...)
 }
 
-// latencies of a load, ascending.
-type latencies []time.Duration
-
-func (l latencies) at(share float64) time.Duration { return l[int(share*float64(len(l)-1))] }
-
-// load is a closed loop: each connection asks again as soon as it is answered.
+// load is a closed loop: each connection sends its next call when it has the answer to
+// the previous one.
 type load struct {
-	workload
 	addr        string // of the server
-	want        int    // the status that each answer must have
-	run         string // what makes the seats of this load its own
+	id          string // is part of the seat IDs of win
+	next        func(buf []byte, id string, n int64) []byte
+	status      int // that each answer must have
 	connections int
 	duration    time.Duration
-	requests    int64 // at most; any number where 0
+	calls       int64 // limit of calls; 0 is no limit
 }
 
-// put loads the server. It returns how long each answer took.
-func (l load) put(ctx context.Context) (latencies, error) {
+// run returns the latencies of all calls, sorted.
+func (l load) run(ctx context.Context) ([]time.Duration, error) {
 	var conns []net.Conn
 	defer func() {
 		for _, conn := range conns {
@@ -74,52 +73,52 @@ func (l load) put(ctx context.Context) (latencies, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, l.duration)
 	defer cancel()
-	var asked atomic.Int64
+	var sent atomic.Int64
 	var all sync.WaitGroup
-	took, errs := make([]latencies, l.connections), make([]error, l.connections)
+	latencies, errs := make([][]time.Duration, l.connections), make([]error, l.connections)
 	for i, conn := range conns {
-		all.Go(func() { took[i], errs[i] = l.askOn(ctx, conn, &asked) })
+		all.Go(func() { latencies[i], errs[i] = l.runOn(ctx, conn, &sent) })
 	}
 	all.Wait()
 	for _, err := range errs {
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", l.name, err)
+			return nil, err
 		}
 	}
-	sorted := slices.Concat(took...)
+	sorted := slices.Concat(latencies...)
 	slices.Sort(sorted)
 	return sorted, nil
 }
 
-// patience is how long an answer may take.
-const patience = time.Minute
+// timeout is how long speed waits for an answer.
+const timeout = time.Minute
 
-func (l load) askOn(ctx context.Context, conn net.Conn, asked *atomic.Int64) (took latencies, err error) {
+func (l load) runOn(ctx context.Context, conn net.Conn, sent *atomic.Int64) (latencies []time.Duration, err error) {
 	var buf []byte
 	answers := bufio.NewReader(conn)
 	for ctx.Err() == nil {
-		n := asked.Add(1)
-		if l.requests > 0 && n > l.requests {
-			return took, nil
+		n := sent.Add(1)
+		if l.calls > 0 && n > l.calls {
+			break
 		}
-		buf = l.next(buf[:0], l.run, n-1)
+		buf = l.next(buf[:0], l.id, n-1)
 		start := time.Now()
-		if len(took)%64 == 0 { // now and then is enough
-			_ = conn.SetDeadline(start.Add(patience))
+		if len(latencies)%64 == 0 { // setting a deadline costs CPU time
+			_ = conn.SetDeadline(start.Add(timeout))
 		}
 		if _, err := conn.Write(buf); err != nil {
 			return nil, err
 		}
-		if err := readAnswer(answers, l.want); err != nil {
+		if err := readAnswer(answers, l.status); err != nil {
 			return nil, err
 		}
-		took = append(took, time.Since(start))
+		latencies = append(latencies, time.Since(start))
 	}
-	return took, nil
+	return latencies, nil
 }
 
-// readAnswer reads an answer of HTTP that says its length, and throws it away. It is
-// as little work as that can be, for the machine is needed by the servers.
+// readAnswer reads an HTTP answer with a Content-Length, and drops it. It does less
+// than net/http, because it shares the CPUs with the servers.
 func readAnswer(r *bufio.Reader, want int) error {
 	status, length := 0, -1
 	for {
@@ -133,7 +132,7 @@ func readAnswer(r *bufio.Reader, want int) error {
 		}
 		if status == 0 {
 			if len(line) < len("HTTP/1.1 200") {
-				return fmt.Errorf("%q is no answer of HTTP", line)
+				return fmt.Errorf("%q is not HTTP", line)
 			}
 			status, _ = strconv.Atoi(string(line[9:12]))
 		} else if text, ok := bytes.CutPrefix(line, []byte("Content-Length: ")); ok {
@@ -143,7 +142,7 @@ func readAnswer(r *bufio.Reader, want int) error {
 		}
 	}
 	if length < 0 {
-		return errors.New("an answer does not say how long it is")
+		return errors.New("an answer has no Content-Length")
 	}
 	if status != want {
 		body := make([]byte, min(length, 1000))
@@ -152,4 +151,9 @@ func readAnswer(r *bufio.Reader, want int) error {
 	}
 	_, err := r.Discard(length)
 	return err
+}
+
+// quantile returns a quantile of sorted times; 0.5 is the median.
+func quantile(sorted []time.Duration, q float64) time.Duration {
+	return sorted[int(q*float64(len(sorted)-1))]
 }

@@ -1,10 +1,10 @@
-// Command speed measures what a request costs, beside a server that does nothing.
+// Command speed measures the CPU time of a call, and compares it with a server that
+// does nothing (the no-op).
 //
-// It starts a redis-server, the service over it, and that server, each a process of
-// its own, and loads them in turn, round by round. What counts is the CPU time that
-// the kernel notes down for them, the service's and Redis' together, and the median
-// of the rounds' ratios: on a machine that has other work to do, both hold where
-// requests a second do not.
+// It starts a redis-server, the service and the no-op as processes with one CPU each,
+// and loads them in turn, round by round. It reads their CPU time from the kernel, and
+// reports the median of the rounds' ratios. Other work on the machine changes the calls
+// per second a lot, but these ratios only a little.
 package main
 
 import (
@@ -27,9 +27,7 @@ const (
 )
 
 func main() {
-	if doesNothing() {
-		return
-	}
+	serveNoopAsChild()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	status := realMain(ctx, os.Args[1:], os.Stdout, os.Stderr)
@@ -37,7 +35,7 @@ func main() {
 	os.Exit(status)
 }
 
-// realMain writes the result to stdout, and all else to stderr.
+// realMain writes the result to stdout, and everything else to stderr.
 func realMain(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	o, err := parse(args, stdout)
 	if errors.Is(err, flag.ErrHelp) {
@@ -50,13 +48,13 @@ func realMain(ctx context.Context, args []string, stdout, stderr io.Writer) int 
 		return statusDone
 	}
 	fmt.Fprintf(stderr, "speed: %v\n", err)
-	if usage := (errUsage{}); errors.As(err, &usage) {
+	if usage := (usageError{}); errors.As(err, &usage) {
 		return statusUsage
 	}
 	return statusFailed
 }
 
-// run measures, and tells the result.
+// run measures, and writes the result.
 func run(ctx context.Context, o *options, stdout, stderr io.Writer) error {
 	result, err := measure(ctx, o, stderr)
 	if ctx.Err() != nil {
@@ -66,11 +64,11 @@ func run(ctx context.Context, o *options, stdout, stderr io.Writer) error {
 		return err
 	}
 	if o.svg != "" {
-		picture, err := chart(result)
+		svg, err := result.chart()
 		if err != nil {
 			return err
 		}
-		if err := os.WriteFile(o.svg, picture, 0o644); err != nil {
+		if err := os.WriteFile(o.svg, svg, 0o644); err != nil {
 			return err
 		}
 	}

@@ -19,24 +19,22 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if doesNothing() { // what speed starts is this very program
-		return
-	}
+	serveNoopAsChild()
 	os.Exit(m.Run())
 }
 
 // speed runs the command.
 func speed(ctx context.Context, args ...string) (status int, stdout, stderr string) {
-	var out, told bytes.Buffer
-	status = realMain(ctx, args, &out, &told)
-	return status, out.String(), told.String()
+	var out, err bytes.Buffer
+	status = realMain(ctx, args, &out, &err)
+	return status, out.String(), err.String()
 }
 
-func TestAShortRun(t *testing.T) {
+func TestSpeed_MeasuresEverything(t *testing.T) {
 	t.Parallel()
 	redistest.Program(t, "redis-server")
-	picture := filepath.Join(t.TempDir(), "cost.svg")
-	args := []string{"-rounds", "2", "-duration", "300ms", "-connections", "4", "-seats", "2000", "-json", "-svg", picture}
+	svgFile := filepath.Join(t.TempDir(), "cost.svg")
+	args := []string{"-rounds", "2", "-duration", "300ms", "-connections", "4", "-seats", "2000", "-json", "-svg", svgFile}
 	status, stdout, stderr := speed(t.Context(), args...)
 	require.Equal(t, statusDone, status, stderr)
 	require.Contains(t, stderr, "win: 2 rounds of 2 × 300ms")
@@ -44,7 +42,7 @@ func TestAShortRun(t *testing.T) {
 	var r Result
 	require.NoError(t, json.Unmarshal([]byte(stdout), &r))
 	require.Equal(t, 4, r.Connections)
-	require.Regexp(t, `^\d+\.\d+\.\d+$`, r.Machine.Redis)
+	require.Regexp(t, `^(Redis|Valkey) \d+\.\d+\.\d+$`, r.Machine.Redis)
 	for i, name := range []string{"win", "lose", "status"} {
 		c := r.Costs[i]
 		require.Equal(t, name, c.Workload)
@@ -55,18 +53,18 @@ func TestAShortRun(t *testing.T) {
 		require.Equal(t, name, r.Seats.Few[i].Workload)
 		require.Equal(t, name, r.Seats.Many[i].Workload)
 	}
-	require.Positive(t, r.Alone.RoundTripMicros)
+	require.Positive(t, r.Single.RoundTripMicros)
 	require.Positive(t, r.Memory.Idle)
 	require.Positive(t, r.Memory.Last)
 	require.Equal(t, 2000, r.Seats.Held)
-	require.Greater(t, r.Seats.BytesASeat, 50.0, "a key and a member of a sorted set")
-	require.Less(t, r.Seats.BytesASeat, 1000.0)
+	require.Greater(t, r.Seats.BytesPerSeat, 50.0, "a key and a member of a sorted set")
+	require.Less(t, r.Seats.BytesPerSeat, 1000.0)
 
-	svg, err := os.ReadFile(picture)
+	svg, err := os.ReadFile(svgFile)
 	require.NoError(t, err)
 	requireWellFormed(t, svg)
-	require.Contains(t, string(svg), "<title>What a request costs</title>")
-	require.Contains(t, string(svg), "<desc>CPU time a request. win: the service ")
+	require.Contains(t, string(svg), "<title>CPU time per call</title>")
+	require.Contains(t, string(svg), "<desc>CPU time per call. win: service ")
 
 	var text strings.Builder
 	require.NoError(t, r.write(&text))
@@ -85,7 +83,7 @@ func requireWellFormed(t *testing.T, text []byte) {
 	}
 }
 
-func TestBadFlagsAreOneSentence(t *testing.T) {
+func TestSpeed_RefusesBadFlagsInOneSentence(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		args []string
@@ -96,10 +94,10 @@ func TestBadFlagsAreOneSentence(t *testing.T) {
 		{[]string{"-rounds", "0"}, "-rounds is 0: want a number from 1 to 1000"},
 		{[]string{"-connections", "0"}, "-connections is 0: want a number from 1 to 10000"},
 		{[]string{"-seats", "10"}, "-seats is 10: want a number from 1000 to 100000000, or 0"},
-		{[]string{"-duration", "1ms"}, "-duration is 1ms: want a time from 100ms to 1h"},
-		{[]string{"-workloads", "win,draw"}, `-workloads has "draw": want win, lose or status, joined by commas`},
-		{[]string{"http://localhost:8080"}, `"http://localhost:8080" is no flag`},
-		{[]string{"-svg", filepath.Join(t.TempDir(), "no", "cost.svg")}, "no such file or directory; name a file in a directory that exists"},
+		{[]string{"-duration", "1ms"}, "-duration is 1ms: want a duration from 100ms to 1h"},
+		{[]string{"-workloads", "win,draw"}, `-workloads has "draw": want win, lose or status, comma-separated`},
+		{[]string{"http://localhost:8080"}, `"http://localhost:8080" is not a flag`},
+		{[]string{"-svg", filepath.Join(t.TempDir(), "no", "cost.svg")}, "no such file or directory; set it to a file in an existing directory"},
 	} {
 		t.Run(strings.Join(c.args[:1], " "), func(t *testing.T) {
 			t.Parallel()
@@ -112,26 +110,26 @@ func TestBadFlagsAreOneSentence(t *testing.T) {
 	}
 }
 
-func TestAMissingProgramIsOneSentence(t *testing.T) {
+func TestSpeed_NamesAMissingProgram(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	t.Setenv("REDIS_SERVER", "")
 	status, stdout, stderr := speed(t.Context())
 	require.Equal(t, statusUsage, status)
 	require.Empty(t, stdout)
-	require.Equal(t, "speed: redis-server is needed: it is not on the PATH; install it\n", stderr)
+	require.Equal(t, `speed: no redis-server: exec: "redis-server": executable file not found in $PATH; install it, or set REDIS_SERVER to its path`+"\n", stderr)
 }
 
-func TestInterrupted(t *testing.T) {
+func TestSpeed_StopsWithItsContext(t *testing.T) {
 	t.Parallel()
 	redistest.Program(t, "redis-server")
 	ctx, cancel := context.WithCancel(t.Context())
-	told := writerFunc(func(text string) {
+	stderr := writerFunc(func(text string) {
 		if strings.HasPrefix(text, "win: ") {
 			cancel()
 		}
 	})
 	var stdout bytes.Buffer
-	require.Equal(t, statusFailed, realMain(ctx, []string{"-duration", "1h"}, &stdout, told))
+	require.Equal(t, statusFailed, realMain(ctx, []string{"-duration", "1h"}, &stdout, stderr))
 	require.Empty(t, stdout.String())
 }
 
@@ -142,20 +140,19 @@ func (f writerFunc) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func TestHelp(t *testing.T) {
+func TestSpeed_ExplainsItsFlags(t *testing.T) {
 	t.Parallel()
 	status, stdout, _ := speed(t.Context(), "-help")
 	require.Equal(t, statusDone, status)
 	require.Contains(t, stdout, "-connections")
 }
 
-// An answer that is not the expected one is told, never counted.
-func TestAnUnexpectedAnswerFailsTheRun(t *testing.T) {
+func TestReadAnswer_FailsOnAnotherAnswer(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
 		"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 7\r\n\r\nlater…": "want status 200, not 503: late",
-		"HTTP/1.1 200 OK\r\n\r\n": "does not say how long it is",
-		"SSH-2.0-x\r\n":           "is no answer of HTTP",
+		"HTTP/1.1 200 OK\r\n\r\n": "has no Content-Length",
+		"SSH-2.0-x\r\n":           "is not HTTP",
 	} {
 		require.ErrorContains(t, readAnswer(reader(text), 200), want)
 	}

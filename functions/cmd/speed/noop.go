@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -11,37 +10,35 @@ import (
 	"time"
 )
 
-// noopEnv makes a process that has it the server that does nothing.
+// noopEnv is the environment variable that makes a process the no-op. Its value is the
+// port.
 const noopEnv = "SPEED_DOES_NOTHING"
 
-// doesNothing runs that server, where this process is to be it, until its stdin ends,
-// which is when the process that started it is gone. It is false where it is not.
-func doesNothing() bool {
+// serveNoopAsChild does nothing unless this process is a child. Then it runs the no-op
+// and exits when its stdin ends, so the child never outlives its parent.
+func serveNoopAsChild() {
 	port := os.Getenv(noopEnv)
 	if port == "" {
-		return false
+		return
 	}
 	go func() {
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		os.Exit(0)
 	}()
-	server := &http.Server{Addr: net.JoinHostPort("127.0.0.1", port), Handler: noop(), ReadHeaderTimeout: 5 * time.Second}
-	if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
-		fmt.Fprintln(os.Stderr, "speed:", err)
-		os.Exit(statusFailed)
-	}
-	return true
+	server := &http.Server{Addr: net.JoinHostPort("127.0.0.1", port), Handler: noopHandler(), ReadHeaderTimeout: 5 * time.Second}
+	fmt.Fprintln(os.Stderr, "speed:", server.ListenAndServe())
+	os.Exit(statusFailed)
 }
 
-// noop reads requests as any server of JSON has to, and answers them from nothing.
-func noop() http.Handler {
+// noopHandler decodes calls as any JSON server must, and returns a fixed answer.
+func noopHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /reserve", func(w http.ResponseWriter, r *http.Request) {
-		var sent struct {
+		var body struct {
 			SeatID string `json:"seat_id"`
 			UserID string `json:"user_id"`
 		}
-		if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 16<<10)).Decode(&sent); err != nil {
+		if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 16<<10)).Decode(&body); err != nil {
 			w.WriteHeader(http.StatusUnprocessableEntity)
 			return
 		}

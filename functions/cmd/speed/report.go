@@ -8,24 +8,24 @@ import (
 	"time"
 )
 
-// write tells a person, in Markdown, as README.md has it.
+// write writes the result as Markdown.
 func (r *Result) write(w io.Writer) error {
 	m := r.Machine
-	fmt.Fprintf(w, "%d cores of %s, Go %s, Redis %s; %d rounds of %v, %d connections, one CPU for each server; load average %.1f before.\n\n",
+	fmt.Fprintf(w, "%d cores of %s, Go %s, %s; medians of %d rounds of %v, %d connections, one CPU for each server; load average %.1f before.\n\n",
 		m.Cores, m.CPU, m.Go, m.Redis, r.Rounds, time.Duration(r.Seconds*float64(time.Second)), r.Connections, m.Load)
 	t := tabwriter.NewWriter(w, 0, 0, 1, ' ', 0)
-	fmt.Fprintln(t, "| workload\t| service\t| Redis\t| no-op\t| × no-op\t| requests/s\t| p50\t| p99\t| × no-op's p99\t|")
+	fmt.Fprintln(t, "| workload\t| service\t| Redis\t| no-op\t| × no-op\t| calls/s\t| p50\t| p99\t| × no-op's p99\t|")
 	fmt.Fprintln(t, "| ---\t| ---:\t| ---:\t| ---:\t| ---:\t| ---:\t| ---:\t| ---:\t| ---:\t|")
 	for _, c := range r.Costs {
 		fmt.Fprintf(t, "| %s\t| %.1f µs\t| %.1f µs\t| %.1f µs\t| **%.2f**\t| %s\t| %.1f ms\t| %.1f ms\t| %.2f\t|\n", c.Workload,
-			c.ServiceMicros, c.RedisMicros, c.NoopMicros, c.Ratio, count(int(c.RequestsPerSecond)), c.P50Millis, c.P99Millis, c.P99Ratio)
+			c.ServiceMicros, c.RedisMicros, c.NoopMicros, c.Ratio, count(int(c.CallsPerSecond)), c.P50Millis, c.P99Millis, c.P99Ratio)
 	}
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	a := r.Alone
-	fmt.Fprintf(w, "\nOne connection: a reserve takes %.0f µs, the no-op %.0f µs, a PING of Redis %.0f µs; the reserve is %.1f round trips above the no-op.\n",
-		a.ReserveMicros, a.NoopMicros, a.RoundTripMicros, (a.ReserveMicros-a.NoopMicros)/a.RoundTripMicros)
+	s := r.Single
+	fmt.Fprintf(w, "\nOne connection: a reserve takes %.0f µs, the no-op %.0f µs, a PING of Redis %.0f µs. A reserve takes %.1f round trips more than the no-op.\n",
+		s.ReserveMicros, s.NoopMicros, s.RoundTripMicros, (s.ReserveMicros-s.NoopMicros)/s.RoundTripMicros)
 	fmt.Fprintf(w, "Memory of the service: %.1f MiB idle, %.1f MiB after the first round, %.1f MiB after the last.\n",
 		mebibytes(r.Memory.Idle), mebibytes(r.Memory.First), mebibytes(r.Memory.Last))
 	if r.Seats != nil {
@@ -35,8 +35,8 @@ func (r *Result) write(w io.Writer) error {
 }
 
 func (s *Seats) write(w io.Writer) error {
-	fmt.Fprintf(w, "\n%s seats held: %.0f bytes of Redis a seat, and %.0f MiB of transitions; held within %.0f s.\n\n",
-		count(s.Held), s.BytesASeat, mebibytes(int(s.StreamsBytes)), s.FillSeconds)
+	fmt.Fprintf(w, "\n%s seats held: %.0f bytes of Redis per seat, and %.0f MiB for streams. Holding them took %.0f s.\n\n",
+		count(s.Held), s.BytesPerSeat, mebibytes(int(s.StreamBytes)), s.FillSeconds)
 	t := tabwriter.NewWriter(w, 0, 0, 1, ' ', 0)
 	fmt.Fprintf(t, "| workload\t| × no-op with %s held\t| with %s held\t| ratio\t| Redis, %s\t| Redis, %s\t|\n",
 		count(fewSeats), count(s.Held), count(fewSeats), count(s.Held))
@@ -51,7 +51,7 @@ func (s *Seats) write(w io.Writer) error {
 
 func mebibytes(n int) float64 { return float64(n) / (1 << 20) }
 
-// count is a number with its thousands apart.
+// count formats n with commas between thousands.
 func count(n int) string {
 	s := strconv.Itoa(n)
 	for i := len(s) - 3; i > 0; i -= 3 {
