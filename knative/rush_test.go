@@ -13,8 +13,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// bounding reports a Job that may run for ever, or again and again, or that does not
-// say how much it sends, and where to.
+// bounding reports a Job without a deadline, one that is retried, and one that does not
+// set its target, users, rate and duration.
 func bounding(s set) (faults []error) {
 	for _, j := range all[batchv1.Job](s) {
 		fault := func(format string, args ...any) {
@@ -24,12 +24,12 @@ func bounding(s set) (faults []error) {
 			fault("it has no deadline")
 		}
 		if j.Spec.BackoffLimit == nil || *j.Spec.BackoffLimit != 0 || j.Spec.Template.Spec.RestartPolicy != corev1.RestartPolicyNever {
-			fault("it starts again when it has failed")
+			fault("it is retried after a failure")
 		}
 		for _, c := range j.Spec.Template.Spec.Containers {
 			for _, flag := range []string{"-url=", "-users=", "-rate=", "-duration="} {
 				if !slices.ContainsFunc(c.Args, func(arg string) bool { return strings.HasPrefix(arg, flag) }) {
-					fault("%s is not given", flag)
+					fault("%s is not set", flag)
 				}
 			}
 		}
@@ -37,14 +37,13 @@ func bounding(s set) (faults []error) {
 	return faults
 }
 
-// The Job's command reads its arguments, and goes as far as asking the service, which
-// is not there.
-func TestRushAcceptsItsArguments(t *testing.T) {
+// rush accepts the Job's flags, and fails because nothing listens at its target.
+func TestRushJob_HasValidFlags(t *testing.T) {
 	t.Parallel()
 	jobs := all[batchv1.Job](rendering(t, rush))
 	require.Len(t, jobs, 1)
 	c := jobs[0].Spec.Template.Spec.Containers[0]
-	require.Empty(t, c.Command, "the image's own is rush")
+	require.Empty(t, c.Command, "the image's entry point is rush")
 	args := slices.Clone(c.Args)
 	for i, arg := range args {
 		if strings.HasPrefix(arg, "-url=") {
@@ -58,5 +57,5 @@ func TestRushAcceptsItsArguments(t *testing.T) {
 	cmd.Env = []string{"KUBERNETES_SERVICE_HOST=10.0.0.1"}
 	out, _ = cmd.CombinedOutput()
 	require.Equal(t, 2, cmd.ProcessState.ExitCode(), string(out))
-	require.Contains(t, string(out), "http://127.0.0.1:1 gives no seat map")
+	require.Contains(t, string(out), "http://127.0.0.1:1 returns no seat map")
 }
