@@ -48,7 +48,7 @@ func (*sentBody) Close() error { return nil }
 
 // What the functions themselves cost, without a network and without Redis.
 func BenchmarkHandler(b *testing.B) {
-	handler, err := functions.Handler("", functions.Needs{Locker: instantLocker{}, Rules: api.Rules{MaxSeats: 10}}, readiness.New(nil))
+	handler, err := functions.Handler("", functions.Deps{Locker: instantLocker{}, Rules: api.Rules{MaxSeats: 10}}, readiness.New(nil))
 	require.NoError(b, err)
 	for _, call := range []struct {
 		name, method, path, body string

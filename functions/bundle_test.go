@@ -34,13 +34,13 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// testBundle is a served table of functions. Every answer that it gives is
-// checked against the OpenAPI document.
+// testBundle serves the functions. It checks each response against the OpenAPI document.
 type testBundle struct {
-	needs   functions.Needs
-	handler http.Handler
-	monitor *readiness.Monitor
-	router  routers.Router
+	deps       functions.Deps
+	middleware []functions.Middleware
+	handler    http.Handler
+	monitor    *readiness.Monitor
+	router     routers.Router
 }
 
 func setup(t *testing.T, r *redistest.Redis, target string) *testBundle {
@@ -57,7 +57,7 @@ func setupClient(t *testing.T, client *redis.Client, target string, opt seatlock
 	ctx, cancel := context.WithCancel(t.Context())
 	t.Cleanup(cancel)
 	go b.monitor.Run(ctx)
-	b.needs = functions.Needs{Locker: locker, Rules: rules, Streams: changes.Options{Stop: b.monitor.Stop()}}
+	b.deps = functions.Deps{Locker: locker, Rules: rules, Streams: changes.Options{Stop: b.monitor.Stop()}}
 	b.serve(t, target)
 
 	source, err := os.ReadFile("docs/openapi.json")
@@ -70,23 +70,24 @@ func setupClient(t *testing.T, client *redis.Client, target string, opt seatlock
 	return b
 }
 
-// serve serves what b.needs is by now.
+// serve applies b.deps and b.middleware.
 func (b *testBundle) serve(t *testing.T, target string) {
 	t.Helper()
-	handler, err := functions.Handler(target, b.needs, b.monitor)
+	handler, err := functions.Handler(target, b.deps, b.monitor, b.middleware...)
 	require.NoError(t, err)
 	b.handler = handler
 }
 
-type answer struct {
+// response is a recorded response.
+type response struct {
 	status int
 	header http.Header
 	body   string
 }
 
-// do sends a request and checks the answer, and a request that succeeds, against
-// the document.
-func (b *testBundle) do(t *testing.T, req *http.Request) answer {
+// do sends a request. It checks the response, and a request that succeeds, against the
+// document.
+func (b *testBundle) do(t *testing.T, req *http.Request) response {
 	t.Helper()
 	var sent []byte
 	if req.Body != nil {
@@ -97,7 +98,7 @@ func (b *testBundle) do(t *testing.T, req *http.Request) answer {
 	}
 	rec := httptest.NewRecorder()
 	b.handler.ServeHTTP(rec, req)
-	got := answer{rec.Code, rec.Header(), rec.Body.String()}
+	got := response{rec.Code, rec.Header(), rec.Body.String()}
 	require.Equal(t, []string{"nosniff"}, got.header["X-Content-Type-Options"])
 	require.Equal(t, []string{"no-referrer"}, got.header["Referrer-Policy"])
 	require.Len(t, got.header["Content-Security-Policy"], 1)
@@ -121,55 +122,55 @@ func (b *testBundle) do(t *testing.T, req *http.Request) answer {
 	return got
 }
 
-func (b *testBundle) get(t *testing.T, path string) answer {
+func (b *testBundle) get(t *testing.T, path string) response {
 	t.Helper()
 	return b.do(t, httptest.NewRequest(http.MethodGet, path, nil))
 }
 
-func (b *testBundle) post(t *testing.T, path, body string) answer {
+func (b *testBundle) post(t *testing.T, path, body string) response {
 	t.Helper()
 	req := httptest.NewRequest(http.MethodPost, path, strings.NewReader(body))
 	req.Header.Set("Content-Type", "application/json")
 	return b.do(t, req)
 }
 
-// problem asserts that an answer is the problem of status and code, and returns
-// its members.
-func (a answer) problem(t *testing.T, status int, code string) map[string]any {
+// problem asserts that r is the problem of status and code. It returns its members.
+func (r response) problem(t *testing.T, status int, code string) map[string]any {
 	t.Helper()
-	require.Equal(t, status, a.status, a.body)
-	require.Equal(t, "application/problem+json", a.header.Get("Content-Type"))
+	require.Equal(t, status, r.status, r.body)
+	require.Equal(t, "application/problem+json", r.header.Get("Content-Type"))
 	var p map[string]any
-	require.NoError(t, json.Unmarshal([]byte(a.body), &p))
+	require.NoError(t, json.Unmarshal([]byte(r.body), &p))
 	require.Equal(t, code, p["code"])
 	require.EqualValues(t, status, p["status"])
 	require.Equal(t, "about:blank", p["type"])
 	require.Equal(t, http.StatusText(status), p["title"])
 	require.Regexp(t, `\.$`, p["detail"])
 	if status == http.StatusServiceUnavailable {
-		require.NotEmpty(t, a.header.Get("Retry-After"))
+		require.NotEmpty(t, r.header.Get("Retry-After"))
 	}
 	return p
 }
 
-func (a answer) success(t *testing.T) map[string]any {
+func (r response) success(t *testing.T) map[string]any {
 	t.Helper()
-	require.Equal(t, http.StatusOK, a.status, a.body)
-	require.Equal(t, "application/json", a.header.Get("Content-Type"))
-	require.Contains(t, []string{"no-store", "no-cache"}, a.header.Get("Cache-Control"))
+	require.Equal(t, http.StatusOK, r.status, r.body)
+	require.Equal(t, "application/json", r.header.Get("Content-Type"))
+	require.Contains(t, []string{"no-store", "no-cache"}, r.header.Get("Cache-Control"))
 	var members map[string]any
-	require.NoError(t, json.Unmarshal([]byte(a.body), &members))
+	require.NoError(t, json.Unmarshal([]byte(r.body), &members))
 	return members
 }
 
+// conflicts returns the conflicts of a problem, each as seat and status.
 func conflicts(t *testing.T, problem map[string]any) []string {
 	t.Helper()
-	var named []string
+	var list []string
 	for _, c := range problem["conflicts"].([]any) {
 		seat := c.(map[string]any)
 		_, timed := seat["expires_in_ms"]
 		require.Equal(t, seat["status"] == "Reserved", timed)
-		named = append(named, seat["seat_id"].(string)+" "+seat["status"].(string))
+		list = append(list, seat["seat_id"].(string)+" "+seat["status"].(string))
 	}
-	return named
+	return list
 }

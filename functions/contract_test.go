@@ -344,7 +344,7 @@ func TestFaults(t *testing.T) {
 	t.Run("a panic", func(t *testing.T) {
 		t.Parallel()
 		b := setup(t, redistest.Mini(t), "")
-		handler, err := functions.Handler("reserve", functions.Needs{Rules: api.Rules{MaxSeats: 10}}, b.monitor) // no Locker
+		handler, err := functions.Handler("reserve", functions.Deps{Rules: api.Rules{MaxSeats: 10}}, b.monitor) // no Locker
 		require.NoError(t, err)
 		b.handler = handler
 		b.post(t, "/reserve", body).problem(t, 500, "internal")
@@ -391,7 +391,7 @@ func TestFunctionURLs(t *testing.T) {
 	}
 	t.Run("NoSuchFunction", func(t *testing.T) {
 		t.Parallel()
-		_, err := functions.Handler("refund", functions.Needs{}, readiness.New(nil))
+		_, err := functions.Handler("refund", functions.Deps{}, readiness.New(nil))
 		require.ErrorContains(t, err, "refund")
 	})
 	t.Run("SeatNeedsItsID", func(t *testing.T) {

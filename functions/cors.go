@@ -6,12 +6,12 @@ import (
 	"github.com/rs/cors"
 )
 
-// preflightAge is how long a browser may keep the answer to a preflight, s.
+// preflightAge is how long a browser may cache the response to a preflight, s.
 const preflightAge = 600
 
-// allowing lets the scripts of origins call a function of the method, and read its
-// answers. Cookies stay out: whose request it is, a token or the body says.
-func allowing(origins []string, method string, next http.Handler) http.Handler {
+// withCORS lets scripts of origins call a function of the method and read its responses.
+// It doesn't allow cookies: the token or the body names the user.
+func withCORS(origins []string, method string, next http.Handler) http.Handler {
 	methods := []string{method}
 	if method == http.MethodGet {
 		methods = append(methods, http.MethodHead)

@@ -15,7 +15,7 @@ const shop = "https://tickets.example.com"
 
 // from sends a request as a script of an origin does; a preflight where it asks
 // for a method.
-func (b *testBundle) from(t *testing.T, origin, method, path, asks string) answer {
+func (b *testBundle) from(t *testing.T, origin, method, path, asks string) response {
 	t.Helper()
 	req := httptest.NewRequest(method, path, strings.NewReader(`{"seat_id":"1A","user_id":"ann"}`))
 	req.Header.Set("Content-Type", "application/json")
@@ -27,7 +27,7 @@ func (b *testBundle) from(t *testing.T, origin, method, path, asks string) answe
 	return b.do(t, req)
 }
 
-func allowed(a answer) string { return a.header.Get("Access-Control-Allow-Origin") }
+func allowed(r response) string { return r.header.Get("Access-Control-Allow-Origin") }
 
 func TestOtherOriginsAreShutOut(t *testing.T) {
 	t.Parallel()
@@ -40,7 +40,7 @@ func TestOtherOriginsAreShutOut(t *testing.T) {
 func TestAnOriginIsLetIn(t *testing.T) {
 	t.Parallel()
 	b := setup(t, redistest.Mini(t), "")
-	b.needs.Origins = []string{shop, "http://localhost:3000"}
+	b.deps.Origins = []string{shop, "http://localhost:3000"}
 	b.serve(t, "")
 	t.Run("ToCallAndToRead", func(t *testing.T) {
 		for path, method := range map[string]string{

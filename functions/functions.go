@@ -1,4 +1,5 @@
-// Package functions is the table of the service's functions, and the way to them.
+// Package functions is the table of the service's functions, and the handler that serves
+// them.
 package functions
 
 import (
@@ -22,7 +23,57 @@ import (
 	"booking/functions/seatmap"
 )
 
-// Locker is what all functions together need of seatlock.Locker.
+// Function is one row of the table.
+type Function struct {
+	Name   string   // the value of FUNCTION_TARGET
+	Paths  []string // patterns of http.ServeMux
+	Method string   // POST if it changes seats, GET if it reads them; empty if it does neither
+	Role   Role     // of its callers
+	New    func(Deps) http.Handler
+}
+
+// Role says who may call a function.
+type Role int
+
+// The roles.
+const (
+	RoleAnyone Role = iota
+	RoleBuyer       // a caller that Deps.Authenticate accepts
+)
+
+// Table lists the functions.
+var Table = []Function{
+	{"reserve", []string{"/reserve"}, http.MethodPost, RoleBuyer, func(d Deps) http.Handler { return reserve.New(d.Locker, d.Rules) }},
+	{"buy", []string{"/buy"}, http.MethodPost, RoleBuyer, func(d Deps) http.Handler { return buy.New(d.Locker, d.Rules) }},
+	{"extend", []string{"/extend"}, http.MethodPost, RoleBuyer, func(d Deps) http.Handler { return extend.New(d.Locker, d.Rules) }},
+	{"release", []string{"/release"}, http.MethodPost, RoleBuyer, func(d Deps) http.Handler { return release.New(d.Locker, d.Rules) }},
+	{"seat", []string{"/seats/{seat_id}"}, http.MethodGet, RoleAnyone, func(d Deps) http.Handler { return seat.New(d.Locker, d.Rules) }},
+	{"seatmap", []string{"/seats"}, http.MethodGet, RoleAnyone, func(d Deps) http.Handler { return seatmap.New(d.Locker) }},
+	{"changes", []string{"/changes"}, http.MethodGet, RoleAnyone, func(d Deps) http.Handler { return changes.New(d.Locker, d.Streams) }},
+	{Name: "page", Paths: []string{"/{$}", "/page/{file}"}, Role: RoleAnyone, New: func(d Deps) http.Handler { return page.New(d.Rows) }},
+	{Name: "docs", Paths: []string{"/docs", "/docs/{file}", "/openapi.json"}, Role: RoleAnyone, New: func(Deps) http.Handler { return docs.New() }},
+}
+
+// Names lists the values of FUNCTION_TARGET.
+func Names() []string {
+	names := make([]string, len(Table))
+	for i, f := range Table {
+		names[i] = f.Name
+	}
+	return names
+}
+
+// Deps are the dependencies of the functions.
+type Deps struct {
+	Locker       Locker
+	Rules        api.Rules
+	Rows         []page.Row                      // the hall that the page shows
+	Streams      changes.Options                 // when the streams of changes end, and how many may be open
+	Authenticate func(http.Handler) http.Handler // admits the callers of RoleBuyer; nil admits every caller
+	Origins      []string                        // other origins whose scripts may call
+}
+
+// Locker is the part of seatlock.Locker that the functions use.
 type Locker interface {
 	reserve.Locker
 	buy.Locker
@@ -33,54 +84,13 @@ type Locker interface {
 	changes.Locker
 }
 
-// Needs is what functions are built from.
-type Needs struct {
-	Locker  Locker
-	Rules   api.Rules
-	Rows    []page.Row                      // that the page shows
-	Streams changes.Options                 // when the streams of changes end, and how many there may be
-	Prove   func(http.Handler) http.Handler // who asks for a change; nil where whoever asks is trusted
-	Origins []string                        // whose scripts may call, beside the service's own
-}
-
-// Middleware wraps the handler of a function, by its name.
+// Middleware wraps the handler of the named function.
 type Middleware = func(function string, next http.Handler) http.Handler
 
-// Function is one call of the service.
-type Function struct {
-	Name   string   // what FUNCTION_TARGET calls it
-	Paths  []string // where it is served, as patterns of http.ServeMux
-	Method string   // POST where it changes seats, GET where it tells of them; empty where it does neither
-	New    func(Needs) http.Handler
-}
-
-// Table lists the functions.
-var Table = []Function{
-	{"reserve", []string{"/reserve"}, http.MethodPost, func(n Needs) http.Handler { return reserve.New(n.Locker, n.Rules) }},
-	{"buy", []string{"/buy"}, http.MethodPost, func(n Needs) http.Handler { return buy.New(n.Locker, n.Rules) }},
-	{"extend", []string{"/extend"}, http.MethodPost, func(n Needs) http.Handler { return extend.New(n.Locker, n.Rules) }},
-	{"release", []string{"/release"}, http.MethodPost, func(n Needs) http.Handler { return release.New(n.Locker, n.Rules) }},
-	{"seat", []string{"/seats/{seat_id}"}, http.MethodGet, func(n Needs) http.Handler { return seat.New(n.Locker, n.Rules) }},
-	{"seatmap", []string{"/seats"}, http.MethodGet, func(n Needs) http.Handler { return seatmap.New(n.Locker) }},
-	{"changes", []string{"/changes"}, http.MethodGet, func(n Needs) http.Handler { return changes.New(n.Locker, n.Streams) }},
-	{Name: "page", Paths: []string{"/{$}", "/page/{file}"}, New: func(n Needs) http.Handler { return page.New(n.Rows) }},
-	{Name: "docs", Paths: []string{"/docs", "/docs/{file}", "/openapi.json"}, New: func(Needs) http.Handler { return docs.New() }},
-}
-
-// Names lists what FUNCTION_TARGET may be.
-func Names() []string {
-	names := make([]string, len(Table))
-	for i, f := range Table {
-		names[i] = f.Name
-	}
-	return names
-}
-
-// Handler serves the function that target names at its own paths and at /, or
-// every function where target is empty, each within the middleware, first one
-// outermost; and the probes of monitor either way. Any other path is answered as
-// not found.
-func Handler(target string, needs Needs, monitor *readiness.Monitor, middleware ...Middleware) (http.Handler, error) {
+// Handler serves the function named target at its own paths and at /. If target is empty,
+// it serves every function. It wraps each function in the middleware, the first one
+// outermost. It serves the probes of monitor too, and answers 404 for any other path.
+func Handler(target string, deps Deps, monitor *readiness.Monitor, middleware ...Middleware) (http.Handler, error) {
 	mux := http.NewServeMux()
 	mux.Handle("/healthz", monitor.Healthz())
 	mux.Handle("/readyz", monitor.Readyz())
@@ -91,12 +101,12 @@ func Handler(target string, needs Needs, monitor *readiness.Monitor, middleware 
 			continue
 		}
 		found = true
-		handler := f.New(needs)
-		if f.Method == http.MethodPost && needs.Prove != nil {
-			handler = needs.Prove(handler)
+		handler := f.New(deps)
+		if f.Role != RoleAnyone && deps.Authenticate != nil {
+			handler = deps.Authenticate(handler)
 		}
-		if f.Method != "" && len(needs.Origins) > 0 {
-			handler = allowing(needs.Origins, f.Method, handler)
+		if f.Method != "" && len(deps.Origins) > 0 {
+			handler = withCORS(deps.Origins, f.Method, handler)
 		}
 		for _, wrap := range slices.Backward(middleware) {
 			handler = wrap(f.Name, handler)
@@ -109,14 +119,14 @@ func Handler(target string, needs Needs, monitor *readiness.Monitor, middleware 
 		}
 	}
 	if !found {
-		return nil, fmt.Errorf("no function %q: want one of %v", target, Names())
+		return nil, fmt.Errorf("unknown function %q: want one of %v", target, Names())
 	}
-	return securing(recovering(onlyCleanPaths(mux))), nil
+	return securityHeaders(recoverPanics(rejectUncleanPaths(mux))), nil
 }
 
-// onlyCleanPaths answers a path like //buy as not found, where the mux would
-// redirect to the clean one; and so the targets that are no paths, like OPTIONS' *.
-func onlyCleanPaths(next http.Handler) http.Handler {
+// rejectUncleanPaths answers 404 for a path like //buy, which the mux would redirect to
+// the clean one, and for a target that is not a path, like the * of OPTIONS.
+func rejectUncleanPaths(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if p := r.URL.Path; path.Clean(p) != p || p[0] != '/' {
 			api.NotFound(w, r)
@@ -126,8 +136,8 @@ func onlyCleanPaths(next http.Handler) http.Handler {
 	})
 }
 
-// recovering turns a panic into an answer and a line in the log.
-func recovering(next http.Handler) http.Handler {
+// recoverPanics logs a panic and answers 500.
+func recoverPanics(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {
 			if v := recover(); v != nil {
@@ -135,7 +145,7 @@ func recovering(next http.Handler) http.Handler {
 					panic(v)
 				}
 				slog.ErrorContext(r.Context(), "panic", "value", v, "stack", string(debug.Stack()))
-				api.WriteError(w, r, api.NewProblem(api.CodeInternal, "Something is wrong on our side, and it has been logged."))
+				api.WriteError(w, r, api.Internal())
 			}
 		}()
 		next.ServeHTTP(w, r)

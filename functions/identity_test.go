@@ -9,24 +9,39 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"booking/functions"
 	"booking/functions/internal/auth"
 	"booking/functions/internal/auth/authtest"
 	"booking/seatlock/redistest"
 )
 
-var mutations = []string{"/reserve", "/extend", "/release", "/buy"}
+// mutations returns the paths of the functions that change seats.
+func mutations() (paths []string) {
+	for _, f := range functions.Table {
+		if f.Method == http.MethodPost {
+			paths = append(paths, f.Paths[0])
+		}
+	}
+	return paths
+}
 
-// identify makes the bundle ask for tokens of an issuer.
+// identify makes b require tokens of the issuer that it returns.
 func identify(t *testing.T, b *testBundle) *authtest.Issuer {
 	t.Helper()
 	issuer := authtest.Start(t)
-	b.needs.Prove = auth.New(auth.Options{Issuer: issuer.URL, Audience: authtest.Audience, Timeout: time.Minute}).Middleware
-	b.serve(t, "")
+	identifyBy(t, b, issuer)
 	return issuer
 }
 
-// postAs posts a body with a token; with none where it is empty.
-func (b *testBundle) postAs(t *testing.T, token, path, body string) answer {
+// identifyBy makes b require tokens of issuer.
+func identifyBy(t *testing.T, b *testBundle, issuer *authtest.Issuer) {
+	t.Helper()
+	b.deps.Authenticate = auth.New(auth.Options{Issuer: issuer.URL, Audience: authtest.Audience, Timeout: time.Minute}).Middleware
+	b.serve(t, "")
+}
+
+// postAs posts body with token; an empty token sends none.
+func (b *testBundle) postAs(t *testing.T, token, path, body string) response {
 	t.Helper()
 	req := httptest.NewRequest(http.MethodPost, path, strings.NewReader(body))
 	req.Header.Set("Content-Type", "application/json")
@@ -36,7 +51,7 @@ func (b *testBundle) postAs(t *testing.T, token, path, body string) answer {
 	return b.do(t, req)
 }
 
-func TestTheTokenSaysWhoseTheSeatsAre(t *testing.T) {
+func TestMutations_ActForTheSubjectOfTheToken(t *testing.T) {
 	t.Parallel()
 	redistest.Each(t, func(t *testing.T, r *redistest.Redis) {
 		b := setup(t, r, "")
@@ -44,7 +59,7 @@ func TestTheTokenSaysWhoseTheSeatsAre(t *testing.T) {
 		ann, bob := issuer.Token(t, "ann"), issuer.Token(t, "bob")
 		const seat = `{"seat_id":"1A"}`
 
-		for _, path := range mutations {
+		for _, path := range mutations() {
 			p := b.postAs(t, "", path, `{"seat_id":"1A","user_id":"ann"}`)
 			p.problem(t, 401, "unauthenticated")
 			require.Equal(t, `Bearer realm="booking"`, p.header.Get("WWW-Authenticate"))
@@ -62,7 +77,7 @@ func TestTheTokenSaysWhoseTheSeatsAre(t *testing.T) {
 		b.postAs(t, bob, "/extend", seat).problem(t, 400, "held_by_other")
 		b.postAs(t, bob, "/buy", seat).problem(t, 400, "held_by_other")
 		b.postAs(t, bob, "/release", seat).success(t)
-		require.Equal(t, "Reserved", b.get(t, "/seats/1A").success(t)["status"], "bob has let go of ann's seat")
+		require.Equal(t, "Reserved", b.get(t, "/seats/1A").success(t)["status"], "bob released a seat of ann")
 
 		b.postAs(t, ann, "/extend", `{"seat_id":"1A","user_id":"ann"}`).success(t)
 		require.Equal(t, "ann", b.postAs(t, ann, "/buy", seat).success(t)["user_id"])
@@ -78,14 +93,14 @@ func TestMutations_RefuseLogoutTokens(t *testing.T) {
 	logout := issuer.SignType(t, "logout+jwt", issuer.Claims("ann", time.Now(), map[string]any{
 		"events": map[string]any{"http://schemas.openid.net/event/backchannel-logout": map[string]any{}},
 	}))
-	for _, path := range mutations {
+	for _, path := range mutations() {
 		p := b.postAs(t, logout, path, `{"seat_id":"1A"}`)
 		require.Contains(t, p.problem(t, 401, "unauthenticated")["detail"], "Send the access token or the ID token")
 	}
 	require.Equal(t, "Available", b.get(t, "/seats/1A").success(t)["status"])
 }
 
-func TestReadsNeedNoToken(t *testing.T) {
+func TestReads_NeedNoToken(t *testing.T) {
 	t.Parallel()
 	b := setup(t, redistest.Mini(t), "")
 	identify(t, b).Down()
@@ -95,15 +110,14 @@ func TestReadsNeedNoToken(t *testing.T) {
 	require.Eventually(t, func() bool { return b.get(t, "/readyz").status == http.StatusOK }, redistest.Patience, time.Millisecond)
 }
 
-func TestTheIssuerIsDown(t *testing.T) {
+func TestMutations_AreUnavailableWhileTheIssuerIsDown(t *testing.T) {
 	t.Parallel()
 	b := setup(t, redistest.Mini(t), "")
 	issuer := authtest.Start(t)
 	token := issuer.Token(t, "ann")
 	issuer.Down()
-	b.needs.Prove = auth.New(auth.Options{Issuer: issuer.URL, Audience: authtest.Audience, Timeout: time.Minute}).Middleware
-	b.serve(t, "")
-	for _, path := range mutations {
+	identifyBy(t, b, issuer)
+	for _, path := range mutations() {
 		b.postAs(t, token, path, `{"seat_id":"1A"}`).problem(t, 503, "unavailable")
 	}
 }

@@ -23,6 +23,6 @@ func New(locker Locker, rules api.Rules) http.Handler {
 		if err := locker.Buy(r.Context(), seats.EventID, seats.SeatIDs, seats.UserID); err != nil {
 			return err
 		}
-		return api.WriteSeats(w, api.NewSeatsAnswer("sold", seats))
+		return api.WriteSeats(w, r, "sold", api.NewSeatsResponse("sold", seats))
 	})
 }

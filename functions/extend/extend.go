@@ -28,8 +28,8 @@ func New(locker Locker, rules api.Rules) http.Handler {
 			return err
 		}
 		if hold.Deadline.IsZero() {
-			return api.WriteSeats(w, api.NewSeatsAnswer("sold", seats))
+			return api.WriteSeats(w, r, "extended", api.NewSeatsResponse("sold", seats))
 		}
-		return api.WriteSeats(w, api.NewSeatsAnswer("reserved", seats).Until(hold))
+		return api.WriteSeats(w, r, "extended", api.NewSeatsResponse("reserved", seats).Until(hold))
 	})
 }

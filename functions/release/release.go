@@ -24,6 +24,6 @@ func New(locker Locker, rules api.Rules) http.Handler {
 		if err := locker.Release(r.Context(), seats.EventID, seats.SeatIDs, seats.UserID); err != nil {
 			return err
 		}
-		return api.WriteSeats(w, api.NewSeatsAnswer("released", seats))
+		return api.WriteSeats(w, r, "released", api.NewSeatsResponse("released", seats))
 	})
 }

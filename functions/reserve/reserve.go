@@ -25,6 +25,6 @@ func New(locker Locker, rules api.Rules) http.Handler {
 		if err != nil {
 			return err
 		}
-		return api.WriteSeats(w, api.NewSeatsAnswer("reserved", seats).Until(hold))
+		return api.WriteSeats(w, r, "reserved", api.NewSeatsResponse("reserved", seats).Until(hold))
 	})
 }

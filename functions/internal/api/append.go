@@ -1,35 +1,30 @@
 package api
 
 import (
-	"bytes"
-	"net/http"
 	"strconv"
-	"sync"
 
 	"github.com/go-json-experiment/json/jsontext"
-
-	"booking/seatlock"
 )
 
-// The answers that an on-sale gives most are appended member by member, as
-// encoding/json would write them: it takes a microsecond more for each.
+// The most frequent responses are appended member by member, because encoding/json
+// takes a microsecond more for each.
 
-// appendJSON appends the answer to b.
-func (a *SeatsAnswer) appendJSON(b []byte) []byte {
-	b = appendString(append(b, `{"status":`...), a.Status)
-	b = appendString(append(b, `,"event_id":`...), a.EventID)
+// appendJSON appends the response to b.
+func (r *SeatsResponse) appendJSON(b []byte) []byte {
+	b = appendString(append(b, `{"status":`...), r.Status)
+	b = appendString(append(b, `,"event_id":`...), r.EventID)
 	b = append(b, `,"seat_ids":[`...)
-	for i, id := range a.SeatIDs {
+	for i, id := range r.SeatIDs {
 		if i > 0 {
 			b = append(b, ',')
 		}
 		b = appendString(b, id)
 	}
-	b = appendString(append(b, `],"user_id":`...), a.UserID)
-	if a.ExpiresAt != "" {
-		b = appendString(append(b, `,"expires_at":`...), a.ExpiresAt)
+	b = appendString(append(b, `],"user_id":`...), r.UserID)
+	if r.ExpiresAt != "" {
+		b = appendString(append(b, `,"expires_at":`...), r.ExpiresAt)
 	}
-	return append(appendExpires(b, a.ExpiresInMS), '}')
+	return append(appendExpires(b, r.ExpiresInMS), '}')
 }
 
 // appendJSON appends the problem to b.
@@ -72,36 +67,8 @@ func appendExpires(b []byte, ms *int64) []byte {
 	return strconv.AppendInt(append(b, `,"expires_in_ms":`...), *ms, 10)
 }
 
-// appendString appends s in quotes. What is not UTF-8, which nothing here is, is replaced.
+// appendString appends s as a JSON string. Bytes that are not UTF-8 are replaced.
 func appendString(b []byte, s string) []byte {
 	b, _ = jsontext.AppendQuote(b, s)
 	return b
-}
-
-// WriteSeats answers with status 200 and a.
-func WriteSeats(w http.ResponseWriter, a SeatsAnswer) error {
-	writeAppended(w, http.StatusOK, isJSON, &a)
-	return nil
-}
-
-// WriteSeat answers with status 200 and how a seat stands.
-func WriteSeat(w http.ResponseWriter, seat seatlock.Seat) error {
-	s := NewSeat(seat)
-	writeAppended(w, http.StatusOK, isJSON, &s)
-	return nil
-}
-
-func writeAppended(w http.ResponseWriter, status int, contentType []string, body interface{ appendJSON([]byte) []byte }) {
-	b := buffers.Get().(*bytes.Buffer)
-	defer release(b)
-	b.Write(append(body.appendJSON(b.AvailableBuffer()), '\n'))
-	write(w, status, contentType, b.Bytes())
-}
-
-// buffers are for the bodies of requests and answers.
-var buffers = sync.Pool{New: func() any { return bytes.NewBuffer(make([]byte, 0, 1024)) }}
-
-func release(b *bytes.Buffer) {
-	b.Reset()
-	buffers.Put(b)
 }

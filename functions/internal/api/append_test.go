@@ -14,7 +14,7 @@ func TestAppendedAnswersAreTheirJSON(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		text := rapid.String()
 		ms := rapid.Ptr(rapid.Int64(), true)
-		answer := &SeatsAnswer{
+		answer := &SeatsResponse{
 			Status: text.Draw(t, "status"), EventID: text.Draw(t, "event"), SeatIDs: rapid.SliceOfN(text, 1, 10).Draw(t, "seats"),
 			UserID: text.Draw(t, "user"), ExpiresAt: text.Draw(t, "at"), ExpiresInMS: ms.Draw(t, "ms"),
 		}

@@ -1,24 +1,23 @@
-// Package api holds what the calls have in common: how they read a request, and
-// how they write an answer or a problem.
+// Package api is what the calls share: reading requests, and writing responses and
+// problems.
 package api
 
 import (
+	"errors"
 	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
 	"time"
 
-	"encoding/json"
 	"golang.org/x/time/rate"
 )
 
-// retryAfter is what an answer of status 503 asks its client to wait, s.
+// retryAfter is the Retry-After of status 503, s.
 const retryAfter = "1"
 
-// Handler serves a call of one method: GET, which HEAD goes with, or POST. What
-// the call returns as an error is answered as a problem; before that, it must
-// have written nothing.
+// Handler serves a call of one method: POST, or GET with HEAD. If call returns an error,
+// Handler answers with it (WriteError); call must not have written anything then.
 func Handler(method string, call func(w http.ResponseWriter, r *http.Request) error) http.Handler {
 	methods := []string{method}
 	if method == http.MethodGet {
@@ -37,59 +36,42 @@ func Handler(method string, call func(w http.ResponseWriter, r *http.Request) er
 	})
 }
 
-// NotFound answers that there is nothing at the path.
+// NotFound answers that the path does not exist.
 func NotFound(w http.ResponseWriter, r *http.Request) {
 	WriteError(w, r, NewProblem(CodeNotFound, "There is nothing at this path."))
 }
 
-// WriteJSON answers with status 200 and v. Nothing may keep it: a seat can
-// change hands within a millisecond.
-func WriteJSON(w http.ResponseWriter, v any) error {
-	body, err := json.Marshal(v)
-	if err != nil {
-		return err
-	}
-	write(w, http.StatusOK, isJSON, append(body, '\n'))
-	return nil
-}
+// outageLog limits what an outage logs, because it can fail thousands of requests a
+// second.
+var outageLog = rate.Sometimes{Interval: time.Second}
 
-// outages keeps an outage, which fails thousands of requests a second, from
-// filling the log.
-var outages = rate.Sometimes{Interval: time.Second}
-
-// WriteError answers with the problem that err is, or that it stands for. It logs
-// the faults among the latter: each defect, and one outage a second.
+// WriteError answers with err if that is a *Problem, else with the problem of that error
+// of seatlock. It logs the latter if it is a fault: each bug, and one outage a second.
 func WriteError(w http.ResponseWriter, r *http.Request, err error) {
-	p := problemOf(r.Method, err)
-	if c := noted(r.Context()); c != nil {
-		c.code = p.Code
+	p, own := errors.AsType[*Problem](err)
+	if !own {
+		p = problemOf(r.Method, err)
+		logFault(r, p.Status, err)
+	}
+	if c := recorded(r.Context()); c != nil {
+		c.Code = p.Code
+		if !own {
+			c.Outcome = string(p.Code)
+		}
 	}
 	if p.Status == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", retryAfter)
 	}
-	switch {
-	case err == error(p):
-	case p.Status == http.StatusInternalServerError:
+	writeAppended(w, p.Status, problemJSON, p)
+}
+
+func logFault(r *http.Request, status int, err error) {
+	switch status {
+	case http.StatusInternalServerError:
 		slog.ErrorContext(r.Context(), "a request failed", "method", r.Method, "path", r.URL.Path, "error", err)
-	case p.Status == http.StatusServiceUnavailable:
-		outages.Do(func() {
+	case http.StatusServiceUnavailable:
+		outageLog.Do(func() {
 			slog.WarnContext(r.Context(), "requests are answered 503; one a second is logged", "method", r.Method, "path", r.URL.Path, "error", err)
 		})
 	}
-	writeAppended(w, p.Status, isProblem, p)
-}
-
-// Values of headers, which answers share: nothing may change them.
-var (
-	isJSON    = []string{"application/json"}
-	isProblem = []string{"application/problem+json"}
-	noStore   = []string{"no-store"}
-)
-
-func write(w http.ResponseWriter, status int, contentType []string, body []byte) {
-	h := w.Header()
-	h["Content-Type"] = contentType
-	h["Cache-Control"] = noStore
-	w.WriteHeader(status)
-	_, _ = w.Write(body) // a client that is gone needs no answer
 }

@@ -21,7 +21,7 @@ func DecodeQuery(r *http.Request) (event string, query url.Values, err error) {
 	if !seatlock.ValidID(event) {
 		return "", nil, Invalid("event_id %s.", IDForm)
 	}
-	if c := noted(r.Context()); c != nil {
+	if c := recorded(r.Context()); c != nil {
 		c.EventID = event
 	}
 	return event, query, nil
@@ -33,7 +33,7 @@ func (rules Rules) CheckSeat(r *http.Request, id string) error {
 	if !seatlock.ValidID(id) {
 		return Invalid("seat_id %s.", IDForm)
 	}
-	if c := noted(r.Context()); c != nil {
+	if c := recorded(r.Context()); c != nil {
 		c.SeatIDs = []string{id}
 	}
 	return rules.Check(id)

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -109,7 +108,7 @@ func DecodeSeats(w http.ResponseWriter, r *http.Request, rules Rules) (Seats, er
 	}
 	proved, _ := r.Context().Value(userKey{}).(string)
 	seats, err := parseSeats(body.Bytes(), rules, proved)
-	if c := noted(r.Context()); c != nil {
+	if c := recorded(r.Context()); c != nil {
 		c.Seats = seats
 	}
 	return seats, err
@@ -187,30 +186,4 @@ func notJSON(body []byte, err error) *Problem {
 		return Invalid("The body is not one JSON value (byte %d); %s.", syntax.ByteOffset, example)
 	}
 	return Invalid("The body is not JSON; %s.", example)
-}
-
-// SeatsAnswer is the success of every call that changes seats.
-type SeatsAnswer struct {
-	Status      string   `json:"status"`
-	EventID     string   `json:"event_id"`
-	SeatIDs     []string `json:"seat_ids"`
-	UserID      string   `json:"user_id"`
-	ExpiresAt   string   `json:"expires_at,omitempty"`    // RFC 3339 with ms, UTC; only while the seats are held
-	ExpiresInMS *int64   `json:"expires_in_ms,omitempty"` // likewise
-}
-
-// Time formats a time of Redis' clock: RFC 3339 with ms.
-func Time(t time.Time) string { return t.Format("2006-01-02T15:04:05.000Z07:00") }
-
-// NewSeatsAnswer returns the answer that seats have the status.
-func NewSeatsAnswer(status string, seats Seats) SeatsAnswer {
-	return SeatsAnswer{Status: status, EventID: seats.EventID, SeatIDs: seats.SeatIDs, UserID: seats.UserID}
-}
-
-// Until adds when the hold ends.
-func (a SeatsAnswer) Until(hold seatlock.Hold) SeatsAnswer {
-	a.ExpiresAt = Time(hold.Deadline)
-	ms := hold.ExpiresIn.Milliseconds()
-	a.ExpiresInMS = &ms
-	return a
 }

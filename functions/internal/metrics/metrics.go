@@ -1,5 +1,5 @@
-// Package metrics counts what operators watch, for Prometheus. Every label has few
-// values, and none comes from a request.
+// Package metrics exposes metrics for Prometheus. Each label has few values, and none
+// comes from a request.
 package metrics
 
 import (
@@ -14,55 +14,54 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"booking/functions/internal/api"
-	"booking/seatlock"
 )
 
-// seconds are the buckets of all latencies: from a Redis on the same machine to
-// the longest REQUEST_TIMEOUT that makes sense.
+// seconds are the buckets of all latencies, from those of a Redis on the same machine to
+// those of a long REQUEST_TIMEOUT.
 var seconds = []float64{.0005, .001, .002, .005, .01, .02, .05, .1, .2, .5, 1, 2, 5}
 
-// Metrics is all that one process exposes.
+// Metrics are the metrics of a process.
 type Metrics struct {
-	registry *prometheus.Registry
-	requests *prometheus.HistogramVec
-	inFlight *prometheus.GaugeVec
-	seats    *prometheus.CounterVec
-	trips    *prometheus.HistogramVec
-	calls    prometheus.Histogram
-	jumps    prometheus.Counter
+	registry   *prometheus.Registry
+	requests   *prometheus.HistogramVec
+	inFlight   *prometheus.GaugeVec
+	seats      *prometheus.CounterVec
+	roundTrips *prometheus.HistogramVec
+	batchCalls prometheus.Histogram
+	clockJumps prometheus.Counter
 }
 
-// New returns the metrics of a process of the version; ready tells whether it can
-// serve.
+// New returns the metrics of a process of the version. ready reports whether the process
+// can serve.
 func New(version string, ready func() bool) *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(),
 		requests: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "booking_request_duration_seconds", Help: "Time to answer a request, by function and status.", Buckets: seconds,
+			Name: "booking_request_duration_seconds", Help: "Duration of requests, by function and status.", Buckets: seconds,
 		}, []string{"function", "code"}),
 		inFlight: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "booking_requests_in_flight", Help: "Requests that are being answered, by function.",
+			Name: "booking_requests_in_flight", Help: "Requests in flight, by function.",
 		}, []string{"function"}),
 		seats: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "booking_seats_total", Help: "Seats that were asked for, by call and outcome: the success, or the code of the refusal.",
+			Name: "booking_seats_total", Help: "Seats that calls asked for, by function and outcome: the success, or the code of the problem.",
 		}, []string{"call", "outcome"}),
-		trips: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "booking_redis_round_trip_seconds", Help: "Time of a round trip to Redis, which many requests may share, by result.", Buckets: seconds,
+		roundTrips: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "booking_redis_round_trip_seconds", Help: "Duration of round trips to Redis, by result. Many calls can share one.", Buckets: seconds,
 		}, []string{"result"}),
-		calls: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "booking_redis_round_calls", Help: "Calls that shared a round trip.", Buckets: prometheus.ExponentialBuckets(1, 2, 9),
+		batchCalls: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "booking_redis_batch_calls", Help: "Calls that shared a round trip.", Buckets: prometheus.ExponentialBuckets(1, 2, 9),
+		}),
+		clockJumps: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "booking_redis_clock_jumps_total", Help: "Jumps of Redis's clock by a second or more. They end holds early or late.",
 		}),
 	}
-	m.jumps = prometheus.NewCounter(prometheus.CounterOpts{
-		Name: "booking_redis_clock_jumps_total", Help: "Jumps of Redis's clock by a second or more, which end holds early or late.",
-	})
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
-		Name: "booking_build_info", Help: "Always 1; the version is the label.", ConstLabels: prometheus.Labels{"version": version},
+		Name: "booking_build_info", Help: "Always 1, with the version as a label.", ConstLabels: prometheus.Labels{"version": version},
 	})
 	build.Set(1)
-	m.registry.MustRegister(m.requests, m.inFlight, m.seats, m.trips, m.calls, m.jumps, build,
+	m.registry.MustRegister(m.requests, m.inFlight, m.seats, m.roundTrips, m.batchCalls, m.clockJumps, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	m.gauge("booking_ready", "Whether Redis answers and is set up safely.", func() float64 {
+	m.gauge("booking_ready", "1 if Redis answers and is set up safely, else 0.", func() float64 {
 		if ready() {
 			return 1
 		}
@@ -82,38 +81,55 @@ func (m *Metrics) Handler() http.Handler {
 
 // Middleware measures the requests of a function.
 func (m *Metrics) Middleware(function string, next http.Handler) http.Handler {
+	next = m.countSeats(function, next)
 	next = promhttp.InstrumentHandlerDuration(m.requests.MustCurryWith(prometheus.Labels{"function": function}), next)
 	return promhttp.InstrumentHandlerInFlight(m.inFlight.WithLabelValues(function), next)
 }
 
-// Round notes that calls share a round trip.
-func (m *Metrics) Round(calls int) { m.calls.Observe(float64(calls)) }
-
-// ClockJump counts a jump of Redis's clock.
-func (m *Metrics) ClockJump() { m.jumps.Inc() }
-
-// Clock reports how far the clock of Redis differs from this process's.
-func (m *Metrics) Clock(offset func() time.Duration) {
-	m.gauge("booking_redis_clock_offset_seconds", "Redis's clock minus this process's; of a cluster's nodes the largest.", func() float64 { return offset().Seconds() })
+// countSeats counts the seats that calls to next asked seatlock to change.
+func (m *Metrics) countSeats(function string, next http.Handler) http.Handler {
+	seats := m.seats.MustCurryWith(prometheus.Labels{"call": function})
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodPost {
+			next.ServeHTTP(w, r)
+			return
+		}
+		call, r := api.Record(r)
+		next.ServeHTTP(w, r)
+		if call.Outcome != "" {
+			seats.WithLabelValues(call.Outcome).Add(float64(len(call.SeatIDs)))
+		}
+	})
 }
 
-// Redis measures a client of which queued calls, limit at most, wait in this
-// process.
+// Batch observes how many calls shared a round trip.
+func (m *Metrics) Batch(calls int) { m.batchCalls.Observe(float64(calls)) }
+
+// ClockJump counts a jump of Redis's clock.
+func (m *Metrics) ClockJump() { m.clockJumps.Inc() }
+
+// Clock exposes the offset of Redis's clock from this process's.
+func (m *Metrics) Clock(offset func() time.Duration) {
+	m.gauge("booking_redis_clock_offset_seconds", "Redis's clock minus this process's. With a cluster: the largest offset of a node.", func() float64 { return offset().Seconds() })
+}
+
+// Redis instruments client. queued returns how many calls wait for a round trip, limit
+// how many may.
 func (m *Metrics) Redis(client redis.UniversalClient, queued func() int, limit int) {
 	client.AddHook(hook{m})
 	m.registry.MustRegister(redisprometheus.NewCollector("booking", "redis", pipelinePool{client}))
-	m.gauge("booking_redis_queued_calls", "Calls that wait for a round trip.", func() float64 { return float64(queued()) })
-	m.gauge("booking_redis_queue_limit", "How many may wait; past it requests are answered 503.", func() float64 { return float64(limit) })
+	m.gauge("booking_redis_queued_calls", "Calls that wait for a round trip to Redis.", func() float64 { return float64(queued()) })
+	m.gauge("booking_redis_queue_limit", "How many calls may wait. Above this limit calls are answered 503.", func() float64 { return float64(limit) })
 }
 
-// StreamLimit tells how many streams of changes there may be. How many there are is
+// StreamLimit exposes how many streams of changes may be open. How many are is
 // booking_requests_in_flight.
 func (m *Metrics) StreamLimit(limit int) {
-	m.gauge("booking_stream_limit", "How many streams of changes may be open; past it /changes is answered 503.", func() float64 { return float64(limit) })
+	m.gauge("booking_stream_limit", "How many streams of changes may be open. Above this limit /changes is answered 503.", func() float64 { return float64(limit) })
 }
 
-// pipelinePool tells of the connections that pipelines use, which have a pool of
-// their own.
+// pipelinePool reports the pool of connections for pipelines if client has a separate
+// one.
 type pipelinePool struct{ client redis.UniversalClient }
 
 func (p pipelinePool) PoolStats() *redis.PoolStats {
@@ -124,7 +140,7 @@ func (p pipelinePool) PoolStats() *redis.PoolStats {
 	return stats
 }
 
-// hook measures round trips: a command by itself, or a pipeline of them.
+// hook measures round trips: of single commands, and of pipelines.
 type hook struct{ m *Metrics }
 
 func (h hook) DialHook(next redis.DialHook) redis.DialHook { return next }
@@ -147,64 +163,11 @@ func (h hook) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessP
 	}
 }
 
-// observe notes a round trip. What Redis answers is a result, an error or not.
+// observe observes a round trip. An error that Redis replies with is ok: Redis answered.
 func (h hook) observe(start time.Time, err error) {
 	result := "ok"
-	if _, answered := err.(redis.Error); err != nil && !answered {
+	if _, replied := err.(redis.Error); err != nil && !replied {
 		result = "error"
 	}
-	h.m.trips.WithLabelValues(result).Observe(time.Since(start).Seconds())
-}
-
-// Locker is what Seats needs of seatlock.Locker.
-type Locker interface {
-	Reserve(ctx context.Context, event string, seats []string, user string) (seatlock.Hold, error)
-	Buy(ctx context.Context, event string, seats []string, user string) error
-	Extend(ctx context.Context, event string, seats []string, user string) (seatlock.Hold, error)
-	Release(ctx context.Context, event string, seats []string, user string) error
-	Status(ctx context.Context, event, seat string) (seatlock.Seat, error)
-	Map(ctx context.Context, event string) (seatlock.SeatMap, error)
-	LastChange(ctx context.Context, event string) (string, error)
-	Changes(ctx context.Context, event, after string, limit int) ([]seatlock.Change, error)
-	AwaitChange(ctx context.Context, event, after string, wait time.Duration) error
-	RecordExpired(ctx context.Context, event string) (time.Duration, error)
-}
-
-// Seats counts the seats that are asked of next, by outcome.
-func (m *Metrics) Seats(next Locker) Locker { return counting{next, m.seats} }
-
-type counting struct {
-	Locker
-	seats *prometheus.CounterVec
-}
-
-func (c counting) Reserve(ctx context.Context, event string, seats []string, user string) (seatlock.Hold, error) {
-	hold, err := c.Locker.Reserve(ctx, event, seats, user)
-	c.count("reserve", "reserved", len(seats), err)
-	return hold, err
-}
-
-func (c counting) Buy(ctx context.Context, event string, seats []string, user string) error {
-	err := c.Locker.Buy(ctx, event, seats, user)
-	c.count("buy", "sold", len(seats), err)
-	return err
-}
-
-func (c counting) Extend(ctx context.Context, event string, seats []string, user string) (seatlock.Hold, error) {
-	hold, err := c.Locker.Extend(ctx, event, seats, user)
-	c.count("extend", "extended", len(seats), err)
-	return hold, err
-}
-
-func (c counting) Release(ctx context.Context, event string, seats []string, user string) error {
-	err := c.Locker.Release(ctx, event, seats, user)
-	c.count("release", "released", len(seats), err)
-	return err
-}
-
-func (c counting) count(call, outcome string, seats int, err error) {
-	if err != nil {
-		outcome = string(api.CodeOf(err))
-	}
-	c.seats.WithLabelValues(call, outcome).Add(float64(seats))
+	h.m.roundTrips.WithLabelValues(result).Observe(time.Since(start).Seconds())
 }

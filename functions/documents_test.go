@@ -1,0 +1,135 @@
+package functions_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"net/http"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/stretchr/testify/require"
+
+	"booking/functions"
+	"booking/functions/internal/api"
+)
+
+// reference returns the document that lists the calls, the problems and the settings, and
+// its path in the repository.
+func reference(t *testing.T) (path, text string) {
+	t.Helper()
+	path = "functions/README.md"
+	source, err := os.ReadFile("README.md")
+	if errors.Is(err, fs.ErrNotExist) {
+		path = "README.md"
+		source, err = os.ReadFile("../README.md")
+	}
+	require.NoError(t, err)
+	return path, string(source)
+}
+
+func TestTable_EachFunctionIsInTheReference(t *testing.T) {
+	t.Parallel()
+	path, text := reference(t)
+	for _, f := range functions.Table {
+		method := f.Method
+		if method == "" {
+			method = http.MethodGet
+		}
+		row := fmt.Sprintf("| `%s %s`", method, strings.TrimSuffix(f.Paths[0], "{$}"))
+		if !strings.Contains(text, "\n"+row) {
+			t.Errorf("%s: add a row that begins with %s to the table of calls", path, row)
+		}
+	}
+}
+
+func TestNames_AreThoseOfTheReference(t *testing.T) {
+	t.Parallel()
+	path, text := reference(t)
+	row := regexp.MustCompile("(?m)^\\| `FUNCTION_TARGET` .*$").FindString(text)
+	require.NotEmpty(t, row, "%s: the table of variables has no row `FUNCTION_TARGET`", path)
+	var names []string
+	for _, match := range regexp.MustCompile("`([a-z-]+)`").FindAllStringSubmatch(row, -1) {
+		names = append(names, match[1])
+	}
+	require.Equal(t, functions.Names(), names, "%s: name the functions in the row `FUNCTION_TARGET`", path)
+}
+
+func TestTable_EachFunctionIsInTheOpenAPIDocument(t *testing.T) {
+	t.Parallel()
+	doc, err := openapi3.NewLoader().LoadFromFile("docs/openapi.json")
+	require.NoError(t, err)
+	for _, f := range functions.Table {
+		if f.Method == "" { // it serves documents
+			continue
+		}
+		for _, path := range f.Paths {
+			if item := doc.Paths.Value(path); item == nil || item.GetOperation(f.Method) == nil {
+				t.Errorf("functions/docs/openapi.json: add %s %s to paths", f.Method, path)
+			}
+		}
+	}
+}
+
+// The tests of module knative check what these files say, and the routes.
+func TestTable_EachFunctionHasAManifest(t *testing.T) {
+	t.Parallel()
+	for _, f := range functions.Table {
+		if _, err := os.Stat("../knative/base/" + f.Name + ".yaml"); err != nil {
+			t.Errorf("knative/base: add %s.yaml, and what the head of kustomization.yaml names", f.Name)
+		}
+	}
+}
+
+func TestProblems_EachCodeIsInTheReference(t *testing.T) {
+	t.Parallel()
+	path, text := reference(t)
+	rows := regexp.MustCompile("(?m)^\\| \\d{3} \\| `\\w+` \\|").FindAllString(text, -1)
+	var want []string
+	for _, p := range api.Problems() {
+		want = append(want, fmt.Sprintf("| %d | `%s` |", p.Status, p.Code))
+	}
+	require.ElementsMatch(t, want, rows, "%s: the table of problems has other rows than functions/internal/api/problem.go", path)
+}
+
+func TestProblems_EachCodeIsInTheOpenAPIDocument(t *testing.T) {
+	t.Parallel()
+	source, err := os.ReadFile("docs/openapi.json")
+	require.NoError(t, err)
+	var doc any
+	require.NoError(t, json.Unmarshal(source, &doc))
+	documented := map[string]bool{}
+	addCodes(doc, documented)
+	var want []string
+	for _, p := range api.Problems() {
+		want = append(want, string(p.Code))
+	}
+	require.ElementsMatch(t, want, slices.Collect(maps.Keys(documented)),
+		"functions/docs/openapi.json: the responses have other codes than functions/internal/api/problem.go")
+}
+
+// addCodes adds the values of each schema named code in a part of the document.
+func addCodes(part any, codes map[string]bool) {
+	switch part := part.(type) {
+	case []any:
+		for _, element := range part {
+			addCodes(element, codes)
+		}
+	case map[string]any:
+		if schema, ok := part["code"].(map[string]any); ok {
+			values, _ := schema["enum"].([]any)
+			for _, value := range values {
+				codes[value.(string)] = true
+			}
+		}
+		for _, member := range part {
+			addCodes(member, codes)
+		}
+	}
+}

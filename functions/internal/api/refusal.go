@@ -1,0 +1,57 @@
+package api
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+
+	"booking/seatlock"
+)
+
+// problemOf returns what a client may see of an error of seatlock, in answer to a
+// call of the method.
+func problemOf(method string, err error) *Problem {
+	t := problemTypeOf(err)
+	p := t.problem(t.Detail)
+	if t.ReadDetail != "" && (method == http.MethodGet || method == http.MethodHead) {
+		p.Detail = t.ReadDetail
+	}
+	if limit, ok := errors.AsType[*seatlock.LimitError](err); ok {
+		p.Limit = &Limit{limit.Limit, limit.Held, limit.Sold}
+	}
+	if conflict, ok := errors.AsType[*seatlock.ConflictError](err); ok {
+		p.addConflicts(conflict.Seats)
+	}
+	return p
+}
+
+// addConflicts lists the seats that prevented the call, before the detail too.
+func (p *Problem) addConflicts(seats []seatlock.Seat) {
+	p.Conflicts = make([]Seat, len(seats))
+	var list strings.Builder
+	allYours := true
+	for i, seat := range seats {
+		p.Conflicts[i] = NewSeat(seat)
+		if i > 0 {
+			list.WriteString(", ")
+		}
+		list.WriteString(seat.ID + " is " + conflictText(seat))
+		allYours = allYours && seat.Yours
+	}
+	if allYours { // there is no need to choose other seats
+		p.Detail = "Nothing was reserved."
+	}
+	p.Detail = list.String() + ". " + p.Detail
+}
+
+func conflictText(seat seatlock.Seat) string {
+	switch {
+	case seat.Yours:
+		return "yours already, it is sold to you"
+	case seat.Status == seatlock.Sold:
+		return "sold"
+	case seat.Status == seatlock.Reserved:
+		return "held by someone else"
+	}
+	return "not held"
+}
