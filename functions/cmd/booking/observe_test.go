@@ -51,7 +51,7 @@ func TestBooking_ExportsMetrics(t *testing.T) {
 		`booking_redis_queue_limit 10000`,
 		`booking_stream_limit 5000`,
 		`booking_redis_round_trip_seconds_count{result="ok"}`,
-		`booking_redis_round_calls_count`,
+		`booking_redis_batch_calls_count`,
 		`booking_redis_pool_conn_total_current `,
 		`go_goroutines`,
 		`process_resident_memory_bytes`,

@@ -149,7 +149,7 @@ func serveBroken(t *testing.T, b brokenLocker) (url string) {
 	b.Locker, err = seatlock.New(client, seatlock.Options{HoldTime: 10 * time.Second, Timeout: 30 * time.Second})
 	require.NoError(t, err)
 	monitor := readiness.New(b.Ping)
-	handler, err := functions.Handler("", functions.Needs{Locker: b, Rules: api.Rules{MaxSeats: api.MaxSeats}, Streams: changes.Options{Stop: monitor.Stop()}}, monitor)
+	handler, err := functions.Handler("", functions.Deps{Locker: b, Rules: api.Rules{MaxSeats: api.MaxSeats}, Streams: changes.Options{Stop: monitor.Stop()}}, monitor)
 	require.NoError(t, err)
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)

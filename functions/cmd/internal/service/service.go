@@ -78,7 +78,7 @@ func open(ctx context.Context, c *config.Config, env envconfig.Lookuper, version
 	var m *metrics.Metrics
 	if c.MetricsPort != 0 {
 		m = metrics.New(version, func() bool { return s.Monitor.Ready() })
-		opt.OnBatch = m.Round
+		opt.OnRound = m.Batch
 	}
 	opt.OnClockJump = func(by time.Duration) {
 		slog.Warn("Redis's clock jumped: holds end early or late by as much; synchronize the clocks of all servers that Redis may run on", "by", by.String())
@@ -92,12 +92,12 @@ func open(ctx context.Context, c *config.Config, env envconfig.Lookuper, version
 	}
 	s.Monitor = readiness.New(func(ctx context.Context) error { return check(locker, ctx) })
 
-	needs := functions.Needs{
+	deps := functions.Deps{
 		Locker: locker, Rules: api.Rules{MaxSeats: c.MaxSeatsPerRequest, HasSeat: c.Plan.Has},
 		Rows: pageRows(c.Plan), Streams: changes.Options{Stop: s.Monitor.Stop(), MaxStreams: c.MaxStreams}, Origins: c.CORSOrigins,
 	}
 	if c.AuthIssuer != "" {
-		needs.Prove = auth.New(auth.Options{Issuer: c.AuthIssuer, Audience: c.AuthAudience, Timeout: c.RequestTimeout}).Middleware
+		deps.Authenticate = auth.New(auth.Options{Issuer: c.AuthIssuer, Audience: c.AuthAudience, Timeout: c.RequestTimeout}).Middleware
 	}
 	var middleware []functions.Middleware
 	if tracing.Enabled(env) {
@@ -115,16 +115,11 @@ func open(ctx context.Context, c *config.Config, env envconfig.Lookuper, version
 		m.Redis(client, locker.Queued, seatlock.MaxQueued)
 		m.Clock(locker.ClockOffset)
 		m.StreamLimit(c.MaxStreams)
-		needs.Locker = m.Seats(locker)
 		middleware = append(middleware, m.Middleware)
 		s.serveMetrics(m)
 	}
-	handler, err := functions.Handler(c.FunctionTarget, needs, s.Monitor, middleware...)
-	if err != nil {
-		return nil, err
-	}
-	s.Handler = api.LogCalls(slog.Default(), handler)
-	return s, nil
+	s.Handler, err = functions.Handler(c.FunctionTarget, deps, s.Monitor, middleware...)
+	return s, err
 }
 
 // pageRows returns the rows that the page shows: those of plan, or an example hall if
