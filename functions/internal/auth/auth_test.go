@@ -24,7 +24,7 @@ import (
 	"booking/functions/internal/auth/authtest"
 )
 
-// logged has the warnings of all tests.
+// logged records the warnings of all tests.
 var logged = &warnings{of: map[string][]string{}}
 
 func TestMain(m *testing.M) {
@@ -61,7 +61,7 @@ func (w *warnings) about(issuer *authtest.Issuer) []string {
 	return append([]string{}, w.of[issuer.URL]...)
 }
 
-// clock is one that a test moves.
+// clock is a fake clock.
 type clock struct{ ns atomic.Int64 }
 
 func newClock() *clock {
@@ -73,7 +73,7 @@ func newClock() *clock {
 func (c *clock) Now() time.Time          { return time.Unix(0, c.ns.Load()) }
 func (c *clock) Advance(d time.Duration) { c.ns.Add(int64(d)) }
 
-// testBundle is a handler that tells whose token it got, and the issuer of tokens.
+// testBundle is a handler that answers with the user of its token, and the issuer.
 type testBundle struct {
 	issuer  *authtest.Issuer
 	clock   *clock
@@ -88,7 +88,7 @@ func setup(t *testing.T) *testBundle {
 	return b
 }
 
-// restart makes a verifier that knows nothing yet.
+// restart makes a verifier with an empty cache.
 func (b *testBundle) restart() {
 	verifier := auth.New(auth.Options{Issuer: b.issuer.URL, Audience: authtest.Audience, Timeout: b.timeout, Now: b.clock.Now})
 	b.handler = verifier.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -101,12 +101,12 @@ func (b *testBundle) restart() {
 	}))
 }
 
-// send sends a request with fields of Authorization, for a seat and no user.
+// send sends a request with fields of Authorization. The body has a seat and no user.
 func (b *testBundle) send(fields ...string) *httptest.ResponseRecorder {
 	return b.sendWithin(context.Background(), fields...)
 }
 
-// sendWithin is send for a caller that hangs up when ctx ends.
+// sendWithin is send by a client that hangs up when ctx ends.
 func (b *testBundle) sendWithin(ctx context.Context, fields ...string) *httptest.ResponseRecorder {
 	r := httptest.NewRequestWithContext(ctx, http.MethodPost, "/reserve", strings.NewReader(`{"seat_id":"1A"}`))
 	r.Header.Set("Content-Type", "application/json")
@@ -127,7 +127,7 @@ func accepted(t *testing.T, rec *httptest.ResponseRecorder) {
 	require.Equal(t, "ann", rec.Body.String())
 }
 
-// refused asserts an answer of 401 that has the error of RFC 6750 and the words.
+// refused asserts status 401, the code of RFC 6750, and words in the body.
 func refused(t *testing.T, rec *httptest.ResponseRecorder, code, words string) {
 	t.Helper()
 	require.Equal(t, http.StatusUnauthorized, rec.Code, rec.Body)
@@ -141,7 +141,7 @@ func refused(t *testing.T, rec *httptest.ResponseRecorder, code, words string) {
 	require.Contains(t, challenge, `Bearer realm="booking", error="`+code+`", error_description="`)
 }
 
-func TestGoodTokens(t *testing.T) {
+func TestMiddleware_AcceptsValidTokens(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	for _, algorithm := range []jose.SignatureAlgorithm{jose.RS256, jose.PS256, jose.ES256, jose.EdDSA} {
@@ -151,7 +151,7 @@ func TestGoodTokens(t *testing.T) {
 			accepted(t, b.send("Bearer "+b.sign(t, "ann", nil)))
 		})
 	}
-	t.Run("TheSchemeInAnyCase", func(t *testing.T) {
+	t.Run("SchemeInAnyCase", func(t *testing.T) {
 		accepted(t, b.send("bEARER  "+b.sign(t, "ann", nil)))
 	})
 	t.Run("OneAudienceOfSeveral", func(t *testing.T) {
@@ -166,7 +166,7 @@ func TestGoodTokens(t *testing.T) {
 	})
 }
 
-func TestTokensThatAreRefused(t *testing.T) {
+func TestMiddleware_RefusesInvalidTokens(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.issuer.Rotate(t, jose.RS256)
@@ -214,7 +214,7 @@ func TestTokensThatAreRefused(t *testing.T) {
 	for name, subject := range map[string]any{
 		"Spaces": "ann smith", "NotASCII": "Zoë", "TooLong": strings.Repeat("x", 129), "Empty": "", "Missing": nil,
 	} {
-		t.Run("SubjectThatIsNoUser/"+name, func(t *testing.T) {
+		t.Run("SubjectIsNotAUserID/"+name, func(t *testing.T) {
 			rec := b.send("Bearer " + b.sign(t, "", map[string]any{"sub": subject}))
 			require.Equal(t, http.StatusForbidden, rec.Code)
 			require.Contains(t, rec.Body.String(), "The subject of your token can't be a user_id: that must be 1 to 128 printable ASCII characters without spaces.")
@@ -223,8 +223,7 @@ func TestTokensThatAreRefused(t *testing.T) {
 	}
 }
 
-// An issuer signs more for an audience than tokens to call with.
-func TestMiddleware_RefusesWhatIsNoAccessToken(t *testing.T) {
+func TestMiddleware_RefusesTokensOfOtherPurposes(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	const words = "Send the access token or the ID token"
@@ -240,11 +239,11 @@ func TestMiddleware_RefusesWhatIsNoAccessToken(t *testing.T) {
 		"LogoutTypeInFull":         {"Application/Logout+JWT", nil},
 		"SecurityEvent":            {"secevent+jwt", nil},
 		"SecurityEventWithoutType": {nil, map[string]any{"https://schemas.openid.net/secevent/risc/event-type/account-disabled": map[string]any{}}},
-		"EventsThatAreNone":        {"at+jwt", map[string]any{}},
+		"EmptyEvents":              {"at+jwt", map[string]any{}},
 		"Introspection":            {"token-introspection+jwt", nil},
 		"OtherMediaType":           {"text/at+jwt", nil},
 		"EmptyType":                {"", nil},
-		"TypeThatIsNoString":       {1, nil},
+		"TypeIsNotAString":         {1, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			claims := b.issuer.Claims("ann", b.clock.Now(), map[string]any{"events": test.events})
@@ -263,8 +262,8 @@ func TestMiddleware_AcceptsAccessTokensAndIDTokens(t *testing.T) {
 	accepted(t, b.send("Bearer "+b.sign(t, "ann", idToken)))
 }
 
-// publicPEM is the published key as text, which a verifier that trusts a token's alg
-// would take for the secret of HS256.
+// publicPEM returns the published key as text. A verifier that trusts the token's alg would
+// use it as the secret of HS256.
 func publicPEM(t *testing.T, issuer *authtest.Issuer) []byte {
 	t.Helper()
 	der, err := x509.MarshalPKIXPublicKey(issuer.Public())

@@ -16,41 +16,41 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
-// When the issuer is asked for its keys. Tokens with unknown keys don't make it be
-// asked more often than once in unknownInterval.
+// When the keys are fetched. unknownInterval also bounds fetches caused by tokens with
+// unknown key IDs.
 const (
 	refreshInterval = 5 * time.Minute // a withdrawn key is refused after it
-	refreshJitter   = time.Minute     // a refresh starts earlier by up to this
+	refreshJitter   = time.Minute     // a refresh starts up to this much earlier
 	unknownInterval = 5 * time.Second // between two fetches for a key that is not cached
-	retryInterval   = time.Second     // after a fetch that failed
-	maxStale        = time.Hour       // how long keys are used that can't be refreshed
+	retryInterval   = time.Second     // after a failed fetch
+	maxStale        = time.Hour       // how long keys are used while refreshes fail
 )
 
-// maxDocument is how long a document of the issuer may be, bytes.
+// maxDocument is the limit of a document of the issuer, bytes.
 const maxDocument = 1 << 20
 
 var (
-	errNoKeys    = errors.New("auth: the issuer's keys can't be had")
+	errNoKeys    = errors.New("auth: the issuer's keys can't be fetched")
 	errSignature = errors.New("auth: none of the issuer's keys signed the token")
 )
 
-// keyCache caches the keys that the issuer publishes. It refreshes them when tokens
-// come, in the background: a token waits for the issuer only if its key is not
-// cached, or if the issuer was not asked for refreshInterval.
+// keyCache caches the keys that the issuer publishes. A token starts a refresh in the
+// background if one is due. It waits for that only if its key is not cached, or if the last
+// fetch is older than refreshInterval.
 type keyCache struct {
 	opt    Options
 	client *http.Client
 
-	mu      sync.Mutex
-	keys    []jose.JSONWebKey
-	fetched time.Time     // when keys were asked for; zero: never
-	asked   time.Time     // when the issuer was last asked, failed fetches included
-	refresh time.Time     // when the next fetch is due
-	err     error         // why the last fetch failed; nil if it did not
-	running chan struct{} // closed when the running fetch ends; nil if none runs
+	mu          sync.Mutex
+	keys        []jose.JSONWebKey
+	fetchedAt   time.Time     // when the fetch of keys started; zero if none has succeeded
+	attemptedAt time.Time     // when the last fetch started, failed or not
+	refreshAt   time.Time     // when the next fetch is due
+	err         error         // of the last fetch
+	running     chan struct{} // closed when the running fetch ends; nil if none runs
 }
 
-// newKeyCache returns a cache, and starts its first fetch.
+// newKeyCache returns a cache and starts its first fetch.
 func newKeyCache(opt Options) *keyCache {
 	c := &keyCache{opt: opt, client: &http.Client{
 		Transport:     http.DefaultTransport.(*http.Transport).Clone(),
@@ -63,8 +63,8 @@ func newKeyCache(opt Options) *keyCache {
 	return c
 }
 
-// verify returns the payload of a token that one of the keys signed. Its error is
-// errSignature, or errNoKeys if the issuer has to be asked and can't be.
+// verify returns the payload of the token if one of the keys signed it. The error is
+// errSignature, or errNoKeys if the signing key may be new and can't be fetched.
 func (c *keyCache) verify(ctx context.Context, token *jose.JSONWebSignature) ([]byte, error) {
 	keys, _ := c.get(ctx, false)
 	if payload, ok := verifyWith(keys, token); ok {
@@ -81,8 +81,8 @@ func (c *keyCache) verify(ctx context.Context, token *jose.JSONWebSignature) ([]
 	return nil, errSignature
 }
 
-// verifyWith verifies the one signature of a token. A token that names no key may be
-// signed with any.
+// verifyWith verifies the signature of the token. A token without a key ID may be signed
+// with any of the keys.
 func verifyWith(keys []jose.JSONWebKey, token *jose.JSONWebSignature) ([]byte, bool) {
 	kid := token.Signatures[0].Header.KeyID
 	for _, key := range keys {
@@ -96,14 +96,14 @@ func verifyWith(keys []jose.JSONWebKey, token *jose.JSONWebSignature) ([]byte, b
 	return nil, false
 }
 
-// get returns the cached keys, and why they may lack one. For an unknown key it
-// fetches them first, unless the issuer was asked a moment ago.
+// get returns the cached keys, and the error of the last fetch. If unknown, the cache lacks
+// the token's key, and get fetches the keys first unless unknownInterval forbids it.
 func (c *keyCache) get(ctx context.Context, unknown bool) ([]jose.JSONWebKey, error) {
 	running, wait := c.fetchIfDue(unknown)
 	var interrupted error
 	if wait {
 		var giveUp <-chan time.Time
-		if !unknown { // The last keys have to do while the request has time left.
+		if !unknown { // then use the cached keys while the request has time left
 			giveUp = time.After(c.opt.Timeout / 2)
 		}
 		select {
@@ -115,25 +115,25 @@ func (c *keyCache) get(ctx context.Context, unknown bool) ([]jose.JSONWebKey, er
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.opt.Now().Sub(c.fetched) >= maxStale {
+	if c.opt.Now().Sub(c.fetchedAt) >= maxStale {
 		return nil, errors.Join(interrupted, c.err)
 	}
 	return c.keys, errors.Join(interrupted, c.err)
 }
 
-// fetchIfDue starts a fetch if one is due. It returns a channel that is closed when
-// the running fetch ends, and whether a token has to wait for that.
+// fetchIfDue starts a fetch if one is due. It returns a channel that is closed when the
+// running fetch ends, and whether the token has to wait for that.
 func (c *keyCache) fetchIfDue(unknown bool) (running <-chan struct{}, wait bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	now, due := c.opt.Now(), c.refresh
-	if again := c.asked.Add(unknownInterval); unknown && again.Before(due) {
-		due = again
+	now, due := c.opt.Now(), c.refreshAt
+	if next := c.attemptedAt.Add(unknownInterval); unknown && next.Before(due) {
+		due = next
 	}
 	if c.running == nil && !now.Before(due) {
 		c.startFetch()
 	}
-	return c.running, c.running != nil && (unknown || now.Sub(c.asked) >= refreshInterval)
+	return c.running, c.running != nil && (unknown || now.Sub(c.attemptedAt) >= refreshInterval)
 }
 
 // startFetch starts a fetch in the background. c.mu is held, and no fetch runs.
@@ -143,38 +143,38 @@ func (c *keyCache) startFetch() {
 	go func() {
 		defer close(running)
 		keys, err := c.fetch(context.Background())
-		lastKeys := c.store(started, keys, err)
+		left := c.store(started, keys, err)
 		switch {
 		case err != nil:
 			slog.Warn("the issuer's keys can't be fetched; start the issuer, let it be reached, or correct AUTH_ISSUER",
-				"issuer", c.opt.Issuer, "error", err, "last_keys_are_used_for", lastKeys.String())
+				"issuer", c.opt.Issuer, "error", err, "last_keys_are_used_for", left.String())
 		case len(keys) == 0:
 			slog.Warn("the issuer publishes no signing key, so every token is refused; publish the keys it signs with", "issuer", c.opt.Issuer)
 		}
 	}()
 }
 
-// store stores what a fetch brought. It returns how long the cached keys may still be
-// used without another.
+// store stores the result of a fetch. It returns how long the cached keys may be used if
+// every other fetch fails.
 func (c *keyCache) store(started time.Time, keys []jose.JSONWebKey, err error) time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := c.opt.Now()
-	c.running, c.asked, c.err = nil, started, err
+	c.running, c.attemptedAt, c.err = nil, started, err
 	if err != nil {
-		c.refresh = now.Add(retryInterval)
+		c.refreshAt = now.Add(retryInterval)
 	} else {
-		c.keys, c.fetched = keys, started
-		c.refresh = started.Add(refreshInterval - rand.N(refreshJitter))
+		c.keys, c.fetchedAt = keys, started
+		c.refreshAt = started.Add(refreshInterval - rand.N(refreshJitter))
 	}
-	return max(0, c.fetched.Add(maxStale).Sub(now))
+	return max(0, c.fetchedAt.Add(maxStale).Sub(now))
 }
 
-// fetch asks the issuer for its keys, where its discovery document says they are
+// fetch fetches the discovery document, and then the keys that it points to
 // (https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderConfig).
 //
-// A set without keys is no fault: an issuer withdraws its last key so, for example
-// after a theft. An answer that is no set says nothing about keys.
+// An empty set is valid, because an issuer can withdraw its last key, for example after a
+// theft. A document that is not a set is an error.
 func (c *keyCache) fetch(ctx context.Context) ([]jose.JSONWebKey, error) {
 	var discovery struct {
 		Issuer  string `json:"issuer"`
@@ -198,14 +198,14 @@ func (c *keyCache) fetch(ctx context.Context) ([]jose.JSONWebKey, error) {
 	return signingKeys(set.Keys), nil
 }
 
-// signingKeys returns the keys that can sign. It leaves out those of unknown kinds,
-// as https://www.rfc-editor.org/rfc/rfc7517#section-5 says.
+// signingKeys returns the keys for signatures. It ignores keys of unknown types
+// (https://www.rfc-editor.org/rfc/rfc7517#section-5).
 func signingKeys(set []json.RawMessage) []jose.JSONWebKey {
 	var keys []jose.JSONWebKey
 	for _, member := range set {
 		var key jose.JSONWebKey
 		if err := json.Unmarshal(member, &key); err != nil {
-			slog.Debug("a key of the issuer is ignored", "error", err)
+			slog.Debug("key of the issuer ignored", "error", err)
 			continue
 		}
 		if key.Use == "" || key.Use == "sig" {
@@ -215,7 +215,7 @@ func signingKeys(set []json.RawMessage) []jose.JSONWebKey {
 	return keys
 }
 
-// getJSON reads the JSON document at a URL, past all caches on the way.
+// getJSON decodes the JSON document at url. It bypasses HTTP caches.
 func (c *keyCache) getJSON(ctx context.Context, url string, document any) error {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// hangingIssuer is an http.RoundTripper to an issuer with one key, which hangs later.
+// hangingIssuer is an http.RoundTripper to an issuer with one key. It hangs if hangs is set.
 type hangingIssuer struct{ hangs atomic.Bool }
 
 func (i *hangingIssuer) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -26,7 +26,7 @@ func (i *hangingIssuer) RoundTrip(r *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader(documents)), Request: r}, nil
 }
 
-func TestKeyCache_WaitsForAHangingIssuerHalfOfARequest(t *testing.T) {
+func TestKeyCache_WaitsForAHangingIssuerForHalfTheTimeout(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const timeout = 2 * time.Second

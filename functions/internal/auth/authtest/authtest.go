@@ -1,5 +1,5 @@
-// Package authtest is an OpenID Connect issuer for tests: a server of its own, with
-// keys that change, and that can be down.
+// Package authtest is an OpenID Connect issuer for tests: an HTTP server whose keys a test
+// can rotate, and which a test can stop.
 package authtest
 
 import (
@@ -24,10 +24,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Audience is what the issuer's tokens are for.
+// Audience is the aud of the issuer's tokens.
 const Audience = "booking"
 
-// Issuer is a running issuer, which ends with its test.
+// Issuer is an issuer. It stops when its test ends.
 type Issuer struct {
 	URL string
 
@@ -38,14 +38,14 @@ type Issuer struct {
 	key       any // private
 	kid       string
 	published jose.JSONWebKeySet
-	asked     map[string]int
-	instead   map[string]http.Handler
+	requests  map[string]int
+	overrides map[string]http.Handler
 }
 
 // Start starts an issuer that signs with ES256.
 func Start(t testing.TB) *Issuer {
 	t.Helper()
-	i := &Issuer{addr: "127.0.0.1:0", asked: map[string]int{}, instead: map[string]http.Handler{}}
+	i := &Issuer{addr: "127.0.0.1:0", requests: map[string]int{}, overrides: map[string]http.Handler{}}
 	i.Up(t)
 	i.addr = i.server.Listener.Addr().String()
 	i.URL = "http://" + i.addr
@@ -54,7 +54,7 @@ func Start(t testing.TB) *Issuer {
 	return i
 }
 
-// Up starts it, again at its address where it was up before.
+// Up starts the issuer, at its last address if it has had one.
 func (i *Issuer) Up(t testing.TB) {
 	t.Helper()
 	listener, err := net.Listen("tcp", i.addr)
@@ -65,11 +65,11 @@ func (i *Issuer) Up(t testing.TB) {
 	i.server.Start()
 }
 
-// Down ends it: nobody listens at its address.
+// Down stops the issuer. Its address then refuses connections.
 func (i *Issuer) Down() { i.server.Close() }
 
-// Rotate makes a key, which is the only one that is published from now on and signs
-// the tokens.
+// Rotate makes a new key for the algorithm. It signs the tokens and replaces all published
+// keys.
 func (i *Issuer) Rotate(t testing.TB, algorithm jose.SignatureAlgorithm) {
 	t.Helper()
 	key := NewKey(t, algorithm)
@@ -80,7 +80,7 @@ func (i *Issuer) Rotate(t testing.TB, algorithm jose.SignatureAlgorithm) {
 	i.published.Keys = []jose.JSONWebKey{{Key: key.Public(), KeyID: i.kid, Algorithm: string(algorithm), Use: "sig"}}
 }
 
-// NewKey returns a private key for an algorithm.
+// NewKey returns a private key for the algorithm.
 func NewKey(t testing.TB, algorithm jose.SignatureAlgorithm) crypto.Signer {
 	t.Helper()
 	var key crypto.Signer
@@ -97,18 +97,18 @@ func NewKey(t testing.TB, algorithm jose.SignatureAlgorithm) crypto.Signer {
 	return key
 }
 
-// Asked returns how often path was asked for.
-func (i *Issuer) Asked(path string) int {
+// Requests returns how many requests path has had.
+func (i *Issuer) Requests(path string) int {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	return i.asked[path]
+	return i.requests[path]
 }
 
-// Answer makes handler answer at path, or the issuer itself again where it is nil.
-func (i *Issuer) Answer(path string, handler http.Handler) {
+// Override makes handler serve path. nil ends that.
+func (i *Issuer) Override(path string, handler http.Handler) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	i.instead[path] = handler
+	i.overrides[path] = handler
 }
 
 // Public returns the published key.
@@ -127,11 +127,11 @@ const (
 // ServeHTTP serves the documents.
 func (i *Issuer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	i.mu.Lock()
-	i.asked[r.URL.Path]++
-	instead, published := i.instead[r.URL.Path], i.published
+	i.requests[r.URL.Path]++
+	override, published := i.overrides[r.URL.Path], i.published
 	i.mu.Unlock()
-	if instead != nil {
-		instead.ServeHTTP(w, r)
+	if override != nil {
+		override.ServeHTTP(w, r)
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -145,8 +145,8 @@ func (i *Issuer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// Claims are a good token's for user, until an hour from now, with others in their
-// place; what is nil there is left out.
+// Claims returns the claims of a valid token for user, which expires an hour after now.
+// others replaces claims; nil removes one.
 func (i *Issuer) Claims(user string, now time.Time, others map[string]any) map[string]any {
 	claims := map[string]any{
 		"iss": i.URL, "aud": Audience, "sub": user, "iat": now.Unix(), "exp": now.Add(time.Hour).Unix(),
@@ -156,19 +156,19 @@ func (i *Issuer) Claims(user string, now time.Time, others map[string]any) map[s
 	return claims
 }
 
-// Token returns a good token for user, by the machine's clock.
+// Token returns a token for user that is valid by the machine's clock.
 func (i *Issuer) Token(t testing.TB, user string) string {
 	t.Helper()
 	return i.Sign(t, i.Claims(user, time.Now(), nil))
 }
 
-// Sign returns a token of claims, signed with the published key.
+// Sign returns a token with claims, signed with the published key.
 func (i *Issuer) Sign(t testing.TB, claims map[string]any) string {
 	t.Helper()
 	return i.SignType(t, nil, claims)
 }
 
-// SignType is Sign with the token's typ header; nil leaves it out.
+// SignType is Sign with a typ header; nil omits it.
 func (i *Issuer) SignType(t testing.TB, typ any, claims map[string]any) string {
 	t.Helper()
 	i.mu.Lock()
@@ -176,7 +176,7 @@ func (i *Issuer) SignType(t testing.TB, typ any, claims map[string]any) string {
 	return sign(t, i.algorithm, i.key, i.kid, typ, claims)
 }
 
-// Sign returns a token of claims, signed with any key.
+// Sign returns a token with claims, signed with key.
 func Sign(t testing.TB, algorithm jose.SignatureAlgorithm, key any, kid string, claims map[string]any) string {
 	t.Helper()
 	return sign(t, algorithm, key, kid, nil, claims)
