@@ -1,4 +1,4 @@
-// Package logging sets up the process' log.
+// Package logging sets up the log.
 package logging
 
 import (
@@ -16,10 +16,9 @@ import (
 	"booking/functions/internal/tracing"
 )
 
-// Setup makes the default logger write to w from level up: lines for a person
-// where w is a terminal, else JSON. A line about a request that is traced has its
-// trace_id. What go-redis reports of single connections
-// is of level debug, because seatlock and the readiness monitor report outages.
+// Setup makes the default logger write to w from level up: text if w is a terminal, else
+// JSON. A line about a traced request has the trace_id. go-redis logs its connections at
+// level debug, because seatlock and the readiness monitor report outages.
 func Setup(w io.Writer, level slog.Level) {
 	var handler slog.Handler = slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})
 	if Terminal(w) {
@@ -29,13 +28,13 @@ func Setup(w io.Writer, level slog.Level) {
 	redis.SetLogger(redisLogger{})
 }
 
-// Terminal reports whether a person reads w as it is written.
+// Terminal reports whether w is a terminal.
 func Terminal(w io.Writer) bool {
 	file, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(file.Fd()))
 }
 
-// redisLogger is the logger of go-redis.
+// redisLogger logs for go-redis.
 type redisLogger struct{}
 
 func (redisLogger) Printf(ctx context.Context, format string, v ...any) {

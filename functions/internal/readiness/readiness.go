@@ -1,5 +1,4 @@
-// Package readiness watches whether the process can serve, and answers the
-// probes of whoever runs it.
+// Package readiness checks whether the process can serve, and answers the probes.
 package readiness
 
 import (
@@ -17,13 +16,13 @@ import (
 	"booking/seatlock"
 )
 
-// How long after a check the next one starts.
+// How long Run waits after a check.
 const (
-	whileReady   = time.Second
-	whileUnready = 100 * time.Millisecond
+	readyInterval   = time.Second
+	unreadyInterval = 100 * time.Millisecond
 )
 
-// checkTimeout is how long a check may take, whatever requests may.
+// checkTimeout limits a check. It does not depend on REQUEST_TIMEOUT.
 const checkTimeout = time.Second
 
 var errNotChecked = errors.New("not checked yet")
@@ -31,13 +30,13 @@ var errNotChecked = errors.New("not checked yet")
 // Monitor knows whether the process can serve.
 type Monitor struct {
 	check    func(context.Context) error
-	fault    atomic.Pointer[error] // what the last check said
-	drain    func()                // once
-	draining chan struct{}
+	fault    atomic.Pointer[error] // the last check's error
+	drain    func()
+	draining chan struct{} // closed by drain
 }
 
-// New returns a Monitor that asks check, which returns nil where all is well and
-// ends by itself.
+// New returns a Monitor that calls check. check returns nil if the process can serve, and
+// ends when its context does.
 func New(check func(context.Context) error) *Monitor {
 	m := &Monitor{check: check, draining: make(chan struct{})}
 	m.drain = sync.OnceFunc(func() { close(m.draining) })
@@ -45,7 +44,7 @@ func New(check func(context.Context) error) *Monitor {
 	return m
 }
 
-// Run checks again and again until ctx ends, and logs each change.
+// Run checks until ctx ends, and logs each change.
 func (m *Monitor) Run(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -59,17 +58,17 @@ func (m *Monitor) Run(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		was := *m.fault.Swap(&err)
+		previous := *m.fault.Swap(&err)
 		switch {
-		case err == nil && was != nil:
+		case err == nil && previous != nil:
 			slog.InfoContext(ctx, "ready: Redis answers and is set up safely")
-		case err != nil && !alike(err, was):
+		case err != nil && !sameFault(err, previous):
 			slog.WarnContext(ctx, "not ready: "+advice(err), "error", err)
 		}
 		if err == nil {
-			timer.Reset(whileReady)
+			timer.Reset(readyInterval)
 		} else {
-			timer.Reset(whileUnready)
+			timer.Reset(unreadyInterval)
 		}
 	}
 }
@@ -80,15 +79,16 @@ func (m *Monitor) checkOnce(ctx context.Context) error {
 	return m.check(ctx)
 }
 
-// alike reports whether two faults ask the operator for the same.
-func alike(a, b error) bool {
-	if b == nil || advice(a) != advice(b) || errors.Is(b, errNotChecked) {
+// sameFault reports whether the operator corrects err like the previous error, which has
+// been logged.
+func sameFault(err, previous error) bool {
+	if previous == nil || advice(err) != advice(previous) || errors.Is(previous, errNotChecked) {
 		return false
 	}
-	return !errors.Is(a, seatlock.ErrUnsafe) || a.Error() == b.Error()
+	return !errors.Is(err, seatlock.ErrUnsafe) || err.Error() == previous.Error()
 }
 
-// advice says what an operator does about a fault.
+// advice tells the operator how to correct a fault.
 func advice(err error) string {
 	var reply redis.Error
 	switch {
@@ -100,10 +100,10 @@ func advice(err error) string {
 	return "Redis does not answer; start it, or correct REDIS_URL and REDIS_MODE"
 }
 
-// Ready reports whether the last check found all well, draining or not.
+// Ready reports whether the last check succeeded. It ignores Drain.
 func (m *Monitor) Ready() bool { return *m.fault.Load() == nil }
 
-// Drain makes the process unready for good.
+// Drain makes the process unready until it ends.
 func (m *Monitor) Drain() { m.drain() }
 
 // Draining reports whether Drain was called.
@@ -116,21 +116,22 @@ func (m *Monitor) Draining() bool {
 	}
 }
 
-// Stop returns a channel that Drain closes.
+// Stop returns the channel that Drain closes.
 func (m *Monitor) Stop() <-chan struct{} { return m.draining }
 
-type answer struct {
+// probeStatus is the response to a probe.
+type probeStatus struct {
 	Status string `json:"status"`
 }
 
-// Healthz answers that the process is up, and asks nothing else.
+// Healthz answers that the process is up. It checks nothing.
 func (m *Monitor) Healthz() http.Handler {
 	return api.Handler(http.MethodGet, func(w http.ResponseWriter, r *http.Request) error {
-		return api.WriteJSON(w, answer{Status: "up"})
+		return api.WriteJSON(w, probeStatus{Status: "up"})
 	})
 }
 
-// Readyz answers whether the process can serve.
+// Readyz answers whether the process can serve. A process that drains can't.
 func (m *Monitor) Readyz() http.Handler {
 	return api.Handler(http.MethodGet, func(w http.ResponseWriter, r *http.Request) error {
 		if m.Draining() {
@@ -139,6 +140,6 @@ func (m *Monitor) Readyz() http.Handler {
 		if !m.Ready() {
 			return api.NewProblem(api.CodeUnavailable, "Redis does not answer, or is set up unsafely; the log says what to do.")
 		}
-		return api.WriteJSON(w, answer{Status: "ready"})
+		return api.WriteJSON(w, probeStatus{Status: "ready"})
 	})
 }

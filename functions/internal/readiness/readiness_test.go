@@ -22,7 +22,7 @@ func status(handler http.Handler) int {
 	return rec.Code
 }
 
-func TestReadinessFollowsRedis(t *testing.T) {
+func TestMonitor_IsReadyWhileTheCheckSucceeds(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var fault atomic.Pointer[error]

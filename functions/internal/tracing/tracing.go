@@ -1,5 +1,4 @@
-// Package tracing sends OpenTelemetry traces where the standard OTEL_ variables
-// ask for it, and costs nothing where they don't
+// Package tracing sends OpenTelemetry traces if the standard OTEL_ variables enable it
 // (https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/).
 package tracing
 
@@ -23,11 +22,10 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// Tracing makes a span of each request and of each round trip to Redis. The zero
-// value makes none.
+// Tracing makes a span for each request and for each round trip to Redis.
 type Tracing struct{ provider *sdktrace.TracerProvider }
 
-// Enabled reports whether env asks for traces.
+// Enabled reports whether env enables traces.
 func Enabled(env envconfig.Lookuper) bool {
 	value := func(name string) string { v, _ := env.Lookup(name); return v }
 	if value("OTEL_SDK_DISABLED") == "true" || value("OTEL_TRACES_EXPORTER") == "none" {
@@ -36,15 +34,15 @@ func Enabled(env envconfig.Lookuper) bool {
 	return value("OTEL_TRACES_EXPORTER") != "" || value("OTEL_EXPORTER_OTLP_ENDPOINT") != "" || value("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") != ""
 }
 
-// supported are the exporter and the protocol that the binary has.
+// supported are the only values that these variables may have.
 var supported = map[string]string{
 	"OTEL_TRACES_EXPORTER":               "otlp",
 	"OTEL_EXPORTER_OTLP_PROTOCOL":        "http/protobuf",
 	"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "http/protobuf",
 }
 
-// Start starts the exporter, which reads the rest of its settings from the
-// process' environment. It fails where env asks for what there is not.
+// Start starts the exporter. The exporter reads its other settings from the process's
+// environment. Start fails if env needs an exporter or a protocol that is not supported.
 func Start(ctx context.Context, env envconfig.Lookuper, version string) (*Tracing, error) {
 	for name, want := range supported {
 		if value, _ := env.Lookup(name); value != "" && value != want {
@@ -65,8 +63,8 @@ func Start(ctx context.Context, env envconfig.Lookuper, version string) (*Tracin
 	return &Tracing{sdktrace.NewTracerProvider(sdktrace.WithBatcher(exporter), sdktrace.WithResource(service))}, nil
 }
 
-// Middleware makes a span of each request of a function, below the caller's
-// where traceparent names one (https://www.w3.org/TR/trace-context/).
+// Middleware makes a span for each request of a function. If the request has a
+// traceparent (https://www.w3.org/TR/trace-context/), that is the span's parent.
 func (t *Tracing) Middleware(function string, next http.Handler) http.Handler {
 	return otelhttp.NewHandler(next, function,
 		otelhttp.WithTracerProvider(t.provider),
@@ -74,13 +72,13 @@ func (t *Tracing) Middleware(function string, next http.Handler) http.Handler {
 		otelhttp.WithSpanNameFormatter(func(function string, _ *http.Request) string { return function }))
 }
 
-// Redis makes a span of each round trip of client. It has no parent: the requests
-// that share it have many.
+// Redis makes a span for each round trip of client. The span has no parent, because many
+// requests can share a round trip.
 func (t *Tracing) Redis(client redis.UniversalClient) error {
 	return redisotel.InstrumentTracing(client, redisotel.WithTracerProvider(t.provider), redisotel.WithDBStatement(false))
 }
 
-// Stop sends what is left, for five seconds at most.
+// Stop sends the remaining spans, within five seconds.
 func (t *Tracing) Stop() {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
@@ -89,7 +87,7 @@ func (t *Tracing) Stop() {
 	}
 }
 
-// LogHandler adds the trace_id of the request to its lines in next.
+// LogHandler adds the trace_id of a request to its log lines, and passes them to next.
 func LogHandler(next slog.Handler) slog.Handler { return logHandler{next} }
 
 type logHandler struct{ slog.Handler }
