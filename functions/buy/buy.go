@@ -1,4 +1,4 @@
-// Package buy is the call that sells a user the seats that the user holds.
+// Package buy is the function that sells a user the seats that the user holds.
 package buy
 
 import (
@@ -8,12 +8,12 @@ import (
 	"booking/functions/internal/api"
 )
 
-// Locker is what the call needs of seatlock.Locker.
+// Locker is the part of seatlock.Locker that the function uses.
 type Locker interface {
 	Buy(ctx context.Context, event string, seats []string, user string) error
 }
 
-// New returns the handler of POST /buy, for requests that keep to the rules.
+// New returns the handler of POST /buy.
 func New(locker Locker, rules api.Rules) http.Handler {
 	return api.Handler(http.MethodPost, func(w http.ResponseWriter, r *http.Request) error {
 		seats, err := api.DecodeSeats(w, r, rules)

@@ -21,7 +21,7 @@ func (f locker) Buy(_ context.Context, event string, seats []string, user string
 	return f(event, seats, user)
 }
 
-func TestBuy(t *testing.T) {
+func TestBuy_AnswersWithTheSaleOrTheError(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		err    error

@@ -1,4 +1,4 @@
-// Package extend is the call that moves the deadline of a user's holds.
+// Package extend is the function that moves the deadline of a user's holds.
 package extend
 
 import (
@@ -9,14 +9,13 @@ import (
 	"booking/seatlock"
 )
 
-// Locker is what the call needs of seatlock.Locker.
+// Locker is the part of seatlock.Locker that the function uses.
 type Locker interface {
 	Extend(ctx context.Context, event string, seats []string, user string) (seatlock.Hold, error)
 }
 
-// New returns the handler of POST /extend, for requests that keep to the rules.
-// Where every seat is sold to the user already, there is nothing to extend, and the
-// answer is that of buy.
+// New returns the handler of POST /extend. If every seat is already sold to the user, the
+// response is that of buy.
 func New(locker Locker, rules api.Rules) http.Handler {
 	return api.Handler(http.MethodPost, func(w http.ResponseWriter, r *http.Request) error {
 		seats, err := api.DecodeSeats(w, r, rules)

@@ -21,7 +21,7 @@ func (l locker) Extend(context.Context, string, []string, string) (seatlock.Hold
 	return seatlock.Hold(l), nil
 }
 
-func TestExtend(t *testing.T) {
+func TestExtend_AnswersWithTheHoldOrTheSale(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		hold seatlock.Hold

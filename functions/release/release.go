@@ -1,4 +1,4 @@
-// Package release is the call that ends a user's holds.
+// Package release is the function that ends a user's holds.
 package release
 
 import (
@@ -8,13 +8,13 @@ import (
 	"booking/functions/internal/api"
 )
 
-// Locker is what the call needs of seatlock.Locker.
+// Locker is the part of seatlock.Locker that the function uses.
 type Locker interface {
 	Release(ctx context.Context, event string, seats []string, user string) error
 }
 
-// New returns the handler of POST /release, for requests that keep to the rules. Its
-// answer does not tell which of the seats the user held.
+// New returns the handler of POST /release. The response does not say which of the seats
+// the user held.
 func New(locker Locker, rules api.Rules) http.Handler {
 	return api.Handler(http.MethodPost, func(w http.ResponseWriter, r *http.Request) error {
 		seats, err := api.DecodeSeats(w, r, rules)

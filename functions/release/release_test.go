@@ -18,7 +18,7 @@ type locker struct{ err error }
 
 func (l locker) Release(context.Context, string, []string, string) error { return l.err }
 
-func TestRelease(t *testing.T) {
+func TestRelease_AnswersWithTheReleaseOrTheConflict(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		err    error

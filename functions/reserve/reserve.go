@@ -1,4 +1,4 @@
-// Package reserve is the call that holds seats for a user.
+// Package reserve is the function that holds seats for a user.
 package reserve
 
 import (
@@ -9,12 +9,12 @@ import (
 	"booking/seatlock"
 )
 
-// Locker is what the call needs of seatlock.Locker.
+// Locker is the part of seatlock.Locker that the function uses.
 type Locker interface {
 	Reserve(ctx context.Context, event string, seats []string, user string) (seatlock.Hold, error)
 }
 
-// New returns the handler of POST /reserve, for requests that keep to the rules.
+// New returns the handler of POST /reserve.
 func New(locker Locker, rules api.Rules) http.Handler {
 	return api.Handler(http.MethodPost, func(w http.ResponseWriter, r *http.Request) error {
 		seats, err := api.DecodeSeats(w, r, rules)

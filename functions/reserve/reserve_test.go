@@ -29,9 +29,9 @@ func call(handler http.Handler, body string) *httptest.ResponseRecorder {
 	return rec
 }
 
-func TestReserve(t *testing.T) {
+func TestReserve_AnswersWithTheHoldOrTheConflicts(t *testing.T) {
 	t.Parallel()
-	t.Run("AsksForWhatWasSent", func(t *testing.T) {
+	t.Run("HoldsTheSeatsOfTheRequest", func(t *testing.T) {
 		t.Parallel()
 		handler := reserve.New(locker(func(event string, seats []string, user string) (seatlock.Hold, error) {
 			require.Equal(t, "gala", event)
@@ -44,7 +44,7 @@ func TestReserve(t *testing.T) {
 		require.JSONEq(t, `{"status":"reserved","event_id":"gala","seat_ids":["1A","1B"],"user_id":"ann",
 			"expires_at":"2023-11-14T22:13:20.000Z","expires_in_ms":60000}`, rec.Body.String())
 	})
-	t.Run("NamesTheSeatsInTheWay", func(t *testing.T) {
+	t.Run("NamesTheConflicts", func(t *testing.T) {
 		t.Parallel()
 		handler := reserve.New(locker(func(string, []string, string) (seatlock.Hold, error) {
 			return seatlock.Hold{}, &seatlock.ConflictError{Err: seatlock.ErrTaken, Seats: []seatlock.Seat{

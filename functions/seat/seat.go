@@ -1,4 +1,4 @@
-// Package seat is the call that tells the state of one seat.
+// Package seat is the function that returns the state of one seat.
 package seat
 
 import (
@@ -9,13 +9,13 @@ import (
 	"booking/seatlock"
 )
 
-// Locker is what the call needs of seatlock.Locker.
+// Locker is the part of seatlock.Locker that the function uses.
 type Locker interface {
 	Status(ctx context.Context, event, seat string) (seatlock.Seat, error)
 }
 
-// New returns the handler of GET /seats/{seat_id}, for a seat that the rules know. Where the path has no seat_id,
-// at the function's own URL, the query names it.
+// New returns the handler of GET /seats/{seat_id}. At the function's own URL, whose path
+// has no seat_id, the query names the seat.
 func New(locker Locker, rules api.Rules) http.Handler {
 	return api.Handler(http.MethodGet, func(w http.ResponseWriter, r *http.Request) error {
 		event, query, err := api.DecodeQuery(r)
@@ -25,7 +25,7 @@ func New(locker Locker, rules api.Rules) http.Handler {
 		id := r.PathValue("seat_id")
 		if id == "" {
 			if id = query.Get("seat_id"); id == "" {
-				return api.Invalid("seat_id is missing; ask like /?seat_id=1A.")
+				return api.Invalid("seat_id is missing; send a path like /?seat_id=1A.")
 			}
 		}
 		if err := rules.CheckSeat(r, id); err != nil {

@@ -20,7 +20,7 @@ func (l locker) Status(_ context.Context, event, id string) (seatlock.Seat, erro
 	return l[event+"/"+id], nil
 }
 
-func TestSeat(t *testing.T) {
+func TestSeat_ReturnsTheStateOfTheSeatInPathOrQuery(t *testing.T) {
 	t.Parallel()
 	mux := http.NewServeMux()
 	handler := seat.New(locker{

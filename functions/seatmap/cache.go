@@ -16,40 +16,40 @@ import (
 	"booking/seatlock"
 )
 
-// maxEvents is how many events the cache knows at a time.
+// maxEvents limits the events in the cache.
 const maxEvents = 1024
 
-// snapshot is the answer for one event at one moment.
+// snapshot is the encoded seat map of an event.
 type snapshot struct {
 	taken      time.Time
 	etag       string
 	body       []byte
-	compressed func() []byte // made when the first client wants it
+	compressed func() []byte // gzip of body, made for the first client that accepts it
 }
 
-// cache keeps the snapshots that are fresh, and has one read under way an event.
+// cache caches the last snapshot of each event. It runs at most one read for each event.
 type cache struct {
 	locker  Locker
 	reading singleflight.Group
 	mu      sync.Mutex
-	fresh   map[string]*snapshot
+	last    map[string]*snapshot
 }
 
 func newCache(locker Locker) *cache {
-	return &cache{locker: locker, fresh: map[string]*snapshot{}}
+	return &cache{locker: locker, last: map[string]*snapshot{}}
 }
 
-// get returns a snapshot of event that is no older than maxAge.
+// get returns a snapshot of event that is not older than maxAge.
 func (c *cache) get(ctx context.Context, event string) (*snapshot, error) {
 	c.mu.Lock()
-	s := c.fresh[event]
+	s := c.last[event]
 	c.mu.Unlock()
 	if s != nil && time.Since(s.taken) <= maxAge {
 		return s, nil
 	}
 	read, err, _ := c.reading.Do(event, func() (any, error) {
 		taken := time.Now()
-		found, err := c.locker.Map(context.WithoutCancel(ctx), event) // others wait for it too
+		found, err := c.locker.Map(context.WithoutCancel(ctx), event) // other calls wait for it, too
 		if err != nil {
 			return nil, err
 		}
@@ -59,10 +59,10 @@ func (c *cache) get(ctx context.Context, event string) (*snapshot, error) {
 		}
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		if len(c.fresh) >= maxEvents {
-			clear(c.fresh)
+		if len(c.last) >= maxEvents {
+			clear(c.last)
 		}
-		c.fresh[event] = s
+		c.last[event] = s
 		return s, nil
 	})
 	if err != nil {
@@ -71,27 +71,28 @@ func (c *cache) get(ctx context.Context, event string) (*snapshot, error) {
 	return read.(*snapshot), nil
 }
 
-type answer struct {
+// seatMap is the response.
+type seatMap struct {
 	EventID     string     `json:"event_id"`
-	AsOf        string     `json:"as_of"`         // by Redis' clock
-	LastEventID string     `json:"last_event_id"` // what /changes goes on from
-	Seats       []api.Seat `json:"seats"`         // expires_in_ms is from as_of
+	AsOf        string     `json:"as_of"`         // by Redis's clock
+	LastEventID string     `json:"last_event_id"` // /changes resumes after it
+	Seats       []api.Seat `json:"seats"`         // expires_in_ms counts from as_of
 }
 
-// newSnapshot makes the answer. Its ETag is of the seats, their states and their
-// deadlines, whatever the moment.
+// newSnapshot encodes the seat map. Its ETag is a hash of the seats with their states and
+// deadlines, so it stays the same until one of them changes.
 func newSnapshot(taken time.Time, event string, found seatlock.SeatMap) (*snapshot, error) {
-	a := answer{EventID: event, AsOf: api.Time(found.At), LastEventID: found.Change, Seats: make([]api.Seat, len(found.Seats))}
+	m := seatMap{EventID: event, AsOf: api.Time(found.At), LastEventID: found.Change, Seats: make([]api.Seat, len(found.Seats))}
 	hash := fnv.New64a()
 	for i, s := range found.Seats {
-		a.Seats[i] = api.NewSeat(s)
+		m.Seats[i] = api.NewSeat(s)
 		deadline := int64(0)
 		if s.Status == seatlock.Reserved {
 			deadline = found.At.Add(s.ExpiresIn).UnixMilli()
 		}
 		_, _ = fmt.Fprintf(hash, "%s %d %d\n", s.ID, s.Status, deadline)
 	}
-	body, err := json.Marshal(a)
+	body, err := json.Marshal(m)
 	if err != nil {
 		return nil, err
 	}
@@ -104,8 +105,8 @@ func newSnapshot(taken time.Time, event string, found seatlock.SeatMap) (*snapsh
 
 func compress(body []byte) []byte {
 	var buf bytes.Buffer
-	w, _ := gzip.NewWriterLevel(&buf, gzip.BestSpeed) // a valid level is no error
-	_, _ = w.Write(body)                              // nor is a write to a Buffer
+	w, _ := gzip.NewWriterLevel(&buf, gzip.BestSpeed) // the level is valid
+	_, _ = w.Write(body)                              // a Buffer never fails
 	_ = w.Close()
 	return buf.Bytes()
 }

@@ -1,4 +1,5 @@
-// Package seatmap is the call that tells the state of every seat of an event.
+// Package seatmap is the function that returns the seats of an event that are not
+// available.
 package seatmap
 
 import (
@@ -12,16 +13,16 @@ import (
 	"booking/seatlock"
 )
 
-// maxAge is how old an answer may be. Readers within it share one read of Redis.
+// maxAge limits the age of a response. Readers share one read of Redis for that long.
 const maxAge = 250 * time.Millisecond
 
-// Locker is what the call needs of seatlock.Locker.
+// Locker is the part of seatlock.Locker that the function uses.
 type Locker interface {
 	Map(ctx context.Context, event string) (seatlock.SeatMap, error)
 }
 
-// New returns the handler of GET /seats. Its answer has an ETag, and Age-Ms says how
-// old it is; expires_in_ms is counted from as_of.
+// New returns the handler of GET /seats. The response has an ETag, and Age-Ms is its age;
+// expires_in_ms counts from as_of.
 func New(locker Locker) http.Handler {
 	snapshots := newCache(locker)
 	return api.Handler(http.MethodGet, func(w http.ResponseWriter, r *http.Request) error {
@@ -36,9 +37,9 @@ func New(locker Locker) http.Handler {
 		h := w.Header()
 		h.Set("ETag", s.etag)
 		h.Set("Age-Ms", strconv.FormatInt(time.Since(s.taken).Milliseconds(), 10))
-		h.Set("Cache-Control", "no-cache") // keep it, and ask whether it has changed
-		h.Add("Vary", "Accept-Encoding")   // and Origin may stand there
-		if names(r.Header.Values("If-None-Match"), s.etag) {
+		h.Set("Cache-Control", "no-cache") // store it, but revalidate it
+		h.Add("Vary", "Accept-Encoding")   // CORS may have added Origin
+		if matches(r.Header.Values("If-None-Match"), s.etag) {
 			w.WriteHeader(http.StatusNotModified)
 			return nil
 		}
@@ -49,13 +50,13 @@ func New(locker Locker) http.Handler {
 		}
 		h.Set("Content-Type", "application/json")
 		h.Set("Content-Length", strconv.Itoa(len(body)))
-		_, _ = w.Write(body) // a client that is gone needs no answer
+		_, _ = w.Write(body) // the client may have left
 		return nil
 	})
 }
 
-// names reports whether If-None-Match has the tag, or *.
-func names(fields []string, etag string) bool {
+// matches reports whether If-None-Match has the tag, or *.
+func matches(fields []string, etag string) bool {
 	for tag := range strings.SplitSeq(strings.Join(fields, ","), ",") {
 		if tag = strings.TrimSpace(tag); tag == "*" || tag == etag {
 			return true
@@ -64,7 +65,7 @@ func names(fields []string, etag string) bool {
 	return false
 }
 
-// acceptsGzip reports whether the client takes gzip, and has not given it weight 0.
+// acceptsGzip reports whether Accept-Encoding has gzip with a weight above 0.
 func acceptsGzip(r *http.Request) bool {
 	for coding := range strings.SplitSeq(strings.Join(r.Header.Values("Accept-Encoding"), ","), ",") {
 		name, weight, _ := strings.Cut(strings.TrimSpace(coding), ";")

@@ -19,7 +19,7 @@ import (
 	"booking/seatlock"
 )
 
-// locker counts how often it is read.
+// locker counts its reads.
 type locker struct {
 	reads atomic.Int64
 	seats atomic.Pointer[[]seatlock.Seat]
@@ -33,7 +33,7 @@ func newLocker(seats ...seatlock.Seat) *locker {
 
 func (l *locker) Map(ctx context.Context, _ string) (seatlock.SeatMap, error) {
 	l.reads.Add(1)
-	time.Sleep(10 * time.Millisecond) // the bubble's time, in which others come
+	time.Sleep(10 * time.Millisecond) // of the bubble's clock: other readers arrive
 	return seatlock.SeatMap{At: time.UnixMilli(1_700_000_000_000).UTC(), Change: "7-0", Seats: *l.seats.Load()}, ctx.Err()
 }
 
@@ -52,16 +52,16 @@ var (
 	sold = seatlock.Seat{ID: "1B", Status: seatlock.Sold}
 )
 
-func TestSeatMap(t *testing.T) {
+func TestSeatmap_IsSharedCachedAndCompressed(t *testing.T) {
 	t.Parallel()
-	t.Run("NamesEverySeatThatIsNotAvailable", func(t *testing.T) {
+	t.Run("ListsSeatsThatAreNotAvailable", func(t *testing.T) {
 		t.Parallel()
 		rec := get(seatmap.New(newLocker(held, sold)))
 		require.Equal(t, http.StatusOK, rec.Code)
 		require.JSONEq(t, `{"event_id":"gala","as_of":"2023-11-14T22:13:20.000Z","last_event_id":"7-0","seats":[
 			{"seat_id":"1A","status":"Reserved","expires_in_ms":60000},{"seat_id":"1B","status":"Sold"}]}`, rec.Body.String())
 	})
-	t.Run("ReadersShareOneReadForAQuarterOfASecond", func(t *testing.T) {
+	t.Run("SharesOneReadForAQuarterOfASecond", func(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {
 			l := newLocker(held)
@@ -78,7 +78,7 @@ func TestSeatMap(t *testing.T) {
 			synctest.Wait()
 		})
 	})
-	t.Run("ServesOthersWhenTheFirstReaderLeaves", func(t *testing.T) {
+	t.Run("ServesOtherReadersIfTheFirstLeaves", func(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {
 			handler := seatmap.New(newLocker(held))
@@ -92,7 +92,7 @@ func TestSeatMap(t *testing.T) {
 			require.Equal(t, http.StatusOK, <-second)
 		})
 	})
-	t.Run("IsNotSentAgainWhereNothingChanged", func(t *testing.T) {
+	t.Run("AnswersNotModifiedIfNothingChanged", func(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {
 			l := newLocker(held, sold)
@@ -113,7 +113,7 @@ func TestSeatMap(t *testing.T) {
 			}
 		})
 	})
-	t.Run("IsCompressedForWhoTakesIt", func(t *testing.T) {
+	t.Run("CompressesForClientsThatAcceptIt", func(t *testing.T) {
 		t.Parallel()
 		var seats []seatlock.Seat
 		for i := range 1000 {
