@@ -16,7 +16,7 @@ import (
 	"booking/seatlock"
 )
 
-// instantLocker answers at once: every seat but the taken one is free.
+// instantLocker answers at once. Each seat is free, except the one named taken.
 type instantLocker struct{ functions.Locker }
 
 func (instantLocker) Reserve(_ context.Context, _ string, seats []string, _ string) (seatlock.Hold, error) {
@@ -31,7 +31,7 @@ func (instantLocker) Status(_ context.Context, _, seat string) (seatlock.Seat, e
 	return seatlock.Seat{ID: seat, Status: seatlock.Reserved, ExpiresIn: time.Minute}, nil
 }
 
-// discard is the least that a ResponseWriter can be.
+// discard is a ResponseWriter that keeps only the status.
 type discard struct {
 	header http.Header
 	status int
@@ -41,12 +41,12 @@ func (d *discard) Header() http.Header         { return d.header }
 func (d *discard) Write(p []byte) (int, error) { return len(p), nil }
 func (d *discard) WriteHeader(status int)      { d.status = status }
 
-// sentBody is the body of a request that is sent again and again.
+// sentBody is a body that a benchmark sends many times.
 type sentBody struct{ bytes.Reader }
 
 func (*sentBody) Close() error { return nil }
 
-// What the functions themselves cost, without a network and without Redis.
+// BenchmarkHandler measures the functions without a network and without Redis.
 func BenchmarkHandler(b *testing.B) {
 	handler, err := functions.Handler("", functions.Deps{Locker: instantLocker{}, Rules: api.Rules{MaxSeats: 10}}, readiness.New(nil))
 	require.NoError(b, err)

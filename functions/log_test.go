@@ -17,13 +17,13 @@ import (
 	"booking/seatlock/redistest"
 )
 
-// logged returns a handler that logs the calls of b at a level, and its log.
+// logged returns the handler of b, whose calls are logged at level, and the log.
 func logged(b *testBundle, level slog.Level) (http.Handler, *bytes.Buffer) {
 	var log bytes.Buffer
 	return api.LogCalls(slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: level})), b.handler), &log
 }
 
-func TestLogCalls_SaysWhatACallNamesAndItsCode(t *testing.T) {
+func TestLogCalls_LogsEventUserSeatsAndCode(t *testing.T) {
 	t.Parallel()
 	b := setup(t, redistest.Mini(t), "")
 	issuer := identify(t, b)
@@ -73,12 +73,11 @@ func TestLogCalls_SaysWhatACallNamesAndItsCode(t *testing.T) {
 	}
 }
 
-// The log has the event of each function that names one, and the code of a panic.
-func TestLogCalls_KnowsEveryFunction(t *testing.T) {
+func TestLogCalls_LogsTheEventOfEachFunctionAndThePanic(t *testing.T) {
 	t.Parallel()
 	b := setup(t, redistest.Mini(t), "")
 	for _, f := range functions.Table {
-		if f.Method == "" { // it names no event
+		if f.Method == "" { // it has no event
 			continue
 		}
 		handler, err := functions.Handler(f.Name, functions.Deps{Rules: api.Rules{MaxSeats: 10}, Streams: changes.Options{Stop: b.monitor.Stop()}}, b.monitor) // no Locker

@@ -8,8 +8,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// What is appended by hand is what the tags of the struct say.
-func TestAppendedAnswersAreTheirJSON(t *testing.T) {
+func TestAppendJSON_IsWhatEncodingJSONWrites(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		text := rapid.String()

@@ -13,7 +13,7 @@ import (
 	"booking/seatlock"
 )
 
-// detail returns the detail of the problem that err is answered with.
+// detail returns the detail of the response to err.
 func detail(t *testing.T, method string, err error) string {
 	t.Helper()
 	rec := httptest.NewRecorder()
@@ -23,7 +23,7 @@ func detail(t *testing.T, method string, err error) string {
 	return p.Detail
 }
 
-func TestWriteError_TellsAReadOfReading(t *testing.T) {
+func TestWriteError_HasADetailForReads(t *testing.T) {
 	t.Parallel()
 	outage := fmt.Errorf("map: %w", seatlock.ErrUnavailable)
 	require.Equal(t, "The seats can't be reached right now, and this request has changed nothing. Send it again.", detail(t, http.MethodPost, outage))
@@ -32,7 +32,7 @@ func TestWriteError_TellsAReadOfReading(t *testing.T) {
 	}
 }
 
-func TestWriteError_SaysWhatIsInTheWayAndWhatToDo(t *testing.T) {
+func TestWriteError_ListsTheConflictsBeforeTheDetail(t *testing.T) {
 	t.Parallel()
 	conflict := func(err error, seats ...seatlock.Seat) error { return &seatlock.ConflictError{Err: err, Seats: seats} }
 	held, sold := seatlock.Seat{ID: "1A", Status: seatlock.Reserved}, seatlock.Seat{ID: "1B", Status: seatlock.Sold}
@@ -42,13 +42,13 @@ func TestWriteError_SaysWhatIsInTheWayAndWhatToDo(t *testing.T) {
 		want string
 	}{
 		{conflict(seatlock.ErrTaken, held, sold), "1A is held by someone else, 1B is sold. Nothing was reserved; choose other seats."},
-		{conflict(seatlock.ErrTaken, yours), "1C is yours already, it is sold to you. Nothing was reserved."},
-		{conflict(seatlock.ErrTaken, yours, held), "1C is yours already, it is sold to you, 1A is held by someone else. Nothing was reserved; choose other seats."},
+		{conflict(seatlock.ErrTaken, yours), "1C is already sold to you. Nothing was reserved."},
+		{conflict(seatlock.ErrTaken, yours, held), "1C is already sold to you, 1A is held by someone else. Nothing was reserved; choose other seats."},
 		{conflict(seatlock.ErrHoldExpired, free), "1D is not held. Nothing has changed; reserve again."},
 		{conflict(seatlock.ErrHeldByOther, held, free), "1A is held by someone else, 1D is not held. Nothing has changed; choose other seats."},
 		{conflict(seatlock.ErrSold, sold), "1B is sold. Sold seats can't be released. Nothing was released."},
-		{&seatlock.LimitError{Limit: 4, Held: 1, Sold: 3}, "These would be more seats than one user may have at this event. Nothing was reserved; choose fewer, or release some."},
-		{seatlock.ErrOutcomeUnknown, "It is not known whether this took effect. Send the same request again: repeating it is safe."},
+		{&seatlock.LimitError{Limit: 4, Held: 1, Sold: 3}, "You would have more seats than a user may have at this event. Nothing was reserved; choose fewer, or release some."},
+		{seatlock.ErrOutcomeUnknown, "This may or may not have taken effect. Send the same request again; that is safe."},
 	} {
 		require.Equal(t, test.want, detail(t, http.MethodPost, test.err))
 	}

@@ -7,12 +7,12 @@ import (
 	"booking/seatlock"
 )
 
-// DecodeQuery reads the query of a call that reads, and the event that it names; the
-// log has that, too. Its error is a *Problem.
+// DecodeQuery parses the query of a call that reads, and the event that it names. The
+// error is a *Problem.
 func DecodeQuery(r *http.Request) (event string, query url.Values, err error) {
 	query, err = url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		return "", nil, Invalid("The query can't be read: escape what is not a letter or a digit as %%XX.")
+		return "", nil, Invalid("The query can't be parsed: escape each character other than a letter or a digit as %%XX.")
 	}
 	event = seatlock.DefaultEvent
 	if query.Has("event_id") {
@@ -27,8 +27,7 @@ func DecodeQuery(r *http.Request) (event string, query url.Values, err error) {
 	return event, query, nil
 }
 
-// CheckSeat returns the problem of the seat that a call that reads names, or nil. The
-// log has the seat, too.
+// CheckSeat returns a *Problem if a call that reads can't name the seat id.
 func (rules Rules) CheckSeat(r *http.Request, id string) error {
 	if !seatlock.ValidID(id) {
 		return Invalid("seat_id %s.", IDForm)

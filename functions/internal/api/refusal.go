@@ -47,7 +47,7 @@ func (p *Problem) addConflicts(seats []seatlock.Seat) {
 func conflictText(seat seatlock.Seat) string {
 	switch {
 	case seat.Yours:
-		return "yours already, it is sold to you"
+		return "already sold to you"
 	case seat.Status == seatlock.Sold:
 		return "sold"
 	case seat.Status == seatlock.Reserved:

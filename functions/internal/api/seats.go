@@ -15,19 +15,19 @@ import (
 	"booking/seatlock"
 )
 
-// MaxBody is how long a request's body may be, bytes.
+// MaxBody is the limit of a request's body, bytes.
 const MaxBody = 16 << 10
 
-// MaxSeats is how many seats a request may name at most.
+// MaxSeats is the highest limit of seats in a request.
 const MaxSeats = 10
 
-// Rules are what a request must keep to, beyond the form of its ids.
+// Rules limit what a request may ask for, beyond the form of its ids.
 type Rules struct {
-	MaxSeats int                  // that it may name
-	HasSeat  func(id string) bool // whether the hall has a seat; nil where it has every one
+	MaxSeats int                  // that one request may name
+	HasSeat  func(id string) bool // reports whether the hall has the seat; nil if it has every seat
 }
 
-// Check returns the problem of seats that the hall does not have, or nil.
+// Check returns a *Problem if the hall lacks one of the seats.
 func (rules Rules) Check(ids ...string) error {
 	if rules.HasSeat == nil {
 		return nil
@@ -40,23 +40,23 @@ func (rules Rules) Check(ids ...string) error {
 	return nil
 }
 
-// IDForm says, after the name of an event_id or a seat_id, what it must be.
+// IDForm describes an event_id or a seat_id. It follows the member's name.
 const IDForm = "must be 1 to 64 characters of A-Z a-z 0-9 . _ : -"
 
-// UserForm says, after the name of a user_id, what it must be.
+// UserForm describes a user_id. It follows the member's name.
 const UserForm = "must be 1 to 128 printable ASCII characters without spaces"
 
 const example = `send an object like {"seat_id":"1A","user_id":"user_123"}`
 
-// Seats is the request of every call that changes seats.
+// Seats is the request of each call that changes seats.
 type Seats struct {
 	EventID string
-	SeatIDs []string // 1 to MaxSeats, none twice
+	SeatIDs []string // 1 to MaxSeats, without duplicates
 	UserID  string
 }
 
-// seatsBody is Seats as it is sent. The pointers tell what is missing, or null,
-// from what is empty.
+// seatsBody is the body of such a request. A pointer is nil if the member is missing or
+// null, and not nil if it is empty.
 type seatsBody struct {
 	EventID *string                   `json:"event_id"`
 	SeatID  *string                   `json:"seat_id"`
@@ -67,8 +67,8 @@ type seatsBody struct {
 
 var members = []string{"event_id", "seat_id", "seat_ids", "user_id"}
 
-// check returns the problem of a member that another reader of the same body could
-// take for one of ours, or nil. Whatever else there is means nothing here.
+// check returns a *Problem if a member is one of ours in another case, because a proxy
+// that reads the same body could accept it. It ignores other members.
 func (b *seatsBody) check() error {
 	for other := range b.Others {
 		for _, member := range members {
@@ -82,17 +82,17 @@ func (b *seatsBody) check() error {
 
 type userKey struct{}
 
-// WithUser returns a context for a request of which it is proved that user sends it.
+// WithUser returns the context of a request that the authenticated user sent.
 func WithUser(ctx context.Context, user string) context.Context {
 	return context.WithValue(ctx, userKey{}, user)
 }
 
-// DecodeSeats reads the body of r and checks it against the rules. Where it is proved
-// who sends it (WithUser), the body may leave that user out, and can name no other.
-// Its error is a *Problem.
+// DecodeSeats reads the body of r and checks it against the rules. If the user is
+// authenticated (WithUser), the body may omit user_id, and must not name another user.
+// The error is a *Problem.
 func DecodeSeats(w http.ResponseWriter, r *http.Request, rules Rules) (Seats, error) {
 	if len(r.Header["Content-Type"]) > 1 {
-		return Seats{}, NewProblem(CodeUnsupportedMediaType, "There is more than one Content-Type; send application/json alone.")
+		return Seats{}, NewProblem(CodeUnsupportedMediaType, "There is more than one Content-Type; send only application/json.")
 	}
 	if mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || mediaType != "application/json" {
 		return Seats{}, NewProblem(CodeUnsupportedMediaType, "The body must be JSON: set Content-Type to application/json.")
@@ -106,43 +106,43 @@ func DecodeSeats(w http.ResponseWriter, r *http.Request, rules Rules) (Seats, er
 		}
 		return Seats{}, Invalid("The body did not arrive whole; send it again.")
 	}
-	proved, _ := r.Context().Value(userKey{}).(string)
-	seats, err := parseSeats(body.Bytes(), rules, proved)
+	user, _ := r.Context().Value(userKey{}).(string)
+	seats, err := parseSeats(body.Bytes(), rules, user)
 	if c := recorded(r.Context()); c != nil {
 		c.Seats = seats
 	}
 	return seats, err
 }
 
-// parseSeats makes a request of a body. The proved user is empty where nobody asks
-// who sends it.
-func parseSeats(body []byte, rules Rules, proved string) (Seats, error) {
-	var sent seatsBody
-	if err := json.Unmarshal(body, &sent); err != nil {
+// parseSeats parses a body. user is the authenticated user; it is empty if callers are
+// trusted.
+func parseSeats(body []byte, rules Rules, user string) (Seats, error) {
+	var b seatsBody
+	if err := json.Unmarshal(body, &b); err != nil {
 		return Seats{}, notJSON(body, err)
 	}
-	if err := sent.check(); err != nil {
+	if err := b.check(); err != nil {
 		return Seats{}, err
 	}
-	seats := Seats{EventID: seatlock.DefaultEvent, SeatIDs: sent.SeatIDs}
-	if sent.EventID != nil {
-		seats.EventID = *sent.EventID
+	seats := Seats{EventID: seatlock.DefaultEvent, SeatIDs: b.SeatIDs}
+	if b.EventID != nil {
+		seats.EventID = *b.EventID
 	}
 	if !seatlock.ValidID(seats.EventID) {
-		return Seats{}, Invalid("event_id %s; leave it out for the event %q.", IDForm, seatlock.DefaultEvent)
+		return Seats{}, Invalid("event_id %s; omit it for the event %q.", IDForm, seatlock.DefaultEvent)
 	}
 	switch {
-	case sent.SeatID != nil && sent.SeatIDs != nil:
+	case b.SeatID != nil && b.SeatIDs != nil:
 		return Seats{}, Invalid("Send seat_id or seat_ids, not both.")
-	case sent.SeatID != nil:
-		if !seatlock.ValidID(*sent.SeatID) {
+	case b.SeatID != nil:
+		if !seatlock.ValidID(*b.SeatID) {
 			return Seats{}, Invalid("seat_id %s.", IDForm)
 		}
-		seats.SeatIDs = []string{*sent.SeatID}
-	case sent.SeatIDs == nil:
+		seats.SeatIDs = []string{*b.SeatID}
+	case b.SeatIDs == nil:
 		return Seats{}, Invalid("seat_id is missing; %s.", example)
-	case len(sent.SeatIDs) == 0 || len(sent.SeatIDs) > rules.MaxSeats:
-		return Seats{}, Invalid("seat_ids must name 1 to %d seats, not %d.", rules.MaxSeats, len(sent.SeatIDs))
+	case len(b.SeatIDs) == 0 || len(b.SeatIDs) > rules.MaxSeats:
+		return Seats{}, Invalid("seat_ids must name 1 to %d seats, not %d.", rules.MaxSeats, len(b.SeatIDs))
 	}
 	for i, id := range seats.SeatIDs {
 		if !seatlock.ValidID(id) {
@@ -153,21 +153,21 @@ func parseSeats(body []byte, rules Rules, proved string) (Seats, error) {
 		}
 	}
 	switch {
-	case sent.UserID == nil && proved == "":
+	case b.UserID == nil && user == "":
 		return Seats{}, Invalid("user_id is missing; %s.", example)
-	case sent.UserID == nil:
-		seats.UserID = proved
-	case !seatlock.ValidUser(*sent.UserID):
+	case b.UserID == nil:
+		seats.UserID = user
+	case !seatlock.ValidUser(*b.UserID):
 		return Seats{}, Invalid("user_id %s.", UserForm)
-	case proved != "" && *sent.UserID != proved:
-		return Seats{}, NewProblem(CodeForbidden, "user_id is not the subject of your token; leave it out, or send a token of that user.")
+	case user != "" && *b.UserID != user:
+		return Seats{}, NewProblem(CodeForbidden, "user_id is not the subject of your token; omit it, or send a token of that user.")
 	default:
-		seats.UserID = *sent.UserID
+		seats.UserID = *b.UserID
 	}
 	return seats, rules.Check(seats.SeatIDs...)
 }
 
-// notJSON says what is wrong with a body that json.Unmarshal refused.
+// notJSON returns the problem of a body that json.Unmarshal refused with err.
 func notJSON(body []byte, err error) *Problem {
 	var wrongType *json.SemanticError
 	var syntax *jsontext.SyntacticError

@@ -10,8 +10,8 @@ import (
 	"booking/seatlock"
 )
 
-// Whatever is sent, the request is either refused with a sentence, or within what
-// seatlock accepts.
+// FuzzParseSeats checks that a request is either refused with a detail, or valid for
+// seatlock.
 func FuzzParseSeats(f *testing.F) {
 	f.Add([]byte(`{"seat_id":"1A","user_id":"user_123"}`))
 	f.Add([]byte(`{"event_id":"gala","seat_ids":["1A","1B"],"user_id":"auth0|x"}`))
@@ -41,7 +41,7 @@ func FuzzParseSeats(f *testing.F) {
 	})
 }
 
-func TestMaxSeatsIsAsConfigured(t *testing.T) {
+func TestParseSeats_EnforcesMaxSeats(t *testing.T) {
 	t.Parallel()
 	body := []byte(`{"seat_ids":["1","2","3"],"user_id":"ann"}`)
 	_, err := parseSeats(body, Rules{MaxSeats: 3}, "")
@@ -50,7 +50,7 @@ func TestMaxSeatsIsAsConfigured(t *testing.T) {
 	require.ErrorContains(t, err, "seat_ids must name 1 to 2 seats, not 3.")
 }
 
-func TestTimesAreInUTCWithMilliseconds(t *testing.T) {
+func TestUntil_AddsTheDeadlineInUTCWithMilliseconds(t *testing.T) {
 	t.Parallel()
 	a := NewSeatsResponse("reserved", Seats{}).Until(seatlock.Hold{Deadline: time.UnixMilli(1_700_000_000_120).UTC(), ExpiresIn: 0})
 	require.Equal(t, "2023-11-14T22:13:20.120Z", a.ExpiresAt)
