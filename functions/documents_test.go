@@ -77,12 +77,19 @@ func TestTable_EachFunctionIsInTheOpenAPIDocument(t *testing.T) {
 	}
 }
 
-// The tests of module knative check what these files say, and the routes.
-func TestTable_EachFunctionHasAManifest(t *testing.T) {
+// The tests of module knative check the manifests themselves.
+func TestTable_EachFunctionHasItsManifests(t *testing.T) {
 	t.Parallel()
 	for _, f := range functions.Table {
-		if _, err := os.Stat("../knative/base/" + f.Name + ".yaml"); err != nil {
-			t.Errorf("knative/base: add %s.yaml, and what the head of kustomization.yaml names", f.Name)
+		for path, text := range map[string]string{
+			"knative/base/" + f.Name + ".yaml":  "value: " + f.Name + "\n",
+			"knative/base/kustomization.yaml":   "- " + f.Name + ".yaml\n",
+			"knative/gateway/httproute.yaml":    "hostname: " + f.Name + ".booking.svc.",
+			"knative/istio/virtualservice.yaml": "authority: " + f.Name + ".booking.svc.",
+		} {
+			if manifest, err := os.ReadFile("../" + path); err != nil || !strings.Contains(string(manifest), text) {
+				t.Errorf("%s: add function %s: %q is missing", path, f.Name, strings.TrimSpace(text))
+			}
 		}
 	}
 }
