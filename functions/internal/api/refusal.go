@@ -36,7 +36,7 @@ func (p *Problem) addConflicts(seats []seatlock.Seat) {
 			list.WriteString(", ")
 		}
 		list.WriteString(seat.ID + " is " + conflictText(seat))
-		allYours = allYours && seat.Yours
+		allYours = allYours && seat.OwnedByCaller
 	}
 	if allYours { // there is no need to choose other seats
 		p.Detail = "Nothing was reserved."
@@ -46,7 +46,7 @@ func (p *Problem) addConflicts(seats []seatlock.Seat) {
 
 func conflictText(seat seatlock.Seat) string {
 	switch {
-	case seat.Yours:
+	case seat.OwnedByCaller:
 		return "already sold to you"
 	case seat.Status == seatlock.Sold:
 		return "sold"

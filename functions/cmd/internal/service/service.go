@@ -78,7 +78,7 @@ func open(ctx context.Context, c *config.Config, env envconfig.Lookuper, version
 	var m *metrics.Metrics
 	if c.MetricsPort != 0 {
 		m = metrics.New(version, func() bool { return s.Monitor.Ready() })
-		opt.OnRound = m.Batch
+		opt.OnBatch = m.Batch
 	}
 	opt.OnClockJump = func(by time.Duration) {
 		slog.Warn("Redis's clock jumped: holds end early or late by as much; synchronize the clocks of all servers that Redis may run on", "by", by.String())
