@@ -118,8 +118,12 @@ func open(ctx context.Context, c *config.Config, env envconfig.Lookuper, version
 		middleware = append(middleware, m.Middleware)
 		s.serveMetrics(m)
 	}
-	s.Handler, err = functions.Handler(c.FunctionTarget, deps, s.Monitor, middleware...)
-	return s, err
+	handler, err := functions.Handler(c.FunctionTarget, deps, s.Monitor, middleware...)
+	if err != nil {
+		return nil, err
+	}
+	s.Handler = api.LogCalls(slog.Default(), handler)
+	return s, nil
 }
 
 // pageRows returns the rows that the page shows: those of plan, or an example hall if
