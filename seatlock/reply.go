@@ -6,8 +6,7 @@ import (
 	"time"
 )
 
-// The first number of a script's reply to a call. Scripts give late before anything else;
-// see lua/event.lua.
+// The first number of a script's reply to a call.
 const (
 	replyLate     = -1
 	replyConflict = 0
@@ -15,7 +14,7 @@ const (
 	replyLimit    = 2
 )
 
-// The negative numbers that stand for a seat's time to live. PTTL gives the first two.
+// The values of a seat's time to live that are not milliseconds. PTTL gives the first two.
 const (
 	ttlSold         = -1
 	ttlFree         = -2
@@ -46,8 +45,8 @@ func checkReply(reply []int64, n int) error {
 	return nil
 }
 
-// refusal returns the ConflictError of conflict, or the LimitError, that a checked reply
-// stands for; nil if it stands for success.
+// refusal returns the error of a checked reply: a ConflictError of conflict, a LimitError, or
+// nil for success.
 func (l *Locker) refusal(conflict error, seats []string, reply []int64) error {
 	switch reply[0] {
 	case replyConflict:

@@ -38,8 +38,9 @@ var (
 // and changed nothing.
 var errLate = errors.New("the script arrived too late")
 
-// script is a Lua script and the digest by which Redis knows it. redis.Script does not do,
-// because it can't be sent in a pipeline. A nil script stands for a command that runs none.
+// script is a Lua script and its SHA-1 digest, by which Redis knows it. It replaces
+// redis.Script, which can't send several scripts in one pipeline. A command that runs no script
+// has a nil script.
 type script struct {
 	source, digest string
 }

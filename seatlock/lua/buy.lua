@@ -4,8 +4,8 @@
 -- KEYS[3]  -> user:{event}:user
 -- KEYS[4…] -> seat:{event}:seat, one for each seat
 -- ARGV[3]  -> user
--- ARGV[4]  -> 1: write seats that are sold to the user already again. WAIT waits only for
---             writes of its own connection (since Redis 7.2)
+-- ARGV[4]  -> 1: also write seats that the user has bought already, because WAIT waits only
+--             for writes of its own connection (since Redis 7.2)
 --
 -- Returns {1, now}: all are sold to the user, now or already. now is ms since the epoch.
 -- Returns {0, i, ttl, ...}: a conflict; nothing has changed. A pair for each seat that
