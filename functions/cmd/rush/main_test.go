@@ -160,6 +160,7 @@ func TestRush_StopsAtASignal(t *testing.T) {
 			_ = cmd.Process.Signal(os.Interrupt)
 			return len(ended) > 0
 		}, redistest.Patience, 5*time.Millisecond, out.String())
+		<-ended // orders what Wait wrote before what follows
 		require.Equal(t, statusBroken, cmd.ProcessState.ExitCode(), out.String())
 		require.Contains(t, out.String(), "rush: stopped by a second signal; nothing was judged")
 		require.ErrorIs(t, syscall.Kill(pid, 0), syscall.ESRCH, "redis-server still runs")
