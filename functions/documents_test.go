@@ -2,9 +2,7 @@ package functions_test
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"net/http"
 	"os"
@@ -20,23 +18,19 @@ import (
 	"booking/functions/internal/api"
 )
 
-// reference returns the document that lists the calls, the problems and the settings, and
-// its path in the repository.
-func reference(t *testing.T) (path, text string) {
+// reference is the document that lists the calls, the problems and the settings.
+const reference = "functions/README.md"
+
+func readReference(t *testing.T) string {
 	t.Helper()
-	path = "functions/README.md"
-	source, err := os.ReadFile("README.md")
-	if errors.Is(err, fs.ErrNotExist) {
-		path = "README.md"
-		source, err = os.ReadFile("../README.md")
-	}
+	text, err := os.ReadFile("../" + reference)
 	require.NoError(t, err)
-	return path, string(source)
+	return string(text)
 }
 
 func TestTable_EachFunctionIsInTheReference(t *testing.T) {
 	t.Parallel()
-	path, text := reference(t)
+	text := readReference(t)
 	for _, f := range functions.Table {
 		method := f.Method
 		if method == "" {
@@ -44,21 +38,21 @@ func TestTable_EachFunctionIsInTheReference(t *testing.T) {
 		}
 		row := fmt.Sprintf("| `%s %s`", method, strings.TrimSuffix(f.Paths[0], "{$}"))
 		if !strings.Contains(text, "\n"+row) {
-			t.Errorf("%s: add a row that begins with %s to the table of calls", path, row)
+			t.Errorf("%s: add a row that begins with %s to the table of calls", reference, row)
 		}
 	}
 }
 
 func TestNames_AreThoseOfTheReference(t *testing.T) {
 	t.Parallel()
-	path, text := reference(t)
+	text := readReference(t)
 	row := regexp.MustCompile("(?m)^\\| `FUNCTION_TARGET` .*$").FindString(text)
-	require.NotEmpty(t, row, "%s: the table of variables has no row `FUNCTION_TARGET`", path)
+	require.NotEmpty(t, row, "%s: the table of variables has no row `FUNCTION_TARGET`", reference)
 	var names []string
 	for _, match := range regexp.MustCompile("`([a-z-]+)`").FindAllStringSubmatch(row, -1) {
 		names = append(names, match[1])
 	}
-	require.Equal(t, functions.Names(), names, "%s: name the functions in the row `FUNCTION_TARGET`", path)
+	require.Equal(t, functions.Names(), names, "%s: name the functions in the row `FUNCTION_TARGET`", reference)
 }
 
 func TestTable_EachFunctionIsInTheOpenAPIDocument(t *testing.T) {
@@ -82,10 +76,11 @@ func TestTable_EachFunctionHasItsManifests(t *testing.T) {
 	t.Parallel()
 	for _, f := range functions.Table {
 		for path, text := range map[string]string{
-			"knative/base/" + f.Name + ".yaml":  "value: " + f.Name + "\n",
-			"knative/base/kustomization.yaml":   "- " + f.Name + ".yaml\n",
-			"knative/gateway/httproute.yaml":    "hostname: " + f.Name + ".booking.svc.",
-			"knative/istio/virtualservice.yaml": "authority: " + f.Name + ".booking.svc.",
+			"knative/base/" + f.Name + ".yaml":     "value: " + f.Name + "\n",
+			"knative/base/" + f.Name + "-pdb.yaml": "name: " + f.Name + "\n",
+			"knative/base/kustomization.yaml":      "- " + f.Name + ".yaml\n",
+			"knative/gateway/httproute.yaml":       "hostname: " + f.Name + ".booking.svc.",
+			"knative/istio/virtualservice.yaml":    "authority: " + f.Name + ".booking.svc.",
 		} {
 			if manifest, err := os.ReadFile("../" + path); err != nil || !strings.Contains(string(manifest), text) {
 				t.Errorf("%s: add function %s: %q is missing", path, f.Name, strings.TrimSpace(text))
@@ -96,13 +91,13 @@ func TestTable_EachFunctionHasItsManifests(t *testing.T) {
 
 func TestProblems_EachCodeIsInTheReference(t *testing.T) {
 	t.Parallel()
-	path, text := reference(t)
+	text := readReference(t)
 	rows := regexp.MustCompile("(?m)^\\| \\d{3} \\| `\\w+` \\|").FindAllString(text, -1)
 	var want []string
 	for _, p := range api.Problems() {
 		want = append(want, fmt.Sprintf("| %d | `%s` |", p.Status, p.Code))
 	}
-	require.ElementsMatch(t, want, rows, "%s: the table of problems has other rows than functions/internal/api/problem.go", path)
+	require.ElementsMatch(t, want, rows, "%s: the table of problems has other rows than functions/internal/api/problem.go", reference)
 }
 
 func TestProblems_EachCodeIsInTheOpenAPIDocument(t *testing.T) {

@@ -1,8 +1,6 @@
 package config_test
 
 import (
-	"errors"
-	"io/fs"
 	"os"
 	"reflect"
 	"regexp"
@@ -49,9 +47,6 @@ func TestTable_HasEveryVariable(t *testing.T) {
 func TestTable_AgreesWithREADME(t *testing.T) {
 	t.Parallel()
 	readme, err := os.ReadFile("../../README.md")
-	if errors.Is(err, fs.ErrNotExist) {
-		readme, err = os.ReadFile("../../../README.md")
-	}
 	require.NoError(t, err)
 	documented := map[string]string{}
 	for _, row := range regexp.MustCompile("(?m)^\\| (`[A-Z_]+`(?:, `[A-Z_]+`)*) \\|(.*?)\\|").FindAllStringSubmatch(string(readme), -1) {

@@ -115,8 +115,8 @@ func (v *visit) cheat(ctx context.Context, m client.Map) {
 	v.send(ctx, oracle.Buy, []string{m.Held[v.rand.IntN(len(m.Held))]}, v.after(browseDelay))
 }
 
-// send makes a call, twice at once if the buyer does that. It repeats a call of which
-// the outcome is not known.
+// send makes a call; a buyer who sends everything twice makes it twice at once. It repeats
+// the call while its outcome is unknown.
 func (v *visit) send(ctx context.Context, op oracle.Op, seats []string, due time.Duration) client.Call {
 	var call client.Call
 	for n := range maxAttempts {
