@@ -35,6 +35,6 @@ func New(locker Locker, rules api.Rules) http.Handler {
 		if err != nil {
 			return err
 		}
-		return api.WriteJSON(w, api.NewSeat(seat))
+		return api.WriteSeat(w, seat)
 	})
 }

@@ -62,7 +62,7 @@ func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 	if p.Status == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", retryAfter)
 	}
-	_ = writeJSON(w, p.Status, problemJSON, p) // a Problem can be encoded
+	writeAppended(w, p.Status, problemJSON, p)
 }
 
 func logFault(r *http.Request, status int, err error) {

@@ -59,12 +59,25 @@ func WriteSeats(w http.ResponseWriter, r *http.Request, outcome string, response
 	if c := recorded(r.Context()); c != nil {
 		c.Outcome = outcome
 	}
-	return WriteJSON(w, response)
+	writeAppended(w, http.StatusOK, jsonType, &response)
+	return nil
 }
 
-// WriteJSON answers with status 200 and v. It writes nothing if v can't be encoded.
+// WriteSeat answers with status 200 and the state of a seat.
+func WriteSeat(w http.ResponseWriter, seat seatlock.Seat) error {
+	s := NewSeat(seat)
+	writeAppended(w, http.StatusOK, jsonType, &s)
+	return nil
+}
+
+// WriteJSON answers with status 200 and v.
 func WriteJSON(w http.ResponseWriter, v any) error {
-	return writeJSON(w, http.StatusOK, jsonType, v)
+	body, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	write(w, http.StatusOK, jsonType, append(body, '\n'))
+	return nil
 }
 
 // Values of headers. All responses share them, so don't change one.
@@ -74,20 +87,19 @@ var (
 	noStore     = []string{"no-store"} // a seat can change hands within a millisecond
 )
 
-func writeJSON(w http.ResponseWriter, status int, contentType []string, v any) error {
-	body := buffers.Get().(*bytes.Buffer)
-	defer release(body)
-	encoder := json.NewEncoder(body)
-	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(v); err != nil {
-		return err
-	}
+func writeAppended(w http.ResponseWriter, status int, contentType []string, body interface{ appendJSON([]byte) []byte }) {
+	b := buffers.Get().(*bytes.Buffer)
+	defer release(b)
+	b.Write(append(body.appendJSON(b.AvailableBuffer()), '\n'))
+	write(w, status, contentType, b.Bytes())
+}
+
+func write(w http.ResponseWriter, status int, contentType []string, body []byte) {
 	h := w.Header()
 	h["Content-Type"] = contentType
 	h["Cache-Control"] = noStore
 	w.WriteHeader(status)
-	_, _ = w.Write(body.Bytes()) // the client may have left
-	return nil
+	_, _ = w.Write(body) // the client may have left
 }
 
 // buffers hold the bodies of requests and responses.
