@@ -6,8 +6,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// The most frequent responses are appended member by member, because encoding/json
-// takes a microsecond more for each.
+// The most frequent responses are appended member by member: with encoding/json a won
+// reserve takes measurably more CPU.
 
 // appendJSON appends the response to b.
 func (r *SeatsResponse) appendJSON(b []byte) []byte {
