@@ -55,7 +55,7 @@ type Promise string
 const (
 	OneBuyer     Promise = "a seat has at most one buyer, ever"
 	SalesLast    Promise = "an acknowledged sale lasts: its seat stays sold to the same user, without a TTL"
-	OneHolder    Promise = "no user is told that they have a seat, or that it is available, while it is certainly another user's"
+	OneHolder    Promise = "no answer says that a user has a seat, or that it is available, while it is certainly another user's"
 	HoldFirst    Promise = "no user has a seat without having held it first"
 	NothingStuck Promise = "a seat is refused only while a user can have it, and every hold has a TTL"
 	OwnerServed  Promise = "no user is refused a seat that is certainly theirs"
