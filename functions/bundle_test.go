@@ -57,7 +57,7 @@ func setupClient(t *testing.T, client *redis.Client, target string, opt seatlock
 	ctx, cancel := context.WithCancel(t.Context())
 	t.Cleanup(cancel)
 	go b.monitor.Run(ctx)
-	b.deps = functions.Deps{Locker: locker, Rules: rules, Streams: changes.Options{Stop: b.monitor.Stop()}}
+	b.deps = functions.Deps{Locker: locker, Rules: rules, Streams: changes.Options{Stop: b.monitor.DrainStarted()}}
 	b.serve(t, target)
 
 	source, err := os.ReadFile("docs/openapi.json")

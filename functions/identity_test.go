@@ -107,7 +107,7 @@ func TestReads_NeedNoToken(t *testing.T) {
 	for _, path := range []string{"/seats/1A", "/seats", "/", "/docs", "/openapi.json", "/healthz"} {
 		require.Equal(t, http.StatusOK, b.get(t, path).status, path)
 	}
-	require.Eventually(t, func() bool { return b.get(t, "/readyz").status == http.StatusOK }, redistest.Patience, time.Millisecond)
+	require.Eventually(t, func() bool { return b.get(t, "/readyz").status == http.StatusOK }, redistest.WaitLimit, time.Millisecond)
 }
 
 func TestMutations_AreUnavailableWhileTheIssuerIsDown(t *testing.T) {

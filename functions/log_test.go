@@ -80,7 +80,7 @@ func TestLogCalls_LogsTheEventOfEachFunctionAndThePanic(t *testing.T) {
 		if f.Method == "" { // it has no event
 			continue
 		}
-		handler, err := functions.Handler(f.Name, functions.Deps{Rules: api.Rules{MaxSeats: 10}, Streams: changes.Options{Stop: b.monitor.Stop()}}, b.monitor) // no Locker
+		handler, err := functions.Handler(f.Name, functions.Deps{Rules: api.Rules{MaxSeats: 10}, Streams: changes.Options{Stop: b.monitor.DrainStarted()}}, b.monitor) // no Locker
 		require.NoError(t, err)
 		b.handler = handler
 		logging, log := logged(b, slog.LevelDebug)

@@ -53,7 +53,7 @@ func TestHandler_ServesOnlyItsTarget(t *testing.T) {
 					}
 				}
 			}
-			require.Eventually(t, func() bool { return b.get(t, "/readyz").status == 200 }, redistest.Patience, time.Millisecond)
+			require.Eventually(t, func() bool { return b.get(t, "/readyz").status == 200 }, redistest.WaitLimit, time.Millisecond)
 			b.get(t, "/healthz").success(t)
 		})
 	}

@@ -35,8 +35,8 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// patience is how long a test waits for a condition, on a slow machine.
-const patience = 2 * time.Minute
+// waitLimit is how long a test waits for a condition, on a slow machine.
+const waitLimit = 2 * time.Minute
 
 // build builds the service on its first call.
 var build = sync.OnceValues(func() (string, error) {
@@ -100,7 +100,7 @@ func (b *booking) await(t testing.TB, path string) {
 		}
 		_ = resp.Body.Close()
 		return resp.StatusCode == http.StatusOK
-	}, patience, 5*time.Millisecond, "GET %s does not become 200", path)
+	}, waitLimit, 5*time.Millisecond, "GET %s does not become 200", path)
 	select {
 	case <-b.done:
 		require.Fail(t, "the process exited", b.log.String())

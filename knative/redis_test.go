@@ -63,7 +63,7 @@ func awaitReady(t testing.TB, port string) {
 	require.Eventually(t, func() bool {
 		_, err := probe(t, "readiness", port)
 		return err == nil
-	}, patience, 10*time.Millisecond, "Redis does not become ready")
+	}, waitLimit, 10*time.Millisecond, "Redis does not become ready")
 }
 
 // command runs a Redis command as the service's user.
@@ -133,7 +133,7 @@ func TestRedisProbes_TellLoadingFromDead(t *testing.T) {
 	require.Eventually(t, func() bool {
 		output, err := probe(t, "liveness", port)
 		return err == nil && strings.Contains(output, "LOADING")
-	}, patience, time.Millisecond, "liveness fails while Redis loads")
+	}, waitLimit, time.Millisecond, "liveness fails while Redis loads")
 	output, err := probe(t, "readiness", port)
 	require.Error(t, err, "readiness succeeds while Redis loads")
 	require.Contains(t, output, "LOADING")

@@ -40,7 +40,7 @@ func (s *stalled) call(f func()) { s.calls.Go(f) }
 // requireQueued waits until as many calls wait.
 func (s *stalled) requireQueued(t *testing.T, calls int) {
 	t.Helper()
-	require.Eventually(t, func() bool { return s.locker.Queued() == calls }, redistest.Patience, time.Millisecond)
+	require.Eventually(t, func() bool { return s.locker.Queued() == calls }, redistest.WaitLimit, time.Millisecond)
 }
 
 // wake lets Redis answer, and waits until all calls have returned.

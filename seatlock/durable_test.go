@@ -49,7 +49,7 @@ func TestDurable_NamesSettingAndRefusesSales(t *testing.T) {
 		require.NoError(t, b.redis.Do(t.Context(), c.spoil...).Err(), c.name)
 		b.requireUnsafe(t, c.want)
 		require.NoError(t, b.redis.Do(t.Context(), c.repair...).Err(), c.name)
-		require.Eventually(t, func() bool { return b.locker.Check(t.Context()) == nil }, redistest.Patience, time.Millisecond, c.name)
+		require.Eventually(t, func() bool { return b.locker.Check(t.Context()) == nil }, redistest.WaitLimit, time.Millisecond, c.name)
 	}
 	b.buy(t, ann, "1A")
 }
@@ -77,7 +77,7 @@ func TestDurable_WaitsForCompleteFile(t *testing.T) {
 		b.requireUnsafe(t, `appendonly is "no", set it to yes`)
 		delay(0)
 		require.NoError(t, b.redis.ConfigSet(t.Context(), "appendonly", "yes").Err())
-		require.Eventually(t, func() bool { return b.locker.Check(t.Context()) == nil }, redistest.Patience, time.Millisecond)
+		require.Eventually(t, func() bool { return b.locker.Check(t.Context()) == nil }, redistest.WaitLimit, time.Millisecond)
 
 		// A later rewrite is harmless: the file before it is complete.
 		delay(10_000_000)

@@ -44,7 +44,7 @@ func TestRecordExpired_AppendsExpiryOnRealServer(t *testing.T) {
 		found, err := b.locker.Changes(t.Context(), event, seatlock.NoChange, 10)
 		require.NoError(t, err)
 		return len(found) == 2 && found[1].Type == seatlock.ChangeExpired
-	}, redistest.Patience, 5*time.Millisecond)
+	}, redistest.WaitLimit, 5*time.Millisecond)
 }
 
 // The expired change comes when the key is gone, not before: Redis may still have the key when

@@ -36,7 +36,7 @@ func TestReserve_LeavesNothingOfAbandonedEvent(t *testing.T) {
 		}
 		r.Advance(t, day)
 		// Redis deletes expired keys some time later.
-		require.Eventually(t, func() bool { return b.redis.DBSize(t.Context()).Val() == 0 }, redistest.Patience, time.Millisecond)
+		require.Eventually(t, func() bool { return b.redis.DBSize(t.Context()).Val() == 0 }, redistest.WaitLimit, time.Millisecond)
 	})
 }
 
@@ -97,7 +97,7 @@ func TestMap_FollowsSeatKeys(t *testing.T) {
 			require.NoError(t, err)
 			require.GreaterOrEqual(t, len(found.Seats), hall-2)
 			return len(found.Seats) == hall-2
-		}, redistest.Patience, time.Microsecond)
+		}, redistest.WaitLimit, time.Microsecond)
 		var released []string
 		for _, line := range b.changes(t, seatlock.NoChange) {
 			if strings.HasPrefix(line, "released") {

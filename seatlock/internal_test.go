@@ -36,7 +36,7 @@ func TestClock_ReportsJumpAndFollowsIt(t *testing.T) {
 	_, known := c.at(started)
 	require.False(t, known)
 	require.Zero(t, c.offset())
-	at := func(d time.Duration) time.Time { return started.Add(d) }
+	at := started.Add
 	const epoch = 1_700_000_000_000
 
 	require.Zero(t, c.observe(epoch+1_000, at(time.Second), at(1_200*time.Millisecond)), "the first time is no jump")

@@ -36,18 +36,18 @@ func TestLocker_ChangesNothingAfterDeadline(t *testing.T) {
 			}, seatlock.Reserved},
 			{"Buy", func(l *seatlock.Locker, seat string) error {
 				return l.Buy(t.Context(), event, []string{seat}, ann)
-			}, func(t *testing.T, b *testBundle, seat string) {}, seatlock.Reserved},
+			}, func(*testing.T, *testBundle, string) {}, seatlock.Reserved},
 			{"Extend", func(l *seatlock.Locker, seat string) error {
 				_, err := l.Extend(t.Context(), event, []string{seat}, ann)
 				return err
-			}, func(t *testing.T, b *testBundle, seat string) { r.Advance(t, time.Minute) }, seatlock.Reserved},
+			}, func(t *testing.T, _ *testBundle, _ string) { r.Advance(t, time.Minute) }, seatlock.Reserved},
 		} {
 			t.Run(c.name, func(t *testing.T) {
 				b := setup(t, r)
 				b.reserve(t, ann, c.name)
 				proxy := redistest.NewProxy(t, r)
 				delayed := newLocker(t, r.Client(t, proxy.Addr), time.Second)
-				require.Eventually(t, func() bool { return delayed.Ping(t.Context()) == nil }, redistest.Patience, time.Millisecond)
+				require.Eventually(t, func() bool { return delayed.Ping(t.Context()) == nil }, redistest.WaitLimit, time.Millisecond)
 
 				gate := make(chan struct{})
 				var held, replies atomic.Int64
@@ -68,7 +68,7 @@ func TestLocker_ChangesNothingAfterDeadline(t *testing.T) {
 				changes := b.changes(t, seatlock.NoChange)
 				require.Positive(t, held.Load())
 				close(gate)
-				require.Eventually(t, func() bool { return replies.Load() == held.Load() }, redistest.Patience, time.Millisecond, "the late script does not arrive")
+				require.Eventually(t, func() bool { return replies.Load() == held.Load() }, redistest.WaitLimit, time.Millisecond, "the late script does not arrive")
 
 				after := b.status(t, c.name, c.want)
 				require.LessOrEqual(t, after.ExpiresIn, before.ExpiresIn, "the hold is not longer")

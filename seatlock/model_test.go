@@ -2,7 +2,6 @@ package seatlock_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -213,7 +212,7 @@ func TestLocker_AnswersAsModel(t *testing.T) {
 			case "record expired":
 				_, got = locker.RecordExpired(ctx, event)
 			}
-			require.True(rt, errors.Is(got, want), "got %v, want %v", got, want)
+			require.ErrorIs(rt, got, want)
 			require.True(rt, deadline.Equal(hold.Deadline), "got %v, want %v", hold.Deadline, deadline)
 			requireMap(rt, locker, m)
 		}

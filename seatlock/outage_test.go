@@ -121,7 +121,7 @@ func TestReserve_OutcomeUnknownIfRedisStalls(t *testing.T) {
 	require.Eventually(t, func() bool {
 		_, err := locker.Reserve(t.Context(), event, []string{"1A"}, ann)
 		return err == nil
-	}, redistest.Patience, time.Millisecond, "the repeated call gets no answer")
+	}, redistest.WaitLimit, time.Millisecond, "the repeated call gets no answer")
 }
 
 func TestReserve_IsNotSentIfContextEnded(t *testing.T) {

@@ -20,7 +20,7 @@ func replicated(t *testing.T) (primary, replica *redistest.Redis) {
 	require.NoError(t, err)
 	replica = redistest.Bare(t, "--replicaof", host+" "+port)
 	require.Eventually(t, func() bool { return primary.Admin(t).Wait(t.Context(), 1, time.Second).Val() == 1 },
-		redistest.Patience, time.Millisecond, "the replica does not connect")
+		redistest.WaitLimit, time.Millisecond, "the replica does not connect")
 	return primary, replica
 }
 
@@ -60,7 +60,7 @@ func TestBuy_OutcomeUnknownUntilReplicasHaveSale(t *testing.T) {
 
 	replica.Resume(t)
 	require.Eventually(t, func() bool { return locker.Buy(t.Context(), event, []string{"1A"}, ann) == nil },
-		redistest.Patience, time.Millisecond, "the repeated call does not succeed")
+		redistest.WaitLimit, time.Millisecond, "the repeated call does not succeed")
 	require.Equal(t, "sold:"+ann, replica.Admin(t).Get(t.Context(), "seat:{gala}:1A").Val())
 	require.Len(t, withoutReplicas.changes(t, seatlock.NoChange), 2, "held and sold once")
 }
@@ -98,8 +98,8 @@ func TestBuy_SellsAgainWhenReplicaIsBack(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, locker.Check(t.Context()))
 	replica.Kill(t)
-	require.Eventually(t, func() bool { return errors.Is(locker.Check(t.Context()), seatlock.ErrUnsafe) }, redistest.Patience, time.Millisecond)
+	require.Eventually(t, func() bool { return errors.Is(locker.Check(t.Context()), seatlock.ErrUnsafe) }, redistest.WaitLimit, time.Millisecond)
 	require.ErrorIs(t, locker.Buy(t.Context(), event, []string{"1A"}, ann), seatlock.ErrUnavailable)
 	replica.Start(t)
-	require.Eventually(t, func() bool { return locker.Buy(t.Context(), event, []string{"1A"}, ann) == nil }, redistest.Patience, time.Millisecond)
+	require.Eventually(t, func() bool { return locker.Buy(t.Context(), event, []string{"1A"}, ann) == nil }, redistest.WaitLimit, time.Millisecond)
 }

@@ -65,7 +65,7 @@ func (l *Locker) newConflict(conflict error, seats []string, pairs []int64) *Con
 		seat := l.newSeat(seats[pairs[i]-1], pairs[i+1])
 		found, allFree = append(found, seat), allFree && seat.Status == Available
 	}
-	if conflict == ErrHeldByOther && allFree {
+	if allFree && errors.Is(conflict, ErrHeldByOther) {
 		conflict = ErrHoldExpired
 	}
 	return &ConflictError{Err: conflict, Seats: found}

@@ -100,7 +100,7 @@ func TestExtend(t *testing.T) {
 			r.Advance(t, 2*time.Minute)
 			require.Eventually(t, func() bool { // the clock may advance by a second between the two calls
 				return b.extend(t, ann, "e3").Deadline.Equal(b.extend(t, ann, "e3").Deadline)
-			}, redistest.Patience, time.Millisecond)
+			}, redistest.WaitLimit, time.Millisecond)
 		})
 		t.Run("KeepsSoldSeat", func(t *testing.T) {
 			b := setup(t, r)

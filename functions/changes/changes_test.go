@@ -216,7 +216,7 @@ func TestChanges_RepeatsNothingAfterResume(t *testing.T) {
 		b := setup(t, r)
 		b.locker.waitGate = make(chan struct{})
 		behind := b.open(t, "")
-		require.Eventually(t, func() bool { return b.locker.waits.total.Load() == 1 }, redistest.Patience, time.Millisecond)
+		require.Eventually(t, func() bool { return b.locker.waits.total.Load() == 1 }, redistest.WaitLimit, time.Millisecond)
 		fill(t, r, n)
 		known, err := b.locker.LastChange(t.Context(), event)
 		require.NoError(t, err)
@@ -259,9 +259,9 @@ func TestChanges_SharesOneReadAmongSubscribers(t *testing.T) {
 			return !slices.ContainsFunc(subscribers, func(w *countingWriter) bool { return w.writes.Load() < writes })
 		}
 	}
-	require.Eventually(t, allReceived(1), redistest.Patience, time.Millisecond, "not all responses begin")
+	require.Eventually(t, allReceived(1), redistest.WaitLimit, time.Millisecond, "not all responses begin")
 	b.reserve(t, "1A")
-	require.Eventually(t, allReceived(2), redistest.Patience, time.Millisecond, "not all subscribers receive the change")
+	require.Eventually(t, allReceived(2), redistest.WaitLimit, time.Millisecond, "not all subscribers receive the change")
 	require.EqualValues(t, 1, b.locker.waits.max.Load())
 	b.stop()
 	all.Wait()
@@ -299,7 +299,7 @@ func TestChanges_DropsSlowSubscriber(t *testing.T) {
 		defer close(done)
 		handler.ServeHTTP(blocked, httptest.NewRequest(http.MethodGet, "/changes?event_id="+event, nil))
 	}()
-	require.Eventually(t, func() bool { return blocked.writes.Load() == 1 }, redistest.Patience, time.Millisecond)
+	require.Eventually(t, func() bool { return blocked.writes.Load() == 1 }, redistest.WaitLimit, time.Millisecond)
 	quick := b.open(t, "")
 	for i := range 200 {
 		b.reserve(t, fmt.Sprint(i))

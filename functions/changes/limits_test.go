@@ -46,7 +46,7 @@ func TestChanges_RejectsMoreThanMaxStreams(t *testing.T) {
 	require.Eventually(t, func() bool {
 		resp, _ := get()
 		return resp.StatusCode == http.StatusOK
-	}, redistest.Patience, time.Millisecond)
+	}, redistest.WaitLimit, time.Millisecond)
 }
 
 func TestChanges_EvictsEventWithFewestSubscribers(t *testing.T) {
@@ -91,7 +91,7 @@ func TestChanges_ReplaysInPages(t *testing.T) {
 	for i := range streams {
 		streams[i] = b.open(t, seatlock.NoChange)
 	}
-	require.Eventually(t, func() bool { return b.locker.pages.inFlight.Load() >= 8 }, redistest.Patience, time.Millisecond)
+	require.Eventually(t, func() bool { return b.locker.pages.inFlight.Load() >= 8 }, redistest.WaitLimit, time.Millisecond)
 	close(b.locker.pageGate)
 	for _, s := range streams {
 		for i := range 1_001 {
@@ -116,7 +116,7 @@ func TestChanges_ReplaysDespiteSlowSubscribers(t *testing.T) {
 		slow := &slowWriter{header: http.Header{}, release: release}
 		req := httptest.NewRequest(http.MethodGet, "/changes?event_id="+event+"&last_event_id=0-0", nil)
 		go handler.ServeHTTP(slow, req)
-		require.Eventually(t, func() bool { return slow.writes.Load() == 2 }, redistest.Patience, time.Millisecond)
+		require.Eventually(t, func() bool { return slow.writes.Load() == 2 }, redistest.WaitLimit, time.Millisecond)
 	}
 	s := b.open(t, seatlock.NoChange)
 	for i := range 1_001 {

@@ -95,7 +95,7 @@ func setupOn(t *testing.T, r *redistest.Redis, changesAddr string, opt seatlock.
 		chromedp.Headless, chromedp.DisableGPU, chromedp.UserDataDir(t.TempDir()), chromedp.WindowSize(1280, 900),
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true),
 		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true),
-		chromedp.Flag("disable-dev-shm-usage", true), chromedp.WSURLReadTimeout(redistest.Patience))
+		chromedp.Flag("disable-dev-shm-usage", true), chromedp.WSURLReadTimeout(redistest.WaitLimit))
 	t.Cleanup(cancel)
 	b.browser, cancel = chromedp.NewContext(allocator)
 	t.Cleanup(cancel)
@@ -133,7 +133,7 @@ func (b *testBundle) open(t *testing.T, user string, scripts ...string) *tab {
 	t.Helper()
 	ctx, cancel := chromedp.NewContext(b.browser, chromedp.WithNewBrowserContext())
 	t.Cleanup(cancel)
-	ctx, cancel = context.WithTimeout(ctx, 3*redistest.Patience)
+	ctx, cancel = context.WithTimeout(ctx, 3*redistest.WaitLimit)
 	t.Cleanup(cancel)
 	p := &tab{ctx: ctx}
 	require.NoError(t, chromedp.Listen(ctx, func(event any) {
@@ -179,7 +179,7 @@ func (p *tab) waitFor(t *testing.T, expression string) {
 		is, err := chromedp.Run(p.ctx, chromedp.Evaluate[bool](expression))
 		return err == nil && is // while the page loads, the element may not exist yet
 	}
-	if !assert.Eventually(t, holds, redistest.Patience, 20*time.Millisecond, expression) {
+	if !assert.Eventually(t, holds, redistest.WaitLimit, 20*time.Millisecond, expression) {
 		text, _ := chromedp.Run(p.ctx, chromedp.Evaluate[string](`document.querySelector('.basket').innerText`))
 		require.FailNow(t, "the basket shows:", text)
 	}

@@ -192,7 +192,7 @@ func TestConnection_DetectsSilentStream(t *testing.T) {
 		changes++
 		is, err := chromedp.Run(ann.ctx, chromedp.Evaluate[string](`document.getElementById('connection').dataset.state`))
 		return err == nil && is == "polling"
-	}, redistest.Patience, 250*time.Millisecond)
+	}, redistest.WaitLimit, 250*time.Millisecond)
 	b.rival(t, "7A")
 	ann.shows(t, "taken", "7A")
 	proxy.Disturb(nil)

@@ -43,7 +43,7 @@ func TestCluster_KeepsPromisesWhileSlotMoves(t *testing.T) {
 	var all []*seatlock.Locker
 	for range 2 {
 		client := redistest.ClusterClient(t, servers[0])
-		locker, err := seatlock.New(client, seatlock.Options{HoldTime: holdTime, Timeout: patience})
+		locker, err := seatlock.New(client, seatlock.Options{HoldTime: holdTime, Timeout: waitLimit})
 		require.NoError(t, err)
 		all = append(all, locker)
 	}
@@ -85,7 +85,7 @@ func TestBuy_IsRedirectedWithSaleReplicas(t *testing.T) {
 	to := (from + 1) % len(nodes)
 	require.NoError(t, nodes[from].ConfigSet(t.Context(), "repl-diskless-sync-delay", "0").Err())
 	redistest.Bare(t, "--replicaof", nodes[from].host, nodes[from].port)
-	require.Eventually(t, func() bool { return nodes[from].Wait(t.Context(), 1, time.Second).Val() == 1 }, patience, time.Millisecond)
+	require.Eventually(t, func() bool { return nodes[from].Wait(t.Context(), 1, time.Second).Val() == 1 }, waitLimit, time.Millisecond)
 	move(t, slot, nodes[from], nodes[to], nodes, func() {})
 	require.NoError(t, another.Buy(t.Context(), "gala", []string{"1B"}, "ann"), "this loads the script on the second node")
 	move(t, slot, nodes[to], nodes[from], nodes, func() {})
@@ -95,7 +95,7 @@ func TestBuy_IsRedirectedWithSaleReplicas(t *testing.T) {
 		assert.ErrorIs(t, err, seatlock.ErrOutcomeUnknown)
 		seat, err := another.Status(t.Context(), "gala", "1A")
 		return err == nil && seat.Status == seatlock.Sold
-	}, patience, time.Millisecond)
+	}, waitLimit, time.Millisecond)
 }
 
 // While a slot moves, its old node redirects some calls of a batch and rejects others: it
@@ -132,11 +132,11 @@ func TestBatch_SplitsWhileSlotMoves(t *testing.T) {
 	calls.Go(status)
 	<-begun
 	calls.Go(buy)
-	require.Eventually(t, func() bool { return locker.Queued() == 1 }, patience, time.Millisecond)
+	require.Eventually(t, func() bool { return locker.Queued() == 1 }, waitLimit, time.Millisecond)
 	for range 20 {
 		calls.Go(status)
 	}
-	require.Eventually(t, func() bool { return locker.Queued() == 21 }, patience, time.Millisecond)
+	require.Eventually(t, func() bool { return locker.Queued() == 21 }, waitLimit, time.Millisecond)
 	close(proceed)
 	calls.Wait()
 

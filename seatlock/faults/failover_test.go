@@ -62,7 +62,7 @@ func failover(t *testing.T, n int, opt seatlock.Options, counts *counters) {
 		require.Eventually(t, func() bool {
 			state, err := sentinel.Master(t.Context(), "seats").Result()
 			return err == nil && state["num-slaves"] == "2" && state["num-other-sentinels"] == "2"
-		}, patience, 10*time.Millisecond, "the Sentinels do not discover each other")
+		}, waitLimit, 10*time.Millisecond, "the Sentinels do not discover each other")
 	}
 
 	var all []*seatlock.Locker
@@ -87,7 +87,7 @@ func failover(t *testing.T, n int, opt seatlock.Options, counts *counters) {
 			survivor = replicas[net.JoinHostPort(address[0], address[1])]
 		}
 		return survivor != nil
-	}, patience, 10*time.Millisecond, "no replica becomes the primary")
+	}, waitLimit, 10*time.Millisecond, "no replica becomes the primary")
 	findings := l.verify(holdTime, survivor.Admin(t))
 	counts.countLost(findings)
 	for _, f := range findings {
@@ -106,5 +106,5 @@ func awaitInfo(t *testing.T, server *redis.Client, line string) {
 	require.Eventually(t, func() bool {
 		info, err := server.Info(t.Context()).Result()
 		return err == nil && strings.Contains(info, line+"\r\n")
-	}, patience, 10*time.Millisecond, "INFO does not contain %s", line)
+	}, waitLimit, 10*time.Millisecond, "INFO does not contain %s", line)
 }

@@ -69,7 +69,7 @@ func artifacts(t *testing.T) string {
 	if flag.Lookup("test.artifacts").Value.String() == "true" {
 		return t.ArtifactDir()
 	}
-	dir, err := os.MkdirTemp("", "faults-")
+	dir, err := os.MkdirTemp("", "faults-") //nolint:usetesting // it outlives the test
 	require.NoError(t, err)
 	return dir
 }

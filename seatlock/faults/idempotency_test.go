@@ -24,7 +24,7 @@ func TestLocker_IsIdempotent(t *testing.T) {
 	for _, limit := range []int{0, 4} {
 		t.Run(fmt.Sprint("MaxSeatsPerUser", limit), func(t *testing.T) {
 			r := redistest.Mini(t) // its clock does not run
-			opt := seatlock.Options{HoldTime: time.Minute, MaxHoldTime: 3 * time.Minute, MaxSeatsPerUser: limit, Timeout: patience}
+			opt := seatlock.Options{HoldTime: time.Minute, MaxHoldTime: 3 * time.Minute, MaxSeatsPerUser: limit, Timeout: waitLimit}
 			locker, err := seatlock.New(r.Client(t), opt)
 			require.NoError(t, err)
 			choice := random(limit)

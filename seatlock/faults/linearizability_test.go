@@ -82,7 +82,7 @@ func linearizable(t *testing.T, r *redistest.Redis, faulty bool, now clock) {
 	proved := func() bool { return expired > 0 && counts.done.Load() >= 50 && counts.refused.Load() >= 50 }
 	roundsUntil(t, 5, proved, func(n int) {
 		counts.rounds.Add(1)
-		opt := seatlock.Options{HoldTime: time.Duration(30+random(n).IntN(51)) * time.Millisecond, Timeout: patience}
+		opt := seatlock.Options{HoldTime: time.Duration(30+random(n).IntN(51)) * time.Millisecond, Timeout: waitLimit}
 		var shared *seatlock.Locker
 		for i := range clients {
 			c := &clients[i]
@@ -207,7 +207,7 @@ func (c *linearClient) call(n int, holdTime time.Duration, start time.Time) (his
 
 func requireLinearizable(t *testing.T, history []porcupine.Operation) {
 	t.Helper()
-	result, info := porcupine.CheckOperationsVerbose(seatModel(), history, patience)
+	result, info := porcupine.CheckOperationsVerbose(seatModel(), history, waitLimit)
 	if result == porcupine.Ok {
 		return
 	}

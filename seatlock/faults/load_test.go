@@ -19,7 +19,7 @@ import (
 
 const (
 	holdTime   = 300 * time.Millisecond
-	patience   = redistest.Patience
+	waitLimit  = redistest.WaitLimit
 	buyers     = 16 // concurrent callers of a load
 	eventSeats = 24
 	eventSales = 18 // after so many, a load goes on with its next event
@@ -68,14 +68,14 @@ func (l *load) stop() {
 func (l *load) awaitDone(n int64) {
 	l.t.Helper()
 	want := l.counters.done.Load() + n
-	require.Eventually(l.t, func() bool { return l.counters.done.Load() >= want }, patience, time.Millisecond, "too few calls are done")
+	require.Eventually(l.t, func() bool { return l.counters.done.Load() >= want }, waitLimit, time.Millisecond, "too few calls are done")
 }
 
 // awaitCalls waits until n more calls have returned, with any outcome.
 func (l *load) awaitCalls(n int64) {
 	l.t.Helper()
 	want := l.counters.calls.Load() + n
-	require.Eventually(l.t, func() bool { return l.counters.calls.Load() >= want }, patience, time.Millisecond, "too few calls return")
+	require.Eventually(l.t, func() bool { return l.counters.calls.Load() >= want }, waitLimit, time.Millisecond, "too few calls return")
 }
 
 // event returns the name of the event that is on sale now.
@@ -133,7 +133,7 @@ func (l *load) resolve(buyer int, op oracle.Op, event string, seats []string, us
 		if l.ctx.Err() != nil && stopped.IsZero() {
 			stopped = time.Now()
 		}
-		if !stopped.IsZero() && time.Since(stopped) > patience {
+		if !stopped.IsZero() && time.Since(stopped) > waitLimit {
 			l.t.Errorf("the outcome stays unknown: %v", call)
 			return call.Outcome
 		}

@@ -48,7 +48,7 @@ func TestNetworkFaults_LoseNoSale(t *testing.T) {
 		l.awaitDone(200)
 		before := counts.unknown.Load()
 		stalls.Store(true)
-		require.Eventually(t, func() bool { return counts.unknown.Load() > before }, patience, time.Millisecond, "no call's outcome is unknown")
+		require.Eventually(t, func() bool { return counts.unknown.Load() > before }, waitLimit, time.Millisecond, "no call's outcome is unknown")
 		stalls.Store(false)
 		l.awaitDone(200)
 		for _, proxy := range proxies {

@@ -18,7 +18,7 @@ func lockers(t *testing.T, n int, r *redistest.Redis) []*seatlock.Locker {
 	all := make([]*seatlock.Locker, n)
 	for i := range all {
 		var err error
-		all[i], err = seatlock.New(r.Client(t), seatlock.Options{HoldTime: holdTime, Timeout: patience})
+		all[i], err = seatlock.New(r.Client(t), seatlock.Options{HoldTime: holdTime, Timeout: waitLimit})
 		require.NoError(t, err)
 	}
 	return all
@@ -52,7 +52,7 @@ func TestRedisCrash_LosesNoSale(t *testing.T) {
 		before := counts.outages()
 		r.Kill(t)
 		counts.faults.Add(1)
-		require.Eventually(t, func() bool { return counts.outages() > before }, patience, time.Millisecond, "no call fails")
+		require.Eventually(t, func() bool { return counts.outages() > before }, waitLimit, time.Millisecond, "no call fails")
 		r.Start(t)
 		l.awaitDone(100)
 		l.requireNoFindings(holdTime, r.Admin(t))
@@ -99,7 +99,7 @@ func TestFullMemory_RejectsWholeGroupsAndKeepsSales(t *testing.T) {
 			before := counts.notRun.Load()
 			memory("1")
 			counts.faults.Add(1)
-			require.Eventually(t, func() bool { return counts.notRun.Load() > before }, patience, time.Millisecond, "no call fails")
+			require.Eventually(t, func() bool { return counts.notRun.Load() > before }, waitLimit, time.Millisecond, "no call fails")
 			memory("0")
 			l.awaitDone(50)
 		}

@@ -71,7 +71,7 @@ func TestSoak_LeaksNothing(t *testing.T) {
 	require.Eventually(t, func() bool { // what still ends by itself is no leak
 		last = measure(t)
 		return last.heap <= margin*first.heap+1<<20 && last.goroutines <= margin*first.goroutines+pool && last.descriptors <= margin*first.descriptors+pool
-	}, patience, 10*time.Millisecond, "usage stays high; in the first third %+v", first)
+	}, waitLimit, 10*time.Millisecond, "usage stays high; in the first third %+v", first)
 	t.Logf("usage: in the first third %+v, in the end %+v", first, last)
 }
 

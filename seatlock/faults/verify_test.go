@@ -46,7 +46,7 @@ func (l *load) verify(longestHold time.Duration, servers ...*redis.Client) []ora
 		}
 		require.Eventually(l.t, func() bool {
 			return l.call(0, oracle.Reserve, event, []string{seat}, "late"+seat).Outcome == oracle.Done
-		}, patience, 5*time.Millisecond, "unsold seat %s can't be reserved", seat)
+		}, waitLimit, 5*time.Millisecond, "unsold seat %s can't be reserved", seat)
 	}
 	final = readState(l.t, l.prefix, servers...)
 	findings := oracle.Check(oracle.History{Calls: l.calls, HoldTime: longestHold}, final)

@@ -59,14 +59,15 @@ func (m *model) run(c *Call) {
 			c.Conflicts = append(c.Conflicts, status)
 			continue
 		}
-		if !taken {
+		switch {
+		case !taken:
 			free = append(free, id)
-		} else if own && !s.sold {
+		case own && !s.sold:
 			mine = append(mine, id)
 			if earliest == 0 || s.deadline < earliest {
 				earliest = s.deadline
 			}
-		} else if c.Op == Reserve {
+		case c.Op == Reserve:
 			free = append(free, id) // only with a defect
 		}
 	}
@@ -132,7 +133,7 @@ func draw(t *rapid.T, m *model) (History, Final) {
 		c.Answered = at + delay.Draw(t, "way back")
 		lost := rapid.SampledFrom([]string{"", "", "", "", "reply", "request", "refused"}).Draw(t, "lost")
 		if lost != "" {
-			c.Answered = sent + delay.Draw(t, "patience")
+			c.Answered = sent + delay.Draw(t, "delay")
 		}
 		calls = append(calls, c)
 		if lost == "" || lost == "reply" {

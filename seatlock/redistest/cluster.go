@@ -39,7 +39,7 @@ func Nodes(t testing.TB, n int, args ...string) []*Redis {
 		require.Eventually(t, func() bool {
 			info, err := client.ClusterInfo(t.Context()).Result()
 			return err == nil && strings.Contains(info, "cluster_state:ok") && strings.Contains(info, "cluster_known_nodes:"+strconv.Itoa(n))
-		}, Patience, 5*time.Millisecond, "the cluster does not become ready")
+		}, WaitLimit, 5*time.Millisecond, "the cluster does not become ready")
 	}
 	return nodes
 }

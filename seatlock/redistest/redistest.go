@@ -21,9 +21,9 @@ import (
 	"booking/seatlock/redistest/redisserver"
 )
 
-// Patience limits how long a test waits for a condition. It is long enough for a slow or
+// WaitLimit limits how long a test waits for a condition. It is long enough for a slow or
 // busy machine.
-const Patience = 2 * time.Minute
+const WaitLimit = 2 * time.Minute
 
 // Program returns the path of a program that a test needs, see redisserver.Program for
 // "redis-server". Without the program the test is skipped. It fails instead if NO_SKIP or,

@@ -31,7 +31,7 @@ func send(t *testing.T, url, method, path, body string) (status int, retryAfter 
 	require.NoError(t, err)
 	req.Header.Set("Content-Type", "application/json")
 	// Far more than REQUEST_TIMEOUT, for a busy machine.
-	resp, err := (&http.Client{Timeout: redistest.Patience}).Do(req)
+	resp, err := (&http.Client{Timeout: redistest.WaitLimit}).Do(req)
 	require.NoError(t, err, "no response to %s", path)
 	defer func() { _ = resp.Body.Close() }()
 	var text []byte
@@ -56,7 +56,7 @@ func TestBooking_AnswersWhileRedisIsDown(t *testing.T) {
 			require.Eventually(t, func() bool {
 				status, _, _ := send(t, p.URL, http.MethodPost, "/reserve", ann1A)
 				return status == http.StatusOK
-			}, redistest.Patience, time.Millisecond)
+			}, redistest.WaitLimit, time.Millisecond)
 
 			inject(t, r)
 			p.Await(t, "/readyz", http.StatusServiceUnavailable)
@@ -88,7 +88,7 @@ func TestBooking_AnswersWhileRedisIsDown(t *testing.T) {
 				require.Eventually(t, func() bool {
 					status, _, _ := send(t, p.URL, call.method, call.path, call.body)
 					return status == http.StatusOK
-				}, redistest.Patience, time.Millisecond, call.path)
+				}, redistest.WaitLimit, time.Millisecond, call.path)
 			}
 		})
 	}

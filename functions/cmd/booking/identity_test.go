@@ -46,7 +46,7 @@ func TestBooking_ChecksTokensAndOrigins(t *testing.T) {
 	require.Eventually(t, func() bool {
 		resp, text = postAs(t, p.URL+"/reserve", ann, origin, seat)
 		return resp.StatusCode == http.StatusOK
-	}, redistest.Patience, 20*time.Millisecond)
+	}, redistest.WaitLimit, 20*time.Millisecond)
 	require.Contains(t, text, `"user_id":"ann"`)
 	require.Equal(t, origin, resp.Header.Get("Access-Control-Allow-Origin"))
 	resp, text = postAs(t, p.URL+"/buy", issuer.Token(t, "bob"), "https://elsewhere.example.com", seat)

@@ -62,7 +62,7 @@ func TestBooking_LosesNothingWhenProcessesEnd(t *testing.T) {
 
 	c.awaitDone(200)
 	processes[1].Signal(t, syscall.SIGKILL)
-	require.Eventually(t, func() bool { return c.lost[1].Load() > 0 }, redistest.Patience, time.Millisecond, "no call meets the kill")
+	require.Eventually(t, func() bool { return c.lost[1].Load() > 0 }, redistest.WaitLimit, time.Millisecond, "no call meets the kill")
 	c.ready[1].Store(false)
 	c.awaitDone(100)
 	processes[2].Signal(t, syscall.SIGTERM)
@@ -91,7 +91,7 @@ func TestBooking_LosesNothingWhenProcessesEnd(t *testing.T) {
 func (c *killedCrowd) awaitDone(n int64) {
 	c.t.Helper()
 	want := c.done.Load() + n
-	require.Eventually(c.t, func() bool { return c.done.Load() >= want }, redistest.Patience, time.Millisecond, "the crowd is too slow")
+	require.Eventually(c.t, func() bool { return c.done.Load() >= want }, redistest.WaitLimit, time.Millisecond, "the crowd is too slow")
 }
 
 // buyer reserves and buys seats that others want too, until c.stop.

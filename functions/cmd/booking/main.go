@@ -9,7 +9,6 @@ import (
 	"net"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"strconv"
 	"syscall"
 
@@ -20,14 +19,7 @@ import (
 // version names the build; the Dockerfile sets it.
 var version string
 
-// gcPercent lets the heap grow to five times its live part. That part is a few MB, so
-// at Go's default of 100 the collector would run hundreds of times a second under load.
-const gcPercent = 400
-
 func main() {
-	if _, set := os.LookupEnv("GOGC"); !set {
-		debug.SetGCPercent(gcPercent)
-	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	os.Exit(service.Run(ctx, version, serve))

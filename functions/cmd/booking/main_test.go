@@ -64,13 +64,13 @@ func TestBooking_EmbedsRedisWithoutURL(t *testing.T) {
 			post(t, p.URL+"/reserve", ann1A)
 			status, _ := post(t, p.URL+"/buy", ann1A)
 			return status == http.StatusOK
-		}, redistest.Patience, time.Millisecond, "the seat is never sold")
+		}, redistest.WaitLimit, time.Millisecond, "the seat is never sold")
 		status, _ := post(t, p.URL+"/reserve", `{"seat_id":"1B","user_id":"ann"}`)
 		require.Equal(t, http.StatusOK, status)
 		require.Eventually(t, func() bool {
 			_, body := get(t, p.URL+"/seats/1B")
 			return strings.Contains(body, "Available")
-		}, redistest.Patience, 20*time.Millisecond, "the hold does not expire")
+		}, redistest.WaitLimit, 20*time.Millisecond, "the hold does not expire")
 		_, body := get(t, p.URL+"/seats/1A")
 		require.JSONEq(t, `{"seat_id":"1A","status":"Sold"}`, body)
 	})
@@ -247,13 +247,13 @@ func TestBooking_AnswersEveryCallWhileItDrains(t *testing.T) {
 			}
 		})
 	}
-	require.Eventually(t, func() bool { return answered.Load() > 500 }, redistest.Patience, time.Millisecond)
+	require.Eventually(t, func() bool { return answered.Load() > 500 }, redistest.WaitLimit, time.Millisecond)
 	p.Signal(t, syscall.SIGTERM)
 	p.Await(t, "/readyz", http.StatusServiceUnavailable)
 	_, body := get(t, p.URL+"/readyz")
 	require.Contains(t, body, `"code":"draining"`)
 	before := draining.Load()
-	require.Eventually(t, func() bool { return draining.Load() > before }, redistest.Patience, time.Millisecond, "no call is served during the drain")
+	require.Eventually(t, func() bool { return draining.Load() > before }, redistest.WaitLimit, time.Millisecond, "no call is served during the drain")
 	unready.Store(true)
 	clients.Wait()
 	require.Equal(t, 0, p.Wait())
@@ -285,7 +285,7 @@ func TestBooking_AnswersCallInFlightAfterListenerClosed(t *testing.T) {
 			_ = probe.Close()
 		}
 		return err != nil
-	}, redistest.Patience, time.Millisecond, "the listener stays open")
+	}, redistest.WaitLimit, time.Millisecond, "the listener stays open")
 	_, err = conn.Write([]byte(ann1A))
 	require.NoError(t, err)
 	resp, err := http.ReadResponse(responses, nil)

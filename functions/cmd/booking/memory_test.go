@@ -56,7 +56,7 @@ func inMemory(t *testing.T, test func(t *testing.T, s *httpservertest.Server)) {
 	t.Helper()
 	httpservertest.Run(t, func() (http.Handler, httpserver.Options) {
 		monitor := readiness.New(func(context.Context) error { return nil })
-		handler, err := functions.Handler("", functions.Deps{Locker: freeLocker{}, Rules: api.Rules{MaxSeats: 10}, Streams: changes.Options{Stop: monitor.Stop(), MaxStreams: maxStreams}}, monitor)
+		handler, err := functions.Handler("", functions.Deps{Locker: freeLocker{}, Rules: api.Rules{MaxSeats: 10}, Streams: changes.Options{Stop: monitor.DrainStarted(), MaxStreams: maxStreams}}, monitor)
 		require.NoError(t, err)
 		return handler, httpserver.Options{MaxConnections: maxConnections, RequestTimeout: 2 * time.Second, OnDrain: monitor.Drain}
 	}, test)

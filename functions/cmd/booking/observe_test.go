@@ -154,10 +154,10 @@ func TestBooking_SendsTraces(t *testing.T) {
 			return traces.find(func(s *tracepb.Span) bool {
 				return s.Name == "reserve" && hex.EncodeToString(s.TraceId) == traceID && hex.EncodeToString(s.ParentSpanId) == parentID
 			}) != nil
-		}, redistest.Patience, 10*time.Millisecond, "no span of the call")
+		}, redistest.WaitLimit, 10*time.Millisecond, "no span of the call")
 		require.Eventually(t, func() bool {
 			return traces.find(func(s *tracepb.Span) bool { return strings.Contains(s.Name, "evalsha") }) != nil
-		}, redistest.Patience, 10*time.Millisecond, "no span of the round trip")
+		}, redistest.WaitLimit, 10*time.Millisecond, "no span of the round trip")
 		require.Nil(t, traces.find(func(s *tracepb.Span) bool { return strings.Contains(s.String(), "ann") }), "a span names a user")
 	})
 	t.Run("LogsOutageWithTrace", func(t *testing.T) {

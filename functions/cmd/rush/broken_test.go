@@ -25,22 +25,22 @@ import (
 type brokenLocker struct {
 	*seatlock.Locker
 	redis   redis.UniversalClient
-	reserve func(b brokenLocker, ctx context.Context, event string, seats []string, user string) (seatlock.Hold, error)
-	buy     func(b brokenLocker, ctx context.Context, event string, seats []string, user string) error
+	reserve func(ctx context.Context, b brokenLocker, event string, seats []string, user string) (seatlock.Hold, error)
+	buy     func(ctx context.Context, b brokenLocker, event string, seats []string, user string) error
 }
 
 func (b brokenLocker) Reserve(ctx context.Context, event string, seats []string, user string) (seatlock.Hold, error) {
 	if b.reserve == nil {
 		return b.Locker.Reserve(ctx, event, seats, user)
 	}
-	return b.reserve(b, ctx, event, seats, user)
+	return b.reserve(ctx, b, event, seats, user)
 }
 
 func (b brokenLocker) Buy(ctx context.Context, event string, seats []string, user string) error {
 	if b.buy == nil {
 		return b.Locker.Buy(ctx, event, seats, user)
 	}
-	return b.buy(b, ctx, event, seats, user)
+	return b.buy(ctx, b, event, seats, user)
 }
 
 // free deletes the keys of the seats.
@@ -51,7 +51,7 @@ func (b brokenLocker) free(ctx context.Context, event string, seats []string) {
 }
 
 // noNX gives seats to the last user who asks.
-func noNX(b brokenLocker, ctx context.Context, event string, seats []string, user string) (seatlock.Hold, error) {
+func noNX(ctx context.Context, b brokenLocker, event string, seats []string, user string) (seatlock.Hold, error) {
 	hold, err := b.Locker.Reserve(ctx, event, seats, user)
 	if errors.Is(err, seatlock.ErrTaken) {
 		b.free(ctx, event, seats)
@@ -61,7 +61,7 @@ func noNX(b brokenLocker, ctx context.Context, event string, seats []string, use
 }
 
 // noOwner sells seats to any user who pays.
-func noOwner(b brokenLocker, ctx context.Context, event string, seats []string, user string) error {
+func noOwner(ctx context.Context, b brokenLocker, event string, seats []string, user string) error {
 	err := b.Locker.Buy(ctx, event, seats, user)
 	if errors.Is(err, seatlock.ErrHeldByOther) || errors.Is(err, seatlock.ErrHoldExpired) {
 		b.free(ctx, event, seats)
@@ -74,9 +74,9 @@ func noOwner(b brokenLocker, ctx context.Context, event string, seats []string, 
 }
 
 // loseSale returns a buy that loses one sale after its success.
-func loseSale() func(b brokenLocker, ctx context.Context, event string, seats []string, user string) error {
+func loseSale() func(ctx context.Context, b brokenLocker, event string, seats []string, user string) error {
 	var once sync.Once
-	return func(b brokenLocker, ctx context.Context, event string, seats []string, user string) error {
+	return func(ctx context.Context, b brokenLocker, event string, seats []string, user string) error {
 		err := b.Locker.Buy(ctx, event, seats, user)
 		if err == nil {
 			once.Do(func() {
@@ -91,7 +91,7 @@ func loseSale() func(b brokenLocker, ctx context.Context, event string, seats []
 }
 
 // splitGroup holds only the first seat of a group, and says that it holds all.
-func splitGroup(b brokenLocker, ctx context.Context, event string, seats []string, user string) (seatlock.Hold, error) {
+func splitGroup(ctx context.Context, b brokenLocker, event string, seats []string, user string) (seatlock.Hold, error) {
 	return b.Locker.Reserve(ctx, event, seats[:1], user)
 }
 
@@ -149,7 +149,7 @@ func serveBroken(t *testing.T, b brokenLocker) (url string) {
 	b.Locker, err = seatlock.New(client, seatlock.Options{HoldTime: 10 * time.Second, Timeout: 30 * time.Second})
 	require.NoError(t, err)
 	monitor := readiness.New(b.Ping)
-	handler, err := functions.Handler("", functions.Deps{Locker: b, Rules: api.Rules{MaxSeats: api.MaxSeats}, Streams: changes.Options{Stop: monitor.Stop()}}, monitor)
+	handler, err := functions.Handler("", functions.Deps{Locker: b, Rules: api.Rules{MaxSeats: api.MaxSeats}, Streams: changes.Options{Stop: monitor.DrainStarted()}}, monitor)
 	require.NoError(t, err)
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)

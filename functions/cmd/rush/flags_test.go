@@ -16,7 +16,7 @@ import (
 
 func TestRush_RefusesBadFlagsInOneSentence(t *testing.T) {
 	t.Parallel()
-	full := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	full := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprint(w, `{"event_id":"gala","seats":[{"seat_id":"1A","status":"Sold"}]}`)
 	}))
 	t.Cleanup(full.Close)

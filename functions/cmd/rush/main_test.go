@@ -126,7 +126,7 @@ func TestRush_StopsAtASignal(t *testing.T) {
 		cmd.Stdout, cmd.Stderr = &out, &out
 		require.NoError(t, cmd.Start())
 		t.Cleanup(func() { _ = cmd.Process.Kill() })
-		require.Eventually(t, func() bool { return strings.Contains(out.String(), "Redis: miniredis") }, redistest.Patience, time.Millisecond)
+		require.Eventually(t, func() bool { return strings.Contains(out.String(), "Redis: miniredis") }, redistest.WaitLimit, time.Millisecond)
 		require.NoError(t, syscall.Kill(-cmd.Process.Pid, syscall.SIGINT))
 		require.NoError(t, cmd.Wait(), out.String())
 		require.Contains(t, out.String(), "Interrupted after")
@@ -145,7 +145,7 @@ func TestRush_StopsAtASignal(t *testing.T) {
 		cmd.Stdout, cmd.Stderr = &out, &out
 		require.NoError(t, cmd.Start())
 		t.Cleanup(func() { _ = cmd.Process.Kill() })
-		require.Eventually(t, func() bool { return strings.Contains(out.String(), "appendfsync always") }, redistest.Patience, time.Millisecond)
+		require.Eventually(t, func() bool { return strings.Contains(out.String(), "appendfsync always") }, redistest.WaitLimit, time.Millisecond)
 		text, err := os.ReadFile(filepath.Join(dir, "pid"))
 		require.NoError(t, err)
 		pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
@@ -159,8 +159,8 @@ func TestRush_StopsAtASignal(t *testing.T) {
 		require.Eventually(t, func() bool {
 			_ = cmd.Process.Signal(os.Interrupt)
 			return len(ended) > 0
-		}, redistest.Patience, 5*time.Millisecond, out.String())
-		<-ended // orders what Wait wrote before what follows
+		}, redistest.WaitLimit, 5*time.Millisecond, out.String())
+		require.Error(t, <-ended) // orders what Wait wrote before what follows
 		require.Equal(t, statusBroken, cmd.ProcessState.ExitCode(), out.String())
 		require.Contains(t, out.String(), "rush: stopped by a second signal; nothing was judged")
 		require.ErrorIs(t, syscall.Kill(pid, 0), syscall.ESRCH, "redis-server still runs")
@@ -172,7 +172,7 @@ func TestRush_StopsAtASignal(t *testing.T) {
 		t.Parallel()
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
-		url := serveBroken(t, brokenLocker{reserve: func(b brokenLocker, during context.Context, event string, seats []string, user string) (seatlock.Hold, error) {
+		url := serveBroken(t, brokenLocker{reserve: func(during context.Context, b brokenLocker, event string, seats []string, user string) (seatlock.Hold, error) {
 			hold, err := b.Locker.Reserve(during, event, seats, user)
 			if err == nil {
 				cancel()

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -82,8 +83,7 @@ func startChild(connections int, env []string) (*child, error) {
 		return nil, err
 	}
 	c := &child{cmd: exec.Command(program)}
-	c.cmd.Env = append(env, childEnv+"=1", "METRICS_PORT=0", "LOG_LEVEL=error", "DRAIN_DELAY=0s",
-		"GOGC=400", // as cmd/booking sets it
+	c.cmd.Env = append(slices.Clip(env), childEnv+"=1", "METRICS_PORT=0", "LOG_LEVEL=error", "DRAIN_DELAY=0s",
 		"MAX_CONNECTIONS="+strconv.Itoa(connections+1000)) // for more than the buyers' calls
 	c.cmd.Stderr = os.Stderr
 	if c.stdin, err = c.cmd.StdinPipe(); err != nil {

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/prometheus/procfs"
@@ -95,7 +96,7 @@ func start(ctx context.Context, name, program string, env ...string) (_ *process
 		return nil, err
 	}
 	p := &process{name: name, addr: net.JoinHostPort("127.0.0.1", port), cmd: exec.Command(program), exited: make(chan struct{})}
-	p.cmd.Env = append(env, "GOMAXPROCS=1", "PORT="+port, noopEnv+"="+port)
+	p.cmd.Env = append(slices.Clip(env), "GOMAXPROCS=1", "PORT="+port, noopEnv+"="+port)
 	p.cmd.Stderr = os.Stderr
 	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
 		return nil, err

@@ -180,7 +180,7 @@ func notJSON(body []byte, err error) *Problem {
 		return Invalid("%s must be a string.", wrongType.JSONPointer.LastToken())
 	case errors.As(err, &wrongType):
 		return Invalid("The body must be one JSON object; %s.", example)
-	case errors.As(err, &syntax) && syntax.Err == jsontext.ErrDuplicateName:
+	case errors.As(err, &syntax) && errors.Is(syntax.Err, jsontext.ErrDuplicateName):
 		return Invalid("%.64q is there twice; send each member once.", syntax.JSONPointer.LastToken())
 	case errors.As(err, &syntax):
 		return Invalid("The body is not one JSON value (byte %d); %s.", syntax.ByteOffset, example)

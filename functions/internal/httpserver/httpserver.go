@@ -74,7 +74,7 @@ func Serve(ctx context.Context, listener net.Listener, handler http.Handler, opt
 	case <-time.After(opt.DrainDelay):
 	}
 	_ = listener.Close()
-	<-served
+	<-served //nolint:errcheck // it says that the listener is closed
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), opt.RequestTimeout+responseTimeout)
 	defer cancel()
 	busy.wait(ctx)

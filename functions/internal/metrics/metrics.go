@@ -4,6 +4,7 @@ package metrics
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
@@ -166,7 +167,8 @@ func (h hook) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessP
 // observe observes a round trip. An error that Redis replies with is ok: Redis answered.
 func (h hook) observe(start time.Time, err error) {
 	result := "ok"
-	if _, replied := err.(redis.Error); err != nil && !replied {
+	var reply redis.Error
+	if err != nil && !errors.As(err, &reply) {
 		result = "error"
 	}
 	h.m.roundTrips.WithLabelValues(result).Observe(time.Since(start).Seconds())

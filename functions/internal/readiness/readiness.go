@@ -116,8 +116,8 @@ func (m *Monitor) Draining() bool {
 	}
 }
 
-// Stop returns the channel that Drain closes.
-func (m *Monitor) Stop() <-chan struct{} { return m.draining }
+// DrainStarted returns the channel that Drain closes.
+func (m *Monitor) DrainStarted() <-chan struct{} { return m.draining }
 
 // probeStatus is the response to a probe.
 type probeStatus struct {
@@ -126,14 +126,14 @@ type probeStatus struct {
 
 // Healthz answers that the process is up. It checks nothing.
 func (m *Monitor) Healthz() http.Handler {
-	return api.Handler(http.MethodGet, func(w http.ResponseWriter, r *http.Request) error {
+	return api.Handler(http.MethodGet, func(w http.ResponseWriter, _ *http.Request) error {
 		return api.WriteJSON(w, probeStatus{Status: "up"})
 	})
 }
 
 // Readyz answers whether the process can serve. A process that drains can't.
 func (m *Monitor) Readyz() http.Handler {
-	return api.Handler(http.MethodGet, func(w http.ResponseWriter, r *http.Request) error {
+	return api.Handler(http.MethodGet, func(w http.ResponseWriter, _ *http.Request) error {
 		if m.Draining() {
 			return api.NewProblem(api.CodeDraining, "The process is shutting down.")
 		}

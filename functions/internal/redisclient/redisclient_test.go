@@ -146,7 +146,7 @@ func TestEmbed_ExpiresHolds(t *testing.T) {
 	require.NoError(t, client.Set(t.Context(), "hold", "x", 50*time.Millisecond).Err())
 	require.Eventually(t, func() bool {
 		return client.Exists(t.Context(), "hold").Val() == 0
-	}, redistest.Patience, 5*time.Millisecond, "the hold does not expire")
+	}, redistest.WaitLimit, 5*time.Millisecond, "the hold does not expire")
 }
 
 func TestCheck_RefusesUnusableOptions(t *testing.T) {

@@ -88,7 +88,7 @@ func (b *testBundle) finish(number int) {
 
 // finishAll finishes all batches, also those that begin meanwhile.
 func (b *testBundle) finishAll() {
-	for i := 0; i < len(b.batches); i++ {
+	for i := 0; i < len(b.batches); i++ { //nolint:intrange // finishing a batch can begin another
 		select {
 		case <-b.batches[i].finish:
 		default:

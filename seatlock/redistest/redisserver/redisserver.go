@@ -79,9 +79,9 @@ func Program() (string, error) {
 	case err == nil:
 		return path, nil
 	case chosen != "":
-		return "", fmt.Errorf("%w: REDIS_SERVER is %q: %v; set it to the path of a redis-server", ErrNotFound, chosen, err)
+		return "", fmt.Errorf("%w: REDIS_SERVER is %q: %w; set it to the path of a redis-server", ErrNotFound, chosen, err)
 	}
-	return "", fmt.Errorf("%w: %v; install it, or set REDIS_SERVER to its path", ErrNotFound, err)
+	return "", fmt.Errorf("%w: %w; install it, or set REDIS_SERVER to its path", ErrNotFound, err)
 }
 
 // Start starts Program on a free port of 127.0.0.1, in a new directory. It returns when
@@ -164,7 +164,7 @@ func (s *Server) Restart(ctx context.Context) error {
 		case <-exited:
 			return fmt.Errorf("redis-server exited at once; its log ends with:\n%s", s.logTail())
 		case <-ctx.Done():
-			return fmt.Errorf("redis-server does not answer at %s: %w (%v); its log ends with:\n%s", s.Addr, ctx.Err(), err, s.logTail())
+			return fmt.Errorf("redis-server does not answer at %s: %w (%w); its log ends with:\n%s", s.Addr, ctx.Err(), err, s.logTail())
 		case <-tick.C:
 		}
 	}

@@ -89,7 +89,7 @@ func (p *Process) await(t testing.TB, condition func() bool, never string) {
 		ended := p.ended() // before condition, which the last log lines may make true
 		holds = condition()
 		return holds || ended
-	}, redistest.Patience, 2*time.Millisecond) || !holds {
+	}, redistest.WaitLimit, 2*time.Millisecond) || !holds {
 		require.FailNow(t, never, "ended: %t; its log:\n%s", p.ended(), p.Log())
 	}
 }

@@ -94,7 +94,7 @@ func open(ctx context.Context, c *config.Config, env envconfig.Lookuper, version
 
 	deps := functions.Deps{
 		Locker: locker, Rules: api.Rules{MaxSeats: c.MaxSeatsPerRequest, HasSeat: c.Plan.Has},
-		Rows: pageRows(c.Plan), Streams: changes.Options{Stop: s.Monitor.Stop(), MaxStreams: c.MaxStreams}, Origins: c.CORSOrigins,
+		Rows: pageRows(c.Plan), Streams: changes.Options{Stop: s.Monitor.DrainStarted(), MaxStreams: c.MaxStreams}, Origins: c.CORSOrigins,
 	}
 	if c.AuthIssuer != "" {
 		deps.Authenticate = auth.New(auth.Options{Issuer: c.AuthIssuer, Audience: c.AuthAudience, Timeout: c.RequestTimeout}).Middleware

@@ -55,7 +55,7 @@ func setup(t *testing.T, handler http.HandlerFunc) *Client {
 
 func TestSend_RecordsConflicts(t *testing.T) {
 	t.Parallel()
-	c := setup(t, func(w http.ResponseWriter, r *http.Request) {
+	c := setup(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusConflict)
 		fmt.Fprint(w, `{"status":409,"code":"seat_unavailable","conflicts":[{"seat_id":"1A","status":"Reserved","expires_in_ms":250},{"seat_id":"1B","status":"Sold"}]}`)
 	})
@@ -73,7 +73,7 @@ func TestSend_FindsAnswersToAnotherCall(t *testing.T) {
 		`{"status":"sold","event_id":"gala","seat_ids":["1A","1B"],"user_id":"bob"}`,
 		`{"status":"sold","event_id":"prom","seat_ids":["1A","1B"],"user_id":"ann"}`,
 	} {
-		c := setup(t, func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, body) })
+		c := setup(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, body) })
 		c.Send(t.Context(), oracle.Buy, []string{"1A", "1B"}, "ann", c.Now())
 		require.Len(t, c.Mismatches(), 1)
 		require.Equal(t, AnswerMatches, c.Mismatches()[0].Promise)
@@ -99,7 +99,7 @@ func TestSeatMap_SeparatesHeldFromSold(t *testing.T) {
 func TestSend_WaitsForAConnection(t *testing.T) {
 	t.Parallel()
 	entered, leave := make(chan struct{}, 2), make(chan struct{})
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		entered <- struct{}{}
 		<-leave
 		fmt.Fprint(w, `{}`)
@@ -125,7 +125,7 @@ func TestSend_WaitsForAConnection(t *testing.T) {
 
 func TestClient_SendsNothingAfterContextEnds(t *testing.T) {
 	t.Parallel()
-	c := setup(t, func(w http.ResponseWriter, r *http.Request) {})
+	c := setup(t, func(http.ResponseWriter, *http.Request) {})
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	require.Empty(t, c.Send(ended, oracle.Buy, []string{"1A"}, "ann", time.Hour).Op)
