@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	"knative.dev/serving/pkg/apis/autoscaling"
+	servingv1 "knative.dev/serving/pkg/apis/serving/v1"
 )
 
 // environment returns the variables of p's containers, from their env and from the ConfigMaps of s.
@@ -88,6 +90,30 @@ func checkReferences(known map[string]bool) func(set) []error {
 		}
 		return faults
 	}
+}
+
+// checkStreams reports functions of streams whose pods refuse streams before Knative adds a pod.
+func checkStreams(s set) (faults []error) {
+	targets := map[string]string{}
+	for _, svc := range all[servingv1.Service](s) {
+		targets[svc.Name] = svc.Spec.Template.Annotations[autoscaling.TargetAnnotationKey]
+	}
+	for _, p := range pods(s) {
+		env := p.environment(s)
+		if env["FUNCTION_TARGET"] != "changes" {
+			continue
+		}
+		target, err1 := strconv.Atoi(targets[p.function])
+		limit, err2 := strconv.Atoi(env["MAX_STREAMS"])
+		switch {
+		case err1 != nil || err2 != nil:
+			faults = append(faults, fmt.Errorf("%s: the target is %q and MAX_STREAMS %q: set both to numbers", p.owner, targets[p.function], env["MAX_STREAMS"]))
+		case limit < target:
+			faults = append(faults, fmt.Errorf("%s: MAX_STREAMS %d is below the target %d: pods refuse streams before Knative adds a pod; raise MAX_STREAMS or lower the target",
+				p.owner, limit, target))
+		}
+	}
+	return faults
 }
 
 func hasSecret(s set, ref *corev1.SecretKeySelector) bool {

@@ -27,6 +27,7 @@ func checks(t testing.TB) []check {
 		{"pods", checkPods},
 		{"routes", checkRoutes(functionTable(t))},
 		{"references", checkReferences(variables(t))},
+		{"streams", checkStreams},
 		{"selectors", checkSelectors(others)},
 		{"scraping", checkScraping(others)},
 		{"alerts", checkAlerts},
