@@ -16,12 +16,13 @@
 //
 //   - A seat has at most one user at any time. A sold seat keeps its user forever.
 //   - A group of seats changes as a whole or not at all.
-//   - A repeated call has the effect and the answer of one call, whether the caller or the
-//     network repeats it. A user who reserves again gets the same deadline. A user who buys
-//     again gets the same success.
-//   - A call that failed changes nothing later: each script carries the deadline of its call,
-//     and a script that arrives after it changes nothing. (If a retry succeeds, the first
-//     attempt may still run until that deadline.)
+//   - A repeated call is never refused because it succeeded the first time. A repeated
+//     Reserve, Buy or Release changes nothing more; a repeated Reserve returns the same
+//     deadline. A repeated Extend within a second changes nothing more; a later one extends
+//     the hold again.
+//   - A call that failed changes nothing later. Each script carries the deadline of its call,
+//     and changes nothing if it arrives after that deadline. If a call succeeds on a retry,
+//     its first attempt may still run until the deadline.
 //   - All times come from the clock of Redis. If that clock jumps, as in a failover to a
 //     server with another clock, holds end earlier or later by as much.
 //
