@@ -13,7 +13,7 @@ var (
 	// ErrTaken means that another user holds a seat to reserve, or that it is sold.
 	ErrTaken = errors.New("seatlock: seat taken")
 
-	// ErrHoldExpired means that a seat is free: the user's hold has ended, or there was none.
+	// ErrHoldExpired means that a seat is available: the user's hold has ended, or there was none.
 	ErrHoldExpired = errors.New("seatlock: hold expired")
 
 	// ErrHeldByOther means that another user holds a seat, or has bought it.
@@ -34,7 +34,7 @@ var (
 	ErrOutcomeUnknown = errors.New("seatlock: outcome unknown")
 
 	// ErrUnsafe means that Redis answers, but may lose seats as it is configured.
-	ErrUnsafe = errors.New("seatlock: Redis is set up unsafely")
+	ErrUnsafe = errors.New("seatlock: Redis is not configured safely")
 )
 
 // A ConflictError says why a group of seats was refused, and which of them caused that. It

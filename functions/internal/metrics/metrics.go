@@ -62,7 +62,7 @@ func New(version string, ready func() bool) *Metrics {
 	build.Set(1)
 	m.registry.MustRegister(m.requests, m.inFlight, m.seats, m.roundTrips, m.batchCalls, m.clockJumps, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	m.gauge("booking_ready", "1 if Redis answers and is set up safely, else 0.", func() float64 {
+	m.gauge("booking_ready", "1 if Redis answers and is configured safely, else 0.", func() float64 {
 		if ready() {
 			return 1
 		}

@@ -61,7 +61,7 @@ func (m *Monitor) Run(ctx context.Context) {
 		previous := *m.fault.Swap(&err)
 		switch {
 		case err == nil && previous != nil:
-			slog.InfoContext(ctx, "ready: Redis answers and is set up safely")
+			slog.InfoContext(ctx, "ready: Redis answers and is configured safely")
 		case err != nil && !sameFault(err, previous):
 			slog.WarnContext(ctx, "not ready: "+advice(err), "error", err)
 		}
@@ -138,7 +138,7 @@ func (m *Monitor) Readyz() http.Handler {
 			return api.NewProblem(api.CodeDraining, "The process is shutting down.")
 		}
 		if !m.Ready() {
-			return api.NewProblem(api.CodeUnavailable, "Redis does not answer, or is set up unsafely; the log says what to do.")
+			return api.NewProblem(api.CodeUnavailable, "Redis does not answer, or is not configured safely; the log says what to do.")
 		}
 		return api.WriteJSON(w, probeStatus{Status: "ready"})
 	})
