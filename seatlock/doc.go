@@ -3,8 +3,8 @@
 //
 // # States
 //
-// A seat is in one of three states. Only calls of its own user change the state of a held
-// seat; apart from them, a hold ends by its deadline.
+// A seat is in one of three states. While it is held, only calls of its user change its
+// state. If none does, the hold ends at its deadline.
 //
 //	            Reserve           Extend   Buy
 //	Available ───────────► Reserved(user) ─────► Sold(user)
@@ -12,7 +12,7 @@
 //	    └────────────────────────┘
 //	   Release, or the deadline passes
 //
-// # Guarantees
+// # Promises
 //
 //   - A seat has at most one user at any time. A sold seat keeps its user forever.
 //   - A group of seats changes as a whole or not at all.
@@ -39,14 +39,15 @@
 //	                                Options.MaxSeatsPerUser
 //	changes:{event}     stream      every change; the last 10,000 at least
 //
-// A seat without a key is free. When a hold's TTL ends, Redis removes the key, so no sweeper is
-// needed. The value repeats the deadline, because a conflict then needs no second read. The
-// latest deadline limits extensions.
+// A seat without a key is available. When a hold's TTL ends, Redis removes the key, so no
+// sweeper is needed. The value repeats the deadline, because a conflict then needs no second
+// read. The latest deadline limits extensions.
 //
-// The other keys serve reads of the whole event. They decide nothing but the limit. They end 20
-// minutes after the last hold can have ended; the first sale of the event, or of the user,
-// removes that TTL. If an operator deletes a seat's key, the seat is free, and Map removes it
-// from the index.
+// The other keys serve reads of the whole event. They decide nothing but the limit. The index
+// and the stream end 10 to 20 minutes after the last hold can have ended, a user's set 20
+// minutes after the user's last hold can have ended. The first sale of the event, or to the
+// user, removes that TTL. If an operator deletes a seat's key, the seat is available, and Map
+// removes it from the index.
 //
 // # Transitions
 //
@@ -62,7 +63,7 @@
 // passed, and its key is gone. The script that removes it from the index appends the expired
 // change. RecordExpired does that; a reader of changes calls it when the next deadline has
 // passed. Reserve does that, too, for the seats that it holds and for others. If an event has no
-// reader, the change may come late. A seat is free at its deadline in any case.
+// reader, the change may come late. A seat is available from its deadline on in any case.
 //
 // # Errors
 //
@@ -73,19 +74,27 @@
 //
 // # Glossary
 //
+//	event       a name that callers choose; it has its own seats. Its first Reserve creates it
+//	seat        what a user holds or buys, named within its event
+//	user        the buyer for whom a call is made
+//	group       the seats of one call; all of them change, or none
 //	hold        a seat kept for one user until its deadline
 //	sale        a seat that belongs to its user forever
 //	seat map    a snapshot of all seats of an event that are held or sold
 //	change      one entry of an event's stream: held, extended, released, expired or sold
 //	index       the sorted set seats:{event}
 //	stream      changes:{event}, the changes of an event in order
+//	transition  what one call does to seats: reserve, extend, buy or release
+//	promise     one of the promises above, which no load and no fault breaks
 //	call        one call of a Locker's method, or the HTTP call that makes it
 //	command     what is sent to Redis, for instance EVALSHA
 //	batch       calls of one event that share a round trip
 //	retry       a Locker sends a command again, because Redis did not run it or its reply was lost
 //	redirect    a cluster's node says that another node has the slot (MOVED, ASK)
-//	conflict    a refusal because of seats; nothing has changed
-//	outage      Redis does not answer
-//	deadline    of a hold: when the seat becomes free again; of a call: when its caller has an answer
+//	refusal     an answer that the call is not possible; nothing has changed
+//	conflict    a refusal because of seats
+//	outage      Redis does not answer; never a refusal
+//	deadline    of a hold: when the seat becomes available again; of a call: when its caller has
+//	            an answer
 //	not-after   the deadline of a call by the clock of Redis; later, its script changes nothing
 package seatlock

@@ -58,7 +58,8 @@ func (l *Locker) refusal(conflict error, seats []string, reply []int64) error {
 }
 
 // newConflict returns the ConflictError for pairs: the place of a seat in seats, from 1 on,
-// and its time to live. If all of the seats are free, ErrHeldByOther becomes ErrHoldExpired.
+// and its time to live. If all of the seats are available, ErrHeldByOther becomes
+// ErrHoldExpired.
 func (l *Locker) newConflict(conflict error, seats []string, pairs []int64) *ConflictError {
 	found, allFree := make([]Seat, 0, len(pairs)/2), true
 	for i := 0; i < len(pairs); i += 2 {

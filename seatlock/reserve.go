@@ -10,7 +10,7 @@ import (
 
 // Hold is a reservation of one or more seats.
 type Hold struct {
-	Deadline  time.Time     // when the first of the seats becomes free again: UTC, by the clock of Redis
+	Deadline  time.Time     // when the first of the seats becomes available again: UTC, by the clock of Redis
 	ExpiresIn time.Duration // from now to Deadline, both by the clock of Redis
 }
 

@@ -41,8 +41,8 @@ func (l *Locker) Buy(ctx context.Context, event string, seats []string, user str
 	return err
 }
 
-// Release ends the user's holds among the seats. It does not change a seat that is free or
-// another user's.
+// Release ends the user's holds among the seats. It does not change a seat that is
+// available or another user's.
 //
 // It fails with a ConflictError of ErrSold if any of the seats is sold to the user, and
 // then ends no hold; or with ErrInvalid, ErrUnavailable or ErrOutcomeUnknown.

@@ -24,7 +24,7 @@ import (
 	"booking/seatlock"
 )
 
-// History has every call that was made on some seats since all of them were free.
+// History has every call that was made on some seats since all of them were available.
 type History struct {
 	Calls []Call // in any order
 
@@ -48,7 +48,7 @@ type State struct {
 // seat without an entry is available.
 type Final map[SeatID]State
 
-// Promise is a guarantee of a seat service.
+// Promise is what a seat service promises.
 type Promise string
 
 // The promises.
