@@ -43,34 +43,9 @@ type Change struct {
 	Deadline time.Time // of the holds, UTC, by the clock of Redis; zero unless held or extended
 }
 
-// RecordExpired appends an expired change for each hold whose deadline has passed, unless an
-// earlier call has. It returns how long to wait before the next call: 0 if more holds have
-// expired, negative if none is left. It fails with ErrInvalid, ErrUnavailable or
-// ErrOutcomeUnknown.
-func (l *Locker) RecordExpired(ctx context.Context, event string) (time.Duration, error) {
-	if !ValidID(event) {
-		return 0, fmt.Errorf("%w: event %q", ErrInvalid, event)
-	}
-	var reply []int64
-	err := l.withRetries(ctx, ErrOutcomeUnknown, func(deadline time.Time) error {
-		cmd := redis.NewIntSliceCmd(ctx, recordExpiredScript.command(eventKeys(event), 0, notAfterUnset)...)
-		if err := l.runScript(ctx, deadline, event, recordExpiredScript, cmd); err != nil {
-			return err
-		}
-		if reply = cmd.Val(); len(reply) != 3 {
-			return fmt.Errorf("%w: %v", errReply, reply)
-		}
-		return nil
-	})
-	if err != nil {
-		return 0, fmt.Errorf("record expired: %w", err)
-	}
-	return time.Duration(reply[2]) * time.Millisecond, nil
-}
-
 // Changes returns the changes of an event after a position, oldest first, limit at most. The
-// position is the ID of a change, or NoChange. If there are none, Changes does not wait; see
-// AwaitChange. It fails with ErrReset, ErrInvalid or ErrUnavailable.
+// position is the ID of a change, or NoChange. It
+// fails with ErrReset, ErrInvalid or ErrUnavailable.
 func (l *Locker) Changes(ctx context.Context, event, after string, limit int) ([]Change, error) {
 	if !ValidID(event) || limit < 1 {
 		return nil, fmt.Errorf("%w: event %q, limit %d", ErrInvalid, event, limit)
@@ -125,44 +100,6 @@ func (l *Locker) firstChanges(ctx context.Context, deadline time.Time, event str
 		return nil, nil
 	}
 	return newChanges(found.Val()), nil
-}
-
-// AwaitChange returns when the event has a change after a position, or when wait, 1 ms at
-// least, has passed. Until then it occupies a connection. Call Changes in both cases: if
-// Redis does not have the position, no change may ever come after it. It fails with
-// ErrInvalid or ErrUnavailable.
-func (l *Locker) AwaitChange(ctx context.Context, event, after string, wait time.Duration) error {
-	if !ValidID(event) || !validChangeID(after) || wait < time.Millisecond { // BLOCK 0 would wait forever
-		return fmt.Errorf("%w: event %q, change %q, wait %v", ErrInvalid, event, after, wait)
-	}
-	ctx, cancel := context.WithTimeout(ctx, wait+l.opt.Timeout)
-	defer cancel()
-	args := &redis.XReadArgs{Streams: []string{changesKey(event), after}, Count: 1, Block: wait}
-	if err := l.client.XRead(ctx, args).Err(); err != nil && !errors.Is(err, redis.Nil) {
-		return fmt.Errorf("changes: %w: %w", ErrUnavailable, err)
-	}
-	return nil
-}
-
-// LastChange returns the ID of an event's last change, or NoChange. It fails with ErrInvalid
-// or ErrUnavailable.
-func (l *Locker) LastChange(ctx context.Context, event string) (string, error) {
-	if !ValidID(event) {
-		return "", fmt.Errorf("%w: event %q", ErrInvalid, event)
-	}
-	last := NoChange
-	err := l.withRetries(ctx, ErrUnavailable, func(deadline time.Time) error {
-		cmd := redis.NewXMessageSliceCmd(ctx, "xrevrange", changesKey(event), "+", "-", "count", 1)
-		err := l.run(ctx, deadline, cmd)
-		if err == nil && len(cmd.Val()) > 0 {
-			last = cmd.Val()[0].ID
-		}
-		return err
-	})
-	if err != nil {
-		return "", fmt.Errorf("changes: %w", err)
-	}
-	return last, nil
 }
 
 // newChanges returns the changes of stream entries, never nil.

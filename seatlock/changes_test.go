@@ -23,9 +23,9 @@ func (b *testBundle) fill(t *testing.T, n, trim int) {
 // last returns the position of the newest change.
 func (b *testBundle) last(t *testing.T) string {
 	t.Helper()
-	last, err := b.locker.LastChange(t.Context(), event)
+	found, err := b.locker.Map(t.Context(), event)
 	require.NoError(t, err)
-	return last
+	return found.Change
 }
 
 // requireReset requires ErrReset for the changes after a position, with any limit.
@@ -41,26 +41,19 @@ func TestChanges_HasEachTransitionOnce(t *testing.T) {
 	t.Parallel()
 	redistest.Each(t, func(t *testing.T, r *redistest.Redis) {
 		b := setup(t, r)
-		first, err := b.locker.LastChange(t.Context(), event)
-		require.NoError(t, err)
+		first := b.last(t)
 		require.Equal(t, seatlock.NoChange, first)
 
 		b.reserve(t, ann, "1A", "1B")
 		b.reserve(t, ann, "1A", "1B") // repeated: changes nothing
-		_, err = b.locker.Reserve(t.Context(), event, []string{"1A"}, bob)
+		_, err := b.locker.Reserve(t.Context(), event, []string{"1A"}, bob)
 		require.ErrorIs(t, err, seatlock.ErrTaken)
 		b.buy(t, ann, "1A")
 		b.buy(t, ann, "1A")
 		require.NoError(t, b.locker.Release(t.Context(), event, []string{"1B"}, ann))
 		require.NoError(t, b.locker.Release(t.Context(), event, []string{"1B"}, ann))
 		require.Equal(t, []string{"held[1A 1B]", "sold[1A]", "released[1B]"}, b.changes(t, first))
-
-		last, err := b.locker.LastChange(t.Context(), event)
-		require.NoError(t, err)
-		require.Empty(t, b.changes(t, last))
-		found, err := b.locker.Map(t.Context(), event)
-		require.NoError(t, err)
-		require.Equal(t, last, found.Change)
+		require.Empty(t, b.changes(t, b.last(t)))
 	})
 }
 
@@ -81,20 +74,6 @@ func TestChanges_ReadsPages(t *testing.T) {
 		require.Equal(t, [][]string{{"sold[1]", "sold[2]"}, {"sold[3]", "sold[4]"}, {"sold[5]"}}, pages)
 		_, err := b.locker.Changes(t.Context(), event, seatlock.NoChange, 0)
 		require.ErrorIs(t, err, seatlock.ErrInvalid)
-	})
-}
-
-func TestAwaitChange_ReturnsAtNextChange(t *testing.T) {
-	t.Parallel()
-	redistest.Each(t, func(t *testing.T, r *redistest.Redis) {
-		b := setup(t, r)
-		woken := make(chan error)
-		go func() { woken <- b.locker.AwaitChange(t.Context(), event, seatlock.NoChange, time.Hour) }()
-		b.reserve(t, ann, "1A")
-		require.NoError(t, <-woken)
-		require.NoError(t, b.locker.AwaitChange(t.Context(), event, seatlock.NoChange, time.Hour), "there is a change already")
-		require.NoError(t, b.locker.AwaitChange(t.Context(), event, b.last(t), time.Millisecond), "there is no change")
-		require.ErrorIs(t, b.locker.AwaitChange(t.Context(), event, b.last(t), 0), seatlock.ErrInvalid)
 	})
 }
 

@@ -46,8 +46,20 @@
 // The other keys serve reads of the whole event. They decide nothing but the limit. The index
 // and the stream end 10 to 20 minutes after the last hold can have ended, a user's set 20
 // minutes after the user's last hold can have ended. The first sale of the event, or to the
-// user, removes that TTL. If an operator deletes a seat's key, the seat is available, and Map
+// user, removes that TTL. If an operator deletes a seat's key, the seat is available, and a View
 // removes it from the index.
+//
+// A change's ID is <epoch>-<offset>, both µs: the time of the event's first change, and the time
+// of this change or more. So a Redis that lost its data has another epoch, and a position of the
+// old one is a reset.
+//
+// # Views
+//
+// A View is a copy of an event's seats in the process. The first Refresh notes the position of
+// the changes, reads the index in pages of about 1000 seats, and then applies the changes since
+// that position. The later ones only read changes. So no command holds Redis for long, whatever
+// the size of the hall. If the position is lost, the View loads again. It also does if it has
+// not as many seats as the index.
 //
 // # Transitions
 //
@@ -61,8 +73,8 @@
 // Redis removes an expired key without running a script. So the change is recorded later,
 // exactly once, before the seat's next change. The index still has the seat: its deadline has
 // passed, and its key is gone. The script that removes it from the index appends the expired
-// change. RecordExpired does that; a reader of changes calls it when the next deadline has
-// passed. Reserve does that, too, for the seats that it holds and for others. If an event has no
+// change. Refresh of a View does that; so a reader calls it when the next deadline has passed.
+// Reserve does that, too, for the seats that it holds and for others. If an event has no
 // reader, the change may come late. A seat is available from its deadline on in any case.
 //
 // # Errors

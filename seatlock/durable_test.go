@@ -123,9 +123,7 @@ func TestLocker_IsUnavailableIfPasswordIsWrong(t *testing.T) {
 			require.ErrorIs(t, err, seatlock.ErrUnavailable, name)
 			require.ErrorIs(t, locker.Buy(t.Context(), event, []string{"1A"}, ann), seatlock.ErrUnavailable, name)
 			require.ErrorIs(t, locker.Release(t.Context(), event, []string{"1A"}, ann), seatlock.ErrUnavailable, name)
-			_, err = locker.RecordExpired(t.Context(), event)
-			require.ErrorIs(t, err, seatlock.ErrUnavailable, name)
-			_, err = locker.LastChange(t.Context(), event)
+			_, err = locker.Changes(t.Context(), event, seatlock.NoChange, 1)
 			require.ErrorIs(t, err, seatlock.ErrUnavailable, name)
 			require.ErrorIs(t, locker.Check(t.Context()), seatlock.ErrUnavailable, name)
 		}

@@ -124,8 +124,7 @@ func ExampleLocker_Buy() {
 }
 
 // A reader loads the seat map and then reads the changes after it, page by page. After
-// ErrReset it loads the seat map again. A real reader waits with AwaitChange if there are no
-// changes, and calls RecordExpired.
+// ErrReset it loads the seat map again. A View does that by itself.
 func ExampleLocker_Changes() {
 	locker, closeAll := newExample(seatlock.Options{})
 	defer closeAll()
@@ -163,6 +162,32 @@ func ExampleLocker_Changes() {
 	// map: 1A Sold
 	// map: 1B Reserved
 	// change: released 1B
+}
+
+// A View is loaded once. Each later Refresh reads the changes.
+func ExampleView() {
+	locker, closeAll := newExample(seatlock.Options{})
+	defer closeAll()
+	ctx := context.Background()
+	_, _ = locker.Reserve(ctx, "gala", []string{"1A", "1B"}, "user_123")
+	view, _ := locker.NewView("gala")
+	_, _ = view.Refresh(ctx)
+	_ = locker.Buy(ctx, "gala", []string{"1A"}, "user_123")
+
+	update, err := view.Refresh(ctx)
+	if err != nil {
+		panic(err)
+	}
+	for _, change := range update.Changes {
+		fmt.Println("change:", change.Type, strings.Join(change.SeatIDs, " "))
+	}
+	for seat := range view.Seats() {
+		fmt.Println("seat:", seat.ID, seat.Status)
+	}
+	// Output:
+	// change: sold 1A
+	// seat: 1A Sold
+	// seat: 1B Reserved
 }
 
 // A conflict names the seats that caused it.

@@ -11,36 +11,31 @@ import (
 	"booking/seatlock/redistest"
 )
 
-// The end of a hold is one change, whether RecordExpired or the next Reserve of the seat
+// The end of a hold is one change, whether Refresh or the next Reserve of the seat
 // appends it; and it comes before that of the Reserve.
-func TestRecordExpired_AppendsEachExpiryOnce(t *testing.T) {
+func TestRefresh_AppendsEachExpiryOnce(t *testing.T) {
 	t.Parallel()
 	r := redistest.Mini(t) // only its clock can be moved
 	b := setup(t, r)
-	wait, err := b.locker.RecordExpired(t.Context(), event)
-	require.NoError(t, err)
-	require.Negative(t, wait, "nothing is held")
+	require.Negative(t, b.refresh(t).NextExpiry, "nothing is held")
 
 	b.reserve(t, ann, "1A", "1B")
-	wait, err = b.locker.RecordExpired(t.Context(), event)
-	require.NoError(t, err)
+	wait := b.refresh(t).NextExpiry
 	require.Equal(t, holdTime+time.Millisecond, wait)
 	r.Advance(t, wait)
 	b.reserve(t, bob, "1B")
 	for range 2 {
-		_, err = b.locker.RecordExpired(t.Context(), event)
-		require.NoError(t, err)
+		b.refresh(t)
 	}
 	require.Equal(t, []string{"held[1A 1B]", "expired[1A]", "expired[1B]", "held[1B]"}, b.changes(t, seatlock.NoChange))
 }
 
-func TestRecordExpired_AppendsExpiryOnRealServer(t *testing.T) {
+func TestRefresh_AppendsExpiryOnRealServer(t *testing.T) {
 	t.Parallel()
 	b := setupWith(t, redistest.Server(t), seatlock.Options{HoldTime: 50 * time.Millisecond})
 	b.reserve(t, ann, "1A")
 	require.Eventually(t, func() bool {
-		_, err := b.locker.RecordExpired(t.Context(), event)
-		require.NoError(t, err)
+		b.refresh(t)
 		found, err := b.locker.Changes(t.Context(), event, seatlock.NoChange, 10)
 		require.NoError(t, err)
 		return len(found) == 2 && found[1].Type == seatlock.ChangeExpired
@@ -49,14 +44,13 @@ func TestRecordExpired_AppendsExpiryOnRealServer(t *testing.T) {
 
 // The expired change comes when the key is gone, not before: Redis may still have the key when
 // its clock is past the deadline.
-func TestRecordExpired_WaitsForKey(t *testing.T) {
+func TestRefresh_WaitsForKey(t *testing.T) {
 	t.Parallel()
 	redistest.Each(t, func(t *testing.T, r *redistest.Redis) {
 		b := setup(t, r)
 		b.reserve(t, ann, "1A")
 		require.NoError(t, b.redis.ZAdd(t.Context(), "seats:{gala}", redis.Z{Score: 1, Member: "1A"}).Err())
-		_, err := b.locker.RecordExpired(t.Context(), event)
-		require.NoError(t, err)
+		b.refresh(t)
 		b.reserve(t, bob, "1B")
 		require.Equal(t, []string{"held[1A]", "held[1B]"}, b.changes(t, seatlock.NoChange))
 	})

@@ -74,7 +74,7 @@ func TestBuy_KeepsEventForever(t *testing.T) {
 	})
 }
 
-// An operator who deletes a seat's key frees the seat. Map removes it from the index and
+// An operator who deletes a seat's key frees the seat. A View removes it from the index and
 // appends a change.
 func TestMap_FollowsSeatKeys(t *testing.T) {
 	t.Parallel()

@@ -50,6 +50,11 @@ func seatsKey(event string) string { return "seats:{" + event + "}" }
 // changesKey is the key of an event's stream: changes:{event}.
 func changesKey(event string) string { return "changes:{" + event + "}" }
 
+// eventOfChanges is the event of a changesKey.
+func eventOfChanges(key string) string {
+	return strings.TrimSuffix(strings.TrimPrefix(key, "changes:{"), "}")
+}
+
 // userKey is the key of a user's seats at an event: user:{event}:user.
 func userKey(event, user string) string {
 	return "user:{" + event + "}:" + user

@@ -194,7 +194,7 @@ func TestLocker_AnswersAsModel(t *testing.T) {
 			var got, want error
 			var hold seatlock.Hold
 			var deadline time.Time
-			switch call := rapid.SampledFrom([]string{"reserve", "reserve", "buy", "extend", "release", "wait", "record expired"}).Draw(rt, "call"); call {
+			switch call := rapid.SampledFrom([]string{"reserve", "reserve", "buy", "extend", "release", "wait", "map"}).Draw(rt, "call"); call {
 			case "reserve":
 				hold, got = locker.Reserve(ctx, event, group, user)
 				deadline, want = m.reserve(user, group)
@@ -209,15 +209,13 @@ func TestLocker_AnswersAsModel(t *testing.T) {
 				d := time.Duration(rapid.IntRange(1, 120_000).Draw(rt, "ms")) * time.Millisecond
 				m.advance(d)
 				r.Mini.SetTime(m.now)
-			case "record expired":
-				_, got = locker.RecordExpired(ctx, event)
+			case "map":
+				requireMap(rt, locker, m)
 			}
 			require.ErrorIs(rt, got, want)
 			require.True(rt, deadline.Equal(hold.Deadline), "got %v, want %v", hold.Deadline, deadline)
-			requireMap(rt, locker, m)
 		}
-		_, err = locker.RecordExpired(ctx, event)
-		require.NoError(rt, err)
+		requireMap(rt, locker, m)
 		requireChanges(rt, locker, m)
 	})
 }

@@ -21,17 +21,14 @@ var (
 	extendSource string
 	//go:embed lua/release.lua
 	releaseSource string
-	//go:embed lua/map.lua
-	mapSource string
-	//go:embed lua/record_expired.lua
-	recordExpiredSource string
+	//go:embed lua/refresh.lua
+	refreshSource string
 
-	reserveScript       = newScript(reserveSource)
-	buyScript           = newScript(buySource)
-	extendScript        = newScript(extendSource)
-	releaseScript       = newScript(releaseSource)
-	mapScript           = newScript(mapSource)
-	recordExpiredScript = newScript(recordExpiredSource)
+	reserveScript = newScript(reserveSource)
+	buyScript     = newScript(buySource)
+	extendScript  = newScript(extendSource)
+	releaseScript = newScript(releaseSource)
+	refreshScript = newScript(refreshSource)
 )
 
 // errLate means that a script arrived after the deadline of its call, by the clock of Redis,

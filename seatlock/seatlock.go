@@ -22,7 +22,7 @@ import (
 // Turn on the client's ContextTimeoutEnabled: a Locker limits its calls by contexts.
 type Client interface {
 	Pipeline() redis.Pipeliner
-	XRead(ctx context.Context, a *redis.XReadArgs) *redis.XStreamSliceCmd
+	Subscribe(ctx context.Context, channels ...string) *redis.PubSub
 }
 
 // Options of a Locker. The zero value is ready to use.

@@ -194,7 +194,7 @@ func (l *Locker) runScript(ctx context.Context, deadline time.Time, event string
 	return c.err
 }
 
-// run sends cmd outside of any batch, on a connection that no XREAD blocks.
+// run sends cmd outside of any batch.
 func (l *Locker) run(ctx context.Context, deadline time.Time, cmd redis.Cmder) error {
 	ctx, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()

@@ -78,6 +78,16 @@ func (b *testBundle) extend(t *testing.T, user string, seats ...string) seatlock
 	return hold
 }
 
+// refresh brings a new View of the event up to date. So it records the holds that have ended.
+func (b *testBundle) refresh(t *testing.T) seatlock.Update {
+	t.Helper()
+	view, err := b.locker.NewView(event)
+	require.NoError(t, err)
+	update, err := view.Refresh(t.Context())
+	require.NoError(t, err)
+	return update
+}
+
 // changes returns the first 100 changes after a position, as lines does.
 func (b *testBundle) changes(t *testing.T, after string) []string {
 	t.Helper()

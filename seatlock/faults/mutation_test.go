@@ -18,7 +18,7 @@ import (
 // contract matches the tests of package seatlock that run against every mutation.
 const contract = "^(TestReserve|TestBuy|TestExtend|TestExtend_NeverPassesMaxHoldTime|TestRelease|TestReserve_DecidesCallsOfBatchInTurn|TestLocker_AnswersAsModel|" +
 	"TestLocker_ChangesNothingAfterDeadline|TestReserve_LeavesNothingOfAbandonedEvent|TestReserve_KeepsIndexWhileSeatsAreHeld|" +
-	"TestBuy_KeepsEventForever|TestMap_FollowsSeatKeysOfSmallEventAtOnce|TestRecordExpired_WaitsForKey|TestReserve_CountsExtendedHoldsToLimit|" +
+	"TestBuy_KeepsEventForever|TestMap_FollowsSeatKeysOfSmallEventAtOnce|TestRefresh_WaitsForKey|TestReserve_CountsExtendedHoldsToLimit|" +
 	"TestChanges_KeepsLastTenThousand|TestLocker_ChangesNothingIfKeyHasWrongType)$/^miniredis$"
 
 // mutation breaks a script: it replaces the only occurrence of old by new.
@@ -53,7 +53,7 @@ func TestMutation_FailsSuite(t *testing.T) {
 		"ChangesOfASaleEnd":             {"buy.lua", "redis.call('PERSIST', stream)", ""},
 		"AUsersSalesEnd":                {"buy.lua", "redis.call('PERSIST', userSeats)", ""},
 		"TheIndexOfASaleEnds":           {"buy.lua", "redis.call('PERSIST', index)\n", "redis.call('ZCARD', index)\n"},
-		"TheMapIgnoresTheKeys":          {"map.lua", "< #keys", "< 0"},
+		"TheMapIgnoresTheKeys":          {"refresh.lua", "< #keys", "< 0"},
 		"AGroupIsHeldInPart":            {"reserve.lua", "  if size > start then\n", "  if size > start and freeCount == 0 then\n"},
 	} {
 		t.Run(name, func(t *testing.T) {

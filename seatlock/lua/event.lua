@@ -16,6 +16,7 @@ local seatPrefix = 'seat:' .. string.sub(index, 7) .. ':'
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000) -- ms since the epoch
+local micros = time[1] * 1000000 + time[2]              -- µs since the epoch
 if now > tonumber(ARGV[2]) then
   return {-1, now}
 end
@@ -56,9 +57,35 @@ local function checkTypes(userSeats)
   end
 end
 
--- Appends a change of the seats ids; deadline is '' unless they are held.
+-- Appends a change of the seats ids; deadline is '' unless they are held. Its ID is
+-- <epoch>-<offset>. The epoch is the time of the event's first change, so a Redis that lost
+-- its data has another. The offset is the time of this change, or the last offset + 1 if that
+-- is greater. Both are µs since the epoch.
+--
+-- The first change after 10 ms without one is announced on the channel changes:{event}.
+-- Views read for longer than that after each change, so they need no other.
+local epoch, offset
 local function appendChange(kind, ids, deadline)
-  redis.call('XADD', stream, 'MAXLEN', '~', 10000, '*', 'type', kind, 'seats', table.concat(ids, ' '), 'deadline', deadline)
+  local silent = false
+  if not epoch then
+    local last = redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1)[1]
+    epoch, offset = string.format('%.0f', micros), 0
+    if last then
+      epoch, offset = string.match(last[1], '(%d+)-(%d+)')
+    end
+    silent = micros - offset >= 10000
+  end
+  offset = math.max(offset + 1, micros)
+  local function add(id)
+    return redis.pcall('XADD', stream, 'MAXLEN', '~', 10000, id, 'type', kind, 'seats', table.concat(ids, ' '), 'deadline', deadline)
+  end
+  -- If an operator deleted the last change, Redis wants a greater ID, and '*' makes one.
+  if type(add(epoch .. '-' .. string.format('%.0f', offset))) == 'table' then
+    add('*')
+  end
+  if silent then
+    redis.pcall('PUBLISH', stream, '') -- if the user may not, views notice the change later
+  end
 end
 
 -- Adds ids with their deadline ('+inf': sold) to the sorted set.
@@ -79,11 +106,11 @@ local function recordExpired(id)
 end
 
 -- Returns the seats of the index whose deadline has passed and whose key is gone, the earliest
--- first, from the first 500. The key decides, because Redis may still have it when TIME is
+-- first, from the first 200. The key decides, because Redis may still have it when TIME is
 -- past its deadline.
 local function expiredSeats()
   local ids = {}
-  for _, id in ipairs(redis.call('ZRANGEBYSCORE', index, '-inf', now, 'LIMIT', 0, 500)) do
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', index, '-inf', now, 'LIMIT', 0, 200)) do
     if redis.call('EXISTS', seatPrefix .. id) == 0 then
       ids[#ids + 1] = id
     end

@@ -1,0 +1,129 @@
+package seatlock
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// refreshed is the reply of lua/refresh.lua.
+type refreshed struct {
+	at         time.Time
+	last       string // the ID of the last change of the event
+	size       int64
+	lapsed     int64
+	nextExpiry time.Duration
+	changes    []Change // nil if Redis does not have the position
+}
+
+// more reports whether there are changes after r.changes.
+func (r refreshed) more() bool {
+	return len(r.changes) > 0 && r.changes[len(r.changes)-1].ID != r.last
+}
+
+// refresh runs lua/refresh.lua.
+func (l *Locker) refresh(ctx context.Context, event, position string, page int32) (refreshed, error) {
+	var r refreshed
+	err := l.withRetries(ctx, ErrUnavailable, func(deadline time.Time) error {
+		cmd := redis.NewSliceCmd(ctx, refreshScript.command(eventKeys(event), 0, notAfterUnset, position, refreshLimit, page)...)
+		err := l.runScript(ctx, deadline, event, refreshScript, cmd)
+		if err == nil {
+			r, err = parseRefreshed(cmd.Val())
+		}
+		return err
+	})
+	return r, err
+}
+
+func parseRefreshed(reply []any) (refreshed, error) {
+	if len(reply) != 6 {
+		return refreshed{}, fmt.Errorf("%w: %d values", errReply, len(reply))
+	}
+	var numbers [4]int64
+	for i, place := range []int{0, 2, 3, 4} {
+		n, ok := reply[place].(int64)
+		if !ok {
+			return refreshed{}, fmt.Errorf("%w: value %d is %T", errReply, place, reply[place])
+		}
+		numbers[i] = n
+	}
+	r := refreshed{at: time.UnixMilli(numbers[0]).UTC(), size: numbers[1], lapsed: numbers[2], nextExpiry: time.Duration(numbers[3]) * time.Millisecond}
+	var ok bool
+	if r.last, ok = reply[1].(string); !ok {
+		return refreshed{}, fmt.Errorf("%w: last change is %T", errReply, reply[1])
+	}
+	if reply[5] == nil {
+		return r, nil
+	}
+	entries, _ := reply[5].([]any)
+	r.changes = make([]Change, len(entries))
+	for i, e := range entries {
+		change, err := parseEntry(e)
+		if err != nil {
+			return refreshed{}, err
+		}
+		r.changes[i] = change
+	}
+	return r, nil
+}
+
+// parseEntry returns the change of a stream entry in the reply of a script: its ID, and a list
+// of names and values.
+func parseEntry(entry any) (Change, error) {
+	parts, _ := entry.([]any)
+	if len(parts) != 2 {
+		return Change{}, fmt.Errorf("%w: entry %v", errReply, entry)
+	}
+	id, _ := parts[0].(string)
+	fields, _ := parts[1].([]any)
+	values := make(map[string]any, len(fields)/2)
+	for i := 0; i+1 < len(fields); i += 2 {
+		if name, ok := fields[i].(string); ok {
+			values[name] = fields[i+1]
+		}
+	}
+	return newChange(redis.XMessage{ID: id, Values: values}), nil
+}
+
+// scanIndex reads the deadlines of an event's seats. A seat that is added or removed
+// meanwhile may be missing.
+func (l *Locker) scanIndex(ctx context.Context, event string, size int64) (map[string]int64, error) {
+	deadlines := make(map[string]int64, size)
+	for cursor := uint64(0); ; {
+		var page []string
+		err := l.withRetries(ctx, ErrUnavailable, func(deadline time.Time) error {
+			cmd := redis.NewScanCmd(ctx, nil, "zscan", seatsKey(event), cursor, "count", loadPage)
+			err := l.run(ctx, deadline, cmd)
+			if err == nil {
+				page, cursor = cmd.Val()
+			}
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		for pair := range slices.Chunk(page, 2) {
+			deadline, err := parseScore(pair[1])
+			if err != nil {
+				return nil, fmt.Errorf("%w: deadline of %s: %w", errReply, pair[0], err)
+			}
+			deadlines[pair[0]] = deadline
+		}
+		if cursor == 0 {
+			return deadlines, nil
+		}
+	}
+}
+
+// parseScore returns the deadline of a seat from its score in the index.
+func parseScore(score string) (int64, error) {
+	if score == "inf" {
+		return soldDeadline, nil
+	}
+	f, err := strconv.ParseFloat(score, 64)
+	return int64(f), err
+}

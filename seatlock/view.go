@@ -1,0 +1,237 @@
+package seatlock
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"maps"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"time"
+)
+
+const (
+	// loadPage is how many seats a page of a load has, more or less. Redis takes some tenths
+	// of a millisecond for one.
+	loadPage = 1000
+	// loadAttempts limits how often a load begins again because Redis was replaced meanwhile.
+	loadAttempts = 3
+	// refreshLimit is how many changes a Refresh reads at most.
+	refreshLimit = 500
+	// compareInterval is how often a View compares a page of the index with the seats' keys.
+	compareInterval = time.Second
+	// repairInterval is how often a View loads again at most because it does not have as many
+	// seats as Redis: an operator deleted the stream, for instance.
+	repairInterval = 10 * time.Second
+)
+
+// soldDeadline is the deadline of a sold seat in a View.
+const soldDeadline = math.MaxInt64
+
+// View is a copy of the seats of an event that are not Available. The first Refresh loads it,
+// in pages that keep Redis from other calls for less than a millisecond. The later ones only
+// read the changes since. A View is not safe for concurrent use.
+type View struct {
+	locker    *Locker
+	event     string
+	position  string // of the changes; "" before the first load
+	at        time.Time
+	deadlines map[string]int64 // of each seat, ms since the epoch by the clock of Redis
+	lapsed    int64
+	order     []string // the seats of deadlines, sorted, but for added and those that are gone
+	added     []string
+	compared  time.Time // when the last page was compared
+	repaired  time.Time
+}
+
+// Update is what a Refresh found.
+type Update struct {
+	Changes    []Change      // since the last Refresh, oldest first
+	Reset      bool          // changes were lost, so the View was loaded again; Changes is empty
+	More       bool          // there are more changes: call Refresh again
+	NextExpiry time.Duration // until the next hold ends: 0 if more have ended, negative if no seat is held
+}
+
+// NewView returns the View of an event. It is empty until Refresh is called. It fails with
+// ErrInvalid.
+func (l *Locker) NewView(event string) (*View, error) {
+	if !ValidID(event) {
+		return nil, fmt.Errorf("%w: event %q", ErrInvalid, event)
+	}
+	return &View{locker: l, event: event}, nil
+}
+
+// At returns the time of the last Refresh: UTC, by the clock of Redis.
+func (v *View) At() time.Time { return v.at }
+
+// Position returns the ID of the last change in the View; NoChange if there is none.
+func (v *View) Position() string { return v.position }
+
+// Len returns how many seats the View has.
+func (v *View) Len() int { return len(v.deadlines) }
+
+// Lapsed returns how many of them Seats leaves out, because their hold has ended and the index
+// still has them.
+func (v *View) Lapsed() int { return int(v.lapsed) }
+
+// Seats returns the seats that are held or sold, in the order of their IDs.
+func (v *View) Seats() iter.Seq[Seat] {
+	v.sort()
+	return func(yield func(Seat) bool) {
+		now := v.at.UnixMilli()
+		for _, id := range v.order {
+			seat := Seat{ID: id, Status: Sold}
+			if deadline := v.deadlines[id]; deadline < now {
+				continue
+			} else if deadline != soldDeadline {
+				seat.Status, seat.ExpiresIn = Reserved, v.locker.remaining(deadline-now)
+			}
+			if !yield(seat) {
+				return
+			}
+		}
+	}
+}
+
+// sort brings order up to date.
+func (v *View) sort() {
+	slices.Sort(v.added)
+	merged := make([]string, 0, len(v.deadlines))
+	add := func(id string) {
+		if _, there := v.deadlines[id]; there && (len(merged) == 0 || merged[len(merged)-1] != id) {
+			merged = append(merged, id)
+		}
+	}
+	added := v.added
+	for _, id := range v.order {
+		for len(added) > 0 && added[0] <= id {
+			add(added[0])
+			added = added[1:]
+		}
+		add(id)
+	}
+	for _, id := range added {
+		add(id)
+	}
+	v.order, v.added = merged, v.added[:0]
+}
+
+// Refresh brings the View up to date. It also appends an expired change for each hold whose
+// deadline has passed, unless an earlier call has. It fails with ErrUnavailable; the View is
+// then as it was.
+func (v *View) Refresh(ctx context.Context) (Update, error) {
+	if v.position == "" {
+		return v.load(ctx)
+	}
+	r, err := v.locker.refresh(ctx, v.event, v.position, v.page())
+	switch {
+	case err != nil:
+		return Update{}, fmt.Errorf("refresh: %w", err)
+	case r.changes == nil:
+		return v.load(ctx)
+	}
+	v.apply(r)
+	if !r.more() && r.size != int64(len(v.deadlines)) && time.Since(v.repaired) >= repairInterval {
+		v.repaired = time.Now()
+		return v.load(ctx)
+	}
+	return Update{Changes: r.changes, More: r.more(), NextExpiry: r.nextExpiry}, nil
+}
+
+// page returns the page to compare, -1 for none.
+func (v *View) page() int32 {
+	if time.Since(v.compared) < compareInterval {
+		return -1
+	}
+	v.compared = time.Now()
+	return rand.Int32()
+}
+
+// apply makes the changes of r.
+func (v *View) apply(r refreshed) {
+	for _, c := range r.changes {
+		for _, id := range c.SeatIDs {
+			switch c.Type {
+			case ChangeHeld, ChangeExtended:
+				v.set(id, c.Deadline.UnixMilli())
+			case ChangeSold:
+				v.set(id, soldDeadline)
+			case ChangeReleased, ChangeExpired:
+				delete(v.deadlines, id)
+			}
+		}
+		v.position = c.ID
+	}
+	v.at, v.lapsed = r.at, r.lapsed
+}
+
+func (v *View) set(id string, deadline int64) {
+	if _, there := v.deadlines[id]; !there {
+		v.added = append(v.added, id)
+	}
+	v.deadlines[id] = deadline
+}
+
+// load reads all seats. The pages are read at different times. But each change that came
+// meanwhile is applied afterwards, so in the end each seat is as the last change left it.
+func (v *View) load(ctx context.Context) (Update, error) {
+	for attempt := 1; ; attempt++ {
+		loaded := &View{locker: v.locker, event: v.event, compared: v.compared, repaired: v.repaired}
+		r, complete, err := loaded.loadOnce(ctx)
+		if err != nil {
+			return Update{}, fmt.Errorf("load: %w", err)
+		}
+		if !complete && attempt < loadAttempts {
+			continue
+		}
+		if r.changes == nil {
+			return Update{}, fmt.Errorf("load: %w: Redis lost the changes %d times", ErrUnavailable, attempt)
+		}
+		reset := v.position != ""
+		loaded.order = slices.Sorted(maps.Keys(loaded.deadlines))
+		*v = *loaded
+		return Update{Reset: reset, NextExpiry: r.nextExpiry}, nil
+	}
+}
+
+// loadOnce loads v. It is not complete if Redis was replaced meanwhile; then r.changes may be
+// nil.
+func (v *View) loadOnce(ctx context.Context) (r refreshed, complete bool, err error) {
+	if r, err = v.locker.refresh(ctx, v.event, "", v.page()); err != nil {
+		return r, false, err
+	}
+	v.position = r.last
+	if v.deadlines, err = v.locker.scanIndex(ctx, v.event, r.size); err != nil {
+		return r, false, err
+	}
+	for {
+		if r, err = v.locker.refresh(ctx, v.event, v.position, -1); err != nil || r.changes == nil {
+			return r, false, err
+		}
+		v.apply(r)
+		if !r.more() {
+			return r, r.size == int64(len(v.deadlines)), nil
+		}
+	}
+}
+
+// SeatMap is a snapshot of the seats of an event that are not Available.
+type SeatMap struct {
+	At     time.Time // of the snapshot: UTC, by the clock of Redis
+	Change string    // the ID of the last Change in the snapshot; NoChange if there is none
+	Seats  []Seat    // in the order of their IDs
+}
+
+// Map returns the seats of an event that are held or sold. It reads them all: to read them
+// often, use a View. It fails with ErrInvalid or ErrUnavailable.
+func (l *Locker) Map(ctx context.Context, event string) (SeatMap, error) {
+	view, err := l.NewView(event)
+	if err == nil {
+		_, err = view.Refresh(ctx)
+	}
+	if err != nil {
+		return SeatMap{}, fmt.Errorf("map: %w", err)
+	}
+	return SeatMap{At: view.At(), Change: view.Position(), Seats: slices.Collect(view.Seats())}, nil
+}
