@@ -23,6 +23,7 @@ import (
 	"booking/functions"
 	"booking/functions/changes"
 	"booking/functions/internal/api"
+	"booking/functions/internal/hall"
 	"booking/functions/internal/readiness"
 	"booking/seatlock"
 	"booking/seatlock/redistest"
@@ -57,7 +58,7 @@ func setupClient(t *testing.T, client *redis.Client, target string, opt seatlock
 	ctx, cancel := context.WithCancel(t.Context())
 	t.Cleanup(cancel)
 	go b.monitor.Run(ctx)
-	b.deps = functions.Deps{Locker: locker, Rules: rules, Streams: changes.Options{Stop: b.monitor.DrainStarted()}}
+	b.deps = functions.Deps{Locker: locker, Halls: hall.New(locker), Rules: rules, Streams: changes.Options{Stop: b.monitor.DrainStarted()}}
 	b.serve(t, target)
 
 	source, err := os.ReadFile("docs/openapi.json")

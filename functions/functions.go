@@ -16,6 +16,7 @@ import (
 	"booking/functions/docs"
 	"booking/functions/extend"
 	"booking/functions/internal/api"
+	"booking/functions/internal/hall"
 	"booking/functions/internal/readiness"
 	"booking/functions/page"
 	"booking/functions/release"
@@ -49,8 +50,8 @@ var Table = []Function{
 	{"extend", []string{"/extend"}, http.MethodPost, RoleBuyer, func(d Deps) http.Handler { return extend.New(d.Locker, d.Rules) }},
 	{"release", []string{"/release"}, http.MethodPost, RoleBuyer, func(d Deps) http.Handler { return release.New(d.Locker, d.Rules) }},
 	{"seat", []string{"/seats/{seat_id}"}, http.MethodGet, RoleAnyone, func(d Deps) http.Handler { return seat.New(d.Locker, d.Rules) }},
-	{"seatmap", []string{"/seats"}, http.MethodGet, RoleAnyone, func(d Deps) http.Handler { return seatmap.New(d.Locker) }},
-	{"changes", []string{"/changes"}, http.MethodGet, RoleAnyone, func(d Deps) http.Handler { return changes.New(d.Locker, d.Streams) }},
+	{"seatmap", []string{"/seats"}, http.MethodGet, RoleAnyone, func(d Deps) http.Handler { return seatmap.New(d.Halls) }},
+	{"changes", []string{"/changes"}, http.MethodGet, RoleAnyone, func(d Deps) http.Handler { return changes.New(d.Locker, d.Halls, d.Streams) }},
 	{Name: "page", Paths: []string{"/{$}", "/page/{file}"}, Role: RoleAnyone, New: func(d Deps) http.Handler { return page.New(d.Rows) }},
 	{Name: "docs", Paths: []string{"/docs", "/docs/{file}", "/openapi.json"}, Role: RoleAnyone, New: func(Deps) http.Handler { return docs.New() }},
 }
@@ -67,6 +68,7 @@ func Names() []string {
 // Deps are the dependencies of the functions.
 type Deps struct {
 	Locker       Locker
+	Halls        *hall.Halls // the live views that seatmap and changes read
 	Rules        api.Rules
 	Rows         []page.Row                      // the hall that the page shows
 	Streams      changes.Options                 // when the streams of changes end, and how many may be open
@@ -81,7 +83,6 @@ type Locker interface {
 	extend.Locker
 	release.Locker
 	seat.Locker
-	seatmap.Locker
 	changes.Locker
 }
 

@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"booking/functions/changes"
+	"booking/functions/internal/hall"
 	"booking/seatlock"
 	"booking/seatlock/redistest"
 )
@@ -34,10 +35,8 @@ type testBundle struct {
 // countingLocker counts calls. It blocks them until the gate closes if a gate is set.
 type countingLocker struct {
 	*seatlock.Locker
-	waits    counter // AwaitChange, by readers
 	pages    counter // Changes, by replays
 	longest  atomic.Int64
-	waitGate chan struct{}
 	pageGate chan struct{}
 }
 
@@ -51,25 +50,11 @@ func (c *counter) begin() {
 	}
 }
 
-func (c *countingLocker) AwaitChange(ctx context.Context, event, after string, wait time.Duration) error {
-	c.waits.begin()
-	defer c.waits.inFlight.Add(-1)
-	if c.waitGate != nil {
-		<-c.waitGate
-	}
-	return c.Locker.AwaitChange(ctx, event, after, wait)
-}
-
-// segmentLimit is the limit that only readers pass to Changes.
-const segmentLimit = 500
-
 func (c *countingLocker) Changes(ctx context.Context, event, after string, limit int) ([]seatlock.Change, error) {
-	if limit != segmentLimit {
-		c.pages.begin()
-		defer c.pages.inFlight.Add(-1)
-		if c.pageGate != nil {
-			<-c.pageGate
-		}
+	c.pages.begin()
+	defer c.pages.inFlight.Add(-1)
+	if c.pageGate != nil {
+		<-c.pageGate
 	}
 	found, err := c.Locker.Changes(ctx, event, after, limit)
 	for longest := c.longest.Load(); int64(len(found)) > longest && !c.longest.CompareAndSwap(longest, int64(len(found))); longest = c.longest.Load() {
@@ -87,9 +72,14 @@ func setupClient(t *testing.T, client *redis.Client, maxStreams int) *testBundle
 	stop := make(chan struct{})
 	b := &testBundle{locker: &countingLocker{Locker: newLocker(t, client)}, stop: sync.OnceFunc(func() { close(stop) })}
 	b.options = changes.Options{Stop: stop, MaxStreams: maxStreams}
-	b.server = httptest.NewServer(changes.New(b.locker, b.options))
+	b.server = httptest.NewServer(b.newHandler())
 	t.Cleanup(func() { b.stop(); b.server.Close() })
 	return b
+}
+
+// newHandler returns a handler with b.options.
+func (b *testBundle) newHandler() http.Handler {
+	return changes.New(b.locker, hall.New(b.locker.Locker), b.options)
 }
 
 func newLocker(t *testing.T, client *redis.Client) *seatlock.Locker {
@@ -208,20 +198,17 @@ func TestChanges_ResumesAfterLastEventID(t *testing.T) {
 	})
 }
 
-// A client may come from a process that is ahead of this one, even by more than a segment.
+// A client may come from a process that is ahead of this one, even by more than a page.
 func TestChanges_RepeatsNothingAfterResume(t *testing.T) {
 	t.Parallel()
-	for _, n := range []int{1, segmentLimit + 100} {
+	for _, n := range []int{1, 300} {
 		r := redistest.Mini(t)
 		b := setup(t, r)
-		b.locker.waitGate = make(chan struct{})
 		behind := b.open(t, "")
-		require.Eventually(t, func() bool { return b.locker.waits.total.Load() == 1 }, redistest.WaitLimit, time.Millisecond)
 		fill(t, r, n)
-		known, err := b.locker.LastChange(t.Context(), event)
+		found, err := b.locker.Map(t.Context(), event)
 		require.NoError(t, err)
-		ahead := b.open(t, known)
-		close(b.locker.waitGate)
+		ahead := b.open(t, found.Change)
 		for i := range n {
 			_, received := behind.next()
 			require.Contains(t, received, fmt.Sprintf(`["%d"]`, i+1))
@@ -232,6 +219,57 @@ func TestChanges_RepeatsNothingAfterResume(t *testing.T) {
 			require.Contains(t, received, `["1B"]`)
 		}
 	}
+}
+
+// The feed of an event has its last changes: a client that reconnects costs no read of Redis.
+func TestChanges_ResumesFromMemory(t *testing.T) {
+	t.Parallel()
+	redistest.Each(t, func(t *testing.T, r *redistest.Redis) {
+		b := setup(t, r)
+		s := b.open(t, "")
+		b.reserve(t, "1A")
+		id, _ := s.next()
+		b.reserve(t, "1B")
+		b.reserve(t, "1C")
+		s.next()
+		s.next()
+		resumed := b.open(t, id)
+		resumed.requireNext(t, "1B")
+		resumed.requireNext(t, "1C")
+		b.reserve(t, "1D")
+		resumed.requireNext(t, "1D")
+		require.Zero(t, b.locker.pages.total.Load())
+	})
+}
+
+// The first change after silence is sent at once, and those of the interval after it together.
+func TestChanges_SendsOneFrameAnInterval(t *testing.T) {
+	t.Parallel()
+	b := setup(t, redistest.Mini(t))
+	b.options.Interval = time.Second
+	handler := b.newHandler()
+	w := &countingWriter{header: http.Header{}}
+	var open sync.WaitGroup
+	open.Go(func() { handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/changes?event_id="+event, nil)) })
+	require.Eventually(t, func() bool { return w.writes.Load() == 1 }, redistest.WaitLimit, time.Millisecond)
+	for i := range 20 {
+		b.reserve(t, fmt.Sprint(i))
+	}
+	require.Eventually(t, func() bool { return w.events.Load() == 20 }, redistest.WaitLimit, time.Millisecond)
+	require.LessOrEqual(t, w.writes.Load(), int64(10), "the head, and a few frames")
+	b.stop()
+	open.Wait()
+}
+
+func TestChanges_BeginsAtZero(t *testing.T) {
+	t.Parallel()
+	redistest.Each(t, func(t *testing.T, r *redistest.Redis) {
+		b := setup(t, r)
+		b.reserve(t, "1A")
+		for _, beginning := range []string{"0", "0-0"} {
+			b.open(t, beginning).requireNext(t, "1A")
+		}
+	})
 }
 
 func TestChanges_EndsHEAD(t *testing.T) {
@@ -245,7 +283,7 @@ func TestChanges_EndsHEAD(t *testing.T) {
 func TestChanges_SharesOneReadAmongSubscribers(t *testing.T) {
 	t.Parallel()
 	b := setup(t, redistest.Server(t))
-	handler := changes.New(b.locker, b.options)
+	handler := b.newHandler()
 	subscribers := make([]*countingWriter, 5000)
 	var all sync.WaitGroup
 	for i := range subscribers {
@@ -262,21 +300,25 @@ func TestChanges_SharesOneReadAmongSubscribers(t *testing.T) {
 	require.Eventually(t, allReceived(1), redistest.WaitLimit, time.Millisecond, "not all responses begin")
 	b.reserve(t, "1A")
 	require.Eventually(t, allReceived(2), redistest.WaitLimit, time.Millisecond, "not all subscribers receive the change")
-	require.EqualValues(t, 1, b.locker.waits.max.Load())
+	require.Zero(t, b.locker.pages.total.Load(), "no stream reads Redis")
 	b.stop()
 	all.Wait()
 }
 
 // countingWriter counts the writes to one subscriber.
 type countingWriter struct {
-	header http.Header
-	writes atomic.Int64
+	header         http.Header
+	writes, events atomic.Int64
 }
 
-func (w *countingWriter) Header() http.Header         { return w.header }
-func (w *countingWriter) WriteHeader(int)             {}
-func (w *countingWriter) Flush()                      {}
-func (w *countingWriter) Write(p []byte) (int, error) { w.writes.Add(1); return len(p), nil }
+func (w *countingWriter) Header() http.Header { return w.header }
+func (w *countingWriter) WriteHeader(int)     {}
+func (w *countingWriter) Flush()              {}
+func (w *countingWriter) Write(p []byte) (int, error) {
+	w.writes.Add(1)
+	w.events.Add(int64(strings.Count(string(p), "event: ")))
+	return len(p), nil
+}
 
 func TestChanges_EndsOnDrain(t *testing.T) {
 	t.Parallel()
@@ -294,7 +336,8 @@ func TestChanges_DropsSlowSubscriber(t *testing.T) {
 	b := setup(t, r)
 	blocked := &slowWriter{header: http.Header{}, release: make(chan struct{})}
 	done := make(chan struct{})
-	handler := changes.New(b.locker, b.options)
+	handler := b.newHandler()
+	b.server.Config.Handler = handler
 	go func() {
 		defer close(done)
 		handler.ServeHTTP(blocked, httptest.NewRequest(http.MethodGet, "/changes?event_id="+event, nil))
@@ -302,6 +345,7 @@ func TestChanges_DropsSlowSubscriber(t *testing.T) {
 	require.Eventually(t, func() bool { return blocked.writes.Load() == 1 }, redistest.WaitLimit, time.Millisecond)
 	quick := b.open(t, "")
 	for i := range 200 {
+		r.Advance(t, 20*time.Millisecond) // Redis announces a change after silence
 		b.reserve(t, fmt.Sprint(i))
 		_, received := quick.next()
 		require.Contains(t, received, fmt.Sprintf(`["%d"]`, i))

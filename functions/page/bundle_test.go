@@ -23,6 +23,7 @@ import (
 	"booking/functions/changes"
 	"booking/functions/extend"
 	"booking/functions/internal/api"
+	"booking/functions/internal/hall"
 	"booking/functions/page"
 	"booking/functions/release"
 	"booking/functions/reserve"
@@ -76,8 +77,8 @@ func setupOn(t *testing.T, r *redistest.Redis, changesAddr string, opt seatlock.
 	mux.Handle("/extend", extend.New(b.locker, rules))
 	mux.Handle("/release", release.New(b.locker, rules))
 	mux.Handle("/seats/{seat_id}", seat.New(b.locker, rules))
-	mux.Handle("/seats", seatmap.New(b.locker))
-	mux.Handle("/changes", changes.New(changesLocker, changes.Options{Stop: stop}))
+	mux.Handle("/seats", seatmap.New(hall.New(b.locker)))
+	mux.Handle("/changes", changes.New(changesLocker, hall.New(changesLocker), changes.Options{Stop: stop}))
 	mux.Handle("/{$}", page.New(rows))
 	mux.Handle("/page/{file}", page.New(rows))
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

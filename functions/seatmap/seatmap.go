@@ -3,50 +3,48 @@
 package seatmap
 
 import (
-	"context"
 	"net/http"
 	"strconv"
 	"strings"
 	"time"
 
 	"booking/functions/internal/api"
-	"booking/seatlock"
+	"booking/functions/internal/hall"
 )
 
-// maxAge limits the age of a response. Readers share one read of Redis for that long.
+// maxAge limits the age of a response. Readers share it for that long.
 const maxAge = 250 * time.Millisecond
-
-// Locker is the part of seatlock.Locker that the function uses.
-type Locker interface {
-	Map(ctx context.Context, event string) (seatlock.SeatMap, error)
-}
 
 // New returns the handler of GET /seats. The response has an ETag, and Age-Ms is its age;
 // expires_in_ms counts from as_of.
-func New(locker Locker) http.Handler {
-	snapshots := newCache(locker)
+func New(halls *hall.Halls) http.Handler {
 	return api.Handler(http.MethodGet, func(w http.ResponseWriter, r *http.Request) error {
 		event, _, err := api.DecodeQuery(r)
 		if err != nil {
 			return err
 		}
-		s, err := snapshots.get(r.Context(), event)
+		view, err := halls.Hall(event)
+		if err != nil {
+			return err
+		}
+		known := func(etag string) bool { return matches(r.Header.Values("If-None-Match"), etag) }
+		s, err := view.SeatMap(r.Context(), maxAge, known)
 		if err != nil {
 			return err
 		}
 		h := w.Header()
-		h.Set("ETag", s.etag)
-		h.Set("Age-Ms", strconv.FormatInt(time.Since(s.taken).Milliseconds(), 10))
+		h.Set("ETag", s.ETag)
+		h.Set("Age-Ms", strconv.FormatInt(time.Since(s.Taken).Milliseconds(), 10))
 		h.Set("Cache-Control", "no-cache") // store it, but revalidate it
 		h.Add("Vary", "Accept-Encoding")   // CORS may have added Origin
-		if matches(r.Header.Values("If-None-Match"), s.etag) {
+		if known(s.ETag) {
 			w.WriteHeader(http.StatusNotModified)
 			return nil
 		}
-		body := s.body
+		body := s.Body
 		if len(body) > 1<<10 && acceptsGzip(r) {
 			h.Set("Content-Encoding", "gzip")
-			body = s.compressed()
+			body = s.Compressed()
 		}
 		h.Set("Content-Type", "application/json")
 		h.Set("Content-Length", strconv.Itoa(len(body)))

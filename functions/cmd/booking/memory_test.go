@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"iter"
 	"net/http"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"booking/functions"
 	"booking/functions/changes"
 	"booking/functions/internal/api"
+	"booking/functions/internal/hall"
 	"booking/functions/internal/httpserver"
 	"booking/functions/internal/httpserver/httpservertest"
 	"booking/functions/internal/readiness"
@@ -28,21 +30,27 @@ func (freeLocker) Status(_ context.Context, _, seat string) (seatlock.Seat, erro
 	return seatlock.Seat{ID: seat}, nil
 }
 
-func (freeLocker) LastChange(context.Context, string) (string, error) { return seatlock.NoChange, nil }
-
 func (freeLocker) Changes(context.Context, string, string, int) ([]seatlock.Change, error) {
 	return nil, nil
 }
 
-func (freeLocker) AwaitChange(ctx context.Context, _, _ string, wait time.Duration) error {
-	select {
-	case <-ctx.Done():
-	case <-time.After(wait):
-	}
-	return nil
-}
+func (freeLocker) NewView(string) (hall.View, error) { return freeView{}, nil }
+func (freeLocker) Subscribe() hall.Subscription      { return freeView{} }
 
-func (freeLocker) RecordExpired(context.Context, string) (time.Duration, error) { return -1, nil }
+// freeView is a View of an event in which nothing happens.
+type freeView struct{}
+
+func (freeView) Refresh(context.Context) (seatlock.Update, error) {
+	return seatlock.Update{NextExpiry: -1}, nil
+}
+func (freeView) At() time.Time                        { return time.UnixMilli(1_700_000_000_000) }
+func (freeView) Position() string                     { return seatlock.NoChange }
+func (freeView) Len() int                             { return 0 }
+func (freeView) Lapsed() int                          { return 0 }
+func (freeView) Seats() iter.Seq[seatlock.Seat]       { return func(func(seatlock.Seat) bool) {} }
+func (freeView) Add(context.Context, string) error    { return nil }
+func (freeView) Remove(context.Context, string) error { return nil }
+func (freeView) Events() <-chan string                { c := make(chan string); close(c); return c }
 
 // The limits of a server that runs in memory.
 const (
@@ -56,7 +64,7 @@ func inMemory(t *testing.T, test func(t *testing.T, s *httpservertest.Server)) {
 	t.Helper()
 	httpservertest.Run(t, func() (http.Handler, httpserver.Options) {
 		monitor := readiness.New(func(context.Context) error { return nil })
-		handler, err := functions.Handler("", functions.Deps{Locker: freeLocker{}, Rules: api.Rules{MaxSeats: 10}, Streams: changes.Options{Stop: monitor.DrainStarted(), MaxStreams: maxStreams}}, monitor)
+		handler, err := functions.Handler("", functions.Deps{Locker: freeLocker{}, Halls: hall.NewFrom(freeLocker{}), Rules: api.Rules{MaxSeats: 10}, Streams: changes.Options{Stop: monitor.DrainStarted(), MaxStreams: maxStreams}}, monitor)
 		require.NoError(t, err)
 		return handler, httpserver.Options{MaxConnections: maxConnections, RequestTimeout: 2 * time.Second, OnDrain: monitor.Drain}
 	}, test)

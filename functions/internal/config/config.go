@@ -43,6 +43,7 @@ type Config struct {
 	AuthAudience       string        `env:"AUTH_AUDIENCE" help:"with AUTH_ISSUER, the audience that tokens must have" values:"the aud of the tokens"`
 	CORSOrigins        []string      `env:"CORS_ORIGINS" unset:"none" help:"origins whose scripts may call from a browser, beside the service's own page" values:"origins like https://tickets.example.com or http://localhost:3000, comma-separated, without a path, a * or the scheme's default port"`
 	MaxConnections     int           `env:"MAX_CONNECTIONS, default=10000" help:"how many connections may be open at a time" values:"a number from 2 to 1000000"`
+	ChangesInterval    time.Duration `env:"CHANGES_INTERVAL, default=100ms" help:"how often a stream of /changes sends at most; the changes in between are sent together" values:"a duration from 0s to 10s"`
 	MaxStreams         int           `env:"MAX_STREAMS, default=0" help:"how many streams of /changes may be open at a time" values:"a number below $MAX_CONNECTIONS, or 0 for half of it"`
 	RequestTimeout     time.Duration `env:"REQUEST_TIMEOUT, default=2s" help:"how long a call waits for Redis" values:"a duration from 10ms to 30s"`
 	DrainDelay         time.Duration `env:"DRAIN_DELAY, default=1s" help:"how long calls are still served after SIGTERM" values:"a duration from 0s to 5m"`
@@ -103,6 +104,7 @@ func (c *Config) check(f *faults) {
 	f.require("REQUEST_TIMEOUT", within(c.RequestTimeout, 10*time.Millisecond, 30*time.Second))
 	f.require("DRAIN_DELAY", within(c.DrainDelay, 0, 5*time.Minute))
 	f.require("MAX_CONNECTIONS", c.MaxConnections >= 2 && c.MaxConnections <= 1_000_000)
+	f.require("CHANGES_INTERVAL", c.ChangesInterval >= 0 && c.ChangesInterval <= 10*time.Second)
 	f.require("MAX_STREAMS", f.has("MAX_CONNECTIONS") || c.MaxStreams >= 0 && c.MaxStreams < c.MaxConnections)
 	if c.MaxStreams == 0 {
 		c.MaxStreams = c.MaxConnections / 2

@@ -2,31 +2,67 @@ package httpserver
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/http"
 	"runtime"
+	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
-type noBackgroundReadListener struct{ net.Listener }
+// connListener wraps connections in noBackgroundReadConn, and limits how many are open. It
+// replaces netutil.LimitListener, whose connections hide their sockets from streams.
+type connListener struct {
+	net.Listener
+	slots  chan struct{} // has one value a connection; nil: no limit
+	closed chan struct{}
+	close  func()
+}
 
-func (l noBackgroundReadListener) Accept() (net.Conn, error) {
+func newConnListener(l net.Listener, limit int) *connListener {
+	closed := make(chan struct{})
+	c := &connListener{Listener: l, closed: closed, close: sync.OnceFunc(func() { close(closed) })}
+	if limit > 0 {
+		c.slots = make(chan struct{}, limit)
+	}
+	return c
+}
+
+func (l *connListener) Accept() (net.Conn, error) {
+	release := func() {}
+	if l.slots != nil {
+		select {
+		case l.slots <- struct{}{}:
+		case <-l.closed:
+			return nil, net.ErrClosed
+		}
+		release = func() { <-l.slots }
+	}
 	conn, err := l.Listener.Accept()
 	if err != nil {
+		release()
 		return nil, err
 	}
-	return &noBackgroundReadConn{Conn: conn}, nil
+	return &noBackgroundReadConn{Conn: conn, release: sync.OnceFunc(release)}, nil
+}
+
+func (l *connListener) Close() error {
+	l.close()
+	return l.Listener.Close()
 }
 
 // noBackgroundReadConn skips net/http's background read. While a handler runs, net/http
 // reads one byte to learn whether the client hung up. For a handler that waits for
 // Redis this costs a fifth of a call (a goroutine, a system call, two deadlines) and can
-// save only the little work that is left. A stream calls [api.WatchClient] instead.
+// save only the little work that is left. A stream takes the connection over, and then looks
+// by itself.
 type noBackgroundReadConn struct {
 	net.Conn
-	active atomic.Bool // a request is being read or answered
-	busy   atomic.Bool // busyConns counts this connection
+	release func()
+	active  atomic.Bool // a request is being read or answered
+	busy    atomic.Bool // busyConns counts this connection
 }
 
 // Read reads from the client, but not the single byte of a background read.
@@ -43,13 +79,17 @@ func (c *noBackgroundReadConn) Read(p []byte) (int, error) {
 	return c.Conn.Read(p)
 }
 
-// cancelOnHangUp calls cancel when the client hangs up. It also does if the client sends
-// something; no client does that before the response ends.
-func (c *noBackgroundReadConn) cancelOnHangUp(cancel context.CancelFunc) {
-	defer cancel()
-	if err := c.SetReadDeadline(time.Time{}); err == nil {
-		_, _ = c.Conn.Read(make([]byte, 1))
+func (c *noBackgroundReadConn) Close() error {
+	c.release()
+	return c.Conn.Close()
+}
+
+// SyscallConn returns the socket, for a stream that has taken the connection over.
+func (c *noBackgroundReadConn) SyscallConn() (syscall.RawConn, error) {
+	if conn, ok := c.Conn.(syscall.Conn); ok {
+		return conn.SyscallConn()
 	}
+	return nil, errors.ErrUnsupported
 }
 
 // busyConns counts the connections that are new or active. Shutdown drops a request that

@@ -10,10 +10,6 @@ import (
 	"net/http"
 	"sync/atomic"
 	"time"
-
-	"golang.org/x/net/netutil"
-
-	"booking/functions/internal/api"
 )
 
 // A request has a header of a few hundred bytes and a body of at most 16 KiB. A client
@@ -38,9 +34,7 @@ type Options struct {
 // DrainDelay more, while load balancers move clients to other servers. Then it closes
 // listener and finishes the calls in flight. It returns nil if it finished them all.
 func Serve(ctx context.Context, listener net.Listener, handler http.Handler, opt Options) error {
-	if opt.MaxConnections > 0 {
-		listener = netutil.LimitListener(listener, opt.MaxConnections)
-	}
+	listener = newConnListener(listener, opt.MaxConnections)
 	var draining atomic.Bool
 	var busy busyConns
 	server := &http.Server{
@@ -52,12 +46,11 @@ func Serve(ctx context.Context, listener net.Listener, handler http.Handler, opt
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(slog.Default().Handler(), slog.LevelDebug),
 		ConnState:         busy.track,
-		ConnContext:       withHangUpDetection,
 
 		DisableGeneralOptionsHandler: true, // its response to OPTIONS * would lack handler's headers
 	}
 	served := make(chan error, 1)
-	go func() { served <- server.Serve(noBackgroundReadListener{listener}) }()
+	go func() { served <- server.Serve(listener) }()
 	select {
 	case err := <-served:
 		return err
@@ -96,10 +89,4 @@ func closeConnections(draining *atomic.Bool, next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
-}
-
-// withHangUpDetection lets a handler call [api.WatchClient].
-func withHangUpDetection(ctx context.Context, conn net.Conn) context.Context {
-	ctx, cancel := context.WithCancel(ctx)
-	return api.WithWatch(ctx, func() { go conn.(*noBackgroundReadConn).cancelOnHangUp(cancel) })
 }

@@ -2,6 +2,7 @@ package httpserver_test
 
 import (
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -11,7 +12,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"booking/functions/internal/api"
 	"booking/functions/internal/httpserver"
 	"booking/functions/internal/httpserver/httpservertest"
 )
@@ -145,25 +145,31 @@ func TestServe_ClosesConnectionAfterChunkedRequest(t *testing.T) {
 	})
 }
 
-func TestServe_EndsStreamsOfClientsThatHangUp(t *testing.T) {
+// A connection that a handler takes over counts until it is closed.
+func TestServe_CountsConnectionsThatAreTakenOver(t *testing.T) {
 	t.Parallel()
-	var streams atomic.Int64
-	stream := func(w http.ResponseWriter, r *http.Request) {
-		api.WatchClient(w, r)
-		streams.Add(1)
-		defer streams.Add(-1)
-		_ = http.NewResponseController(w).Flush()
-		<-r.Context().Done()
+	var taken []net.Conn
+	takeOver := func(w http.ResponseWriter, _ *http.Request) {
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err == nil {
+			taken = append(taken, conn)
+		}
 	}
-	run(t, stream, func(t *testing.T, s *httpservertest.Server) {
-		c := s.Dial(t)
-		c.Send(get)
-		_, err := http.ReadResponse(c.Responses, nil)
-		require.NoError(t, err)
-		require.Equal(t, int64(1), streams.Load())
-		require.NoError(t, c.Close())
+	run(t, takeOver, func(t *testing.T, s *httpservertest.Server) {
+		for range maxConnections {
+			s.Dial(t).Send(get)
+			synctest.Wait()
+		}
+		require.Len(t, taken, maxConnections)
+		go func() { s.Dial(t).Send(get) }() // Dial waits
+		time.Sleep(time.Hour)
+		require.Len(t, taken, maxConnections)
+		require.NoError(t, taken[0].Close())
 		synctest.Wait()
-		require.Zero(t, streams.Load())
+		require.Len(t, taken, maxConnections+1)
+		for _, conn := range taken {
+			_ = conn.Close()
+		}
 	})
 }
 

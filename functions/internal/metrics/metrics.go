@@ -15,6 +15,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"booking/functions/internal/api"
+	"booking/functions/internal/hall"
 )
 
 // seconds are the buckets of all latencies, from those of a Redis on the same machine to
@@ -123,10 +124,22 @@ func (m *Metrics) Redis(client redis.UniversalClient, queued func() int, limit i
 	m.gauge("booking_redis_queue_limit", "How many calls may wait. Above this limit calls are answered 503.", func() float64 { return float64(limit) })
 }
 
-// StreamLimit exposes how many streams of changes may be open. How many are is
-// booking_requests_in_flight.
-func (m *Metrics) StreamLimit(limit int) {
+// Halls exposes the live views of events.
+func (m *Metrics) Halls(halls *hall.Halls) {
+	m.gauge("booking_views", "Events whose seats this process keeps in memory.", func() float64 { return float64(halls.Stats().Halls) })
+	m.gauge("booking_view_seats", "Seats in these views.", func() float64 { return float64(halls.Stats().Seats) })
+	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "booking_view_reloads_total", Help: "Views that were loaded again, because changes were lost.",
+	}, func() float64 { return float64(halls.Stats().Reloads) }))
+}
+
+// Streams exposes how many streams of changes are open, and how many may be. It returns a
+// function to call when their number changes.
+func (m *Metrics) Streams(limit int) (add func(delta int)) {
+	open := prometheus.NewGauge(prometheus.GaugeOpts{Name: "booking_streams", Help: "Streams of changes that are open."})
+	m.registry.MustRegister(open)
 	m.gauge("booking_stream_limit", "How many streams of changes may be open. Above this limit /changes is answered 503.", func() float64 { return float64(limit) })
+	return func(delta int) { open.Add(float64(delta)) }
 }
 
 // pipelinePool reports the pool of connections for pipelines if client has a separate

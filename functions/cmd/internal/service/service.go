@@ -20,6 +20,7 @@ import (
 	"booking/functions/internal/api"
 	"booking/functions/internal/auth"
 	"booking/functions/internal/config"
+	"booking/functions/internal/hall"
 	"booking/functions/internal/httpserver"
 	"booking/functions/internal/metrics"
 	"booking/functions/internal/readiness"
@@ -93,8 +94,8 @@ func open(ctx context.Context, c *config.Config, env envconfig.Lookuper, version
 	s.Monitor = readiness.New(func(ctx context.Context) error { return check(locker, ctx) })
 
 	deps := functions.Deps{
-		Locker: locker, Rules: api.Rules{MaxSeats: c.MaxSeatsPerRequest, HasSeat: c.Plan.Has},
-		Rows: pageRows(c.Plan), Streams: changes.Options{Stop: s.Monitor.DrainStarted(), MaxStreams: c.MaxStreams}, Origins: c.CORSOrigins,
+		Locker: locker, Halls: hall.New(locker), Rules: api.Rules{MaxSeats: c.MaxSeatsPerRequest, HasSeat: c.Plan.Has},
+		Rows: pageRows(c.Plan), Streams: changes.Options{Stop: s.Monitor.DrainStarted(), MaxStreams: c.MaxStreams, Interval: c.ChangesInterval}, Origins: c.CORSOrigins,
 	}
 	if c.AuthIssuer != "" {
 		deps.Authenticate = auth.New(auth.Options{Issuer: c.AuthIssuer, Audience: c.AuthAudience, Timeout: c.RequestTimeout}).Middleware
@@ -114,7 +115,8 @@ func open(ctx context.Context, c *config.Config, env envconfig.Lookuper, version
 	if m != nil {
 		m.Redis(client, locker.Queued, seatlock.MaxQueued)
 		m.Clock(locker.ClockOffset)
-		m.StreamLimit(c.MaxStreams)
+		m.Halls(deps.Halls)
+		deps.Streams.OnStream = m.Streams(c.MaxStreams)
 		middleware = append(middleware, m.Middleware)
 		s.serveMetrics(m)
 	}

@@ -1,0 +1,217 @@
+package hall_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"booking/functions/internal/hall"
+	"booking/seatlock"
+)
+
+// source is a Source whose views take 10 ms for a refresh.
+type source struct {
+	mu            sync.Mutex
+	refreshes     int
+	err           error
+	update        seatlock.Update // of the next refresh
+	seats         int             // of each view
+	subscribed    []string
+	subscriptions chan string
+}
+
+type view struct{ *source }
+
+func newSource() *source { return &source{subscriptions: make(chan string)} }
+
+func (s *source) NewView(string) (hall.View, error) { return view{s}, nil }
+func (s *source) Subscribe() hall.Subscription      { return s }
+func (s *source) Events() <-chan string             { return s.subscriptions }
+
+func (s *source) Add(_ context.Context, event string) error {
+	s.subscribed = append(s.subscribed, "+"+event)
+	return nil
+}
+
+func (s *source) Remove(_ context.Context, event string) error {
+	s.subscribed = append(s.subscribed, "-"+event)
+	return nil
+}
+
+func (v view) Refresh(ctx context.Context) (seatlock.Update, error) {
+	time.Sleep(10 * time.Millisecond) // of the bubble's clock: other readers arrive
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.refreshes++
+	update := v.update
+	v.update = seatlock.Update{NextExpiry: -1}
+	return update, errors.Join(v.err, ctx.Err())
+}
+
+func (v view) At() time.Time    { return time.UnixMilli(1_700_000_000_000).UTC() }
+func (v view) Position() string { return fmt.Sprintf("7-%d", v.refreshes) }
+func (v view) Len() int         { return v.seats }
+func (v view) Lapsed() int      { return 0 }
+
+func (v view) Seats() iter.Seq[seatlock.Seat] {
+	return func(yield func(seatlock.Seat) bool) {
+		_ = yield(seatlock.Seat{ID: "1A", Status: seatlock.Reserved, ExpiresIn: time.Minute}) && yield(seatlock.Seat{ID: "1B", Status: seatlock.Sold})
+	}
+}
+
+const maxAge = 250 * time.Millisecond
+
+func unknown(string) bool { return false }
+
+func get(t *testing.T, halls *hall.Halls, event string) *hall.Hall {
+	t.Helper()
+	h, err := halls.Hall(event)
+	require.NoError(t, err)
+	return h
+}
+
+func TestSeatMap_SharesSnapshotForMaxAge(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSource()
+		h := get(t, hall.NewFrom(s), "gala")
+		for range 100 {
+			go func() { _, _ = h.SeatMap(context.Background(), maxAge, unknown) }()
+		}
+		time.Sleep(250 * time.Millisecond)
+		snapshot, err := h.SeatMap(t.Context(), maxAge, unknown)
+		require.NoError(t, err)
+		require.Equal(t, maxAge, time.Since(snapshot.Taken))
+		require.Equal(t, 1, s.refreshes)
+		require.JSONEq(t, `{"event_id":"gala","as_of":"2023-11-14T22:13:20.000Z","last_event_id":"7-1","seats":[`+
+			`{"seat_id":"1A","status":"Reserved","expires_in_ms":60000},{"seat_id":"1B","status":"Sold"}]}`, string(snapshot.Body))
+		time.Sleep(time.Millisecond)
+		snapshot, err = h.SeatMap(t.Context(), maxAge, unknown)
+		require.NoError(t, err)
+		require.Equal(t, 10*time.Millisecond, time.Since(snapshot.Taken))
+		require.Equal(t, 2, s.refreshes)
+		snapshot, err = h.SeatMap(t.Context(), 0, func(etag string) bool { return strings.Contains(etag, "7-3") })
+		require.NoError(t, err)
+		require.Nil(t, snapshot.Body, "the client knows it")
+	})
+}
+
+func TestSeatMap_ServesOtherReadersIfTheFirstLeaves(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := get(t, hall.NewFrom(newSource()), "gala")
+		ctx, leave := context.WithCancel(t.Context())
+		go func() { _, _ = h.SeatMap(ctx, maxAge, unknown) }()
+		synctest.Wait()
+		second := make(chan error)
+		go func() {
+			_, err := h.SeatMap(context.Background(), maxAge, unknown)
+			second <- err
+		}()
+		synctest.Wait()
+		leave()
+		require.NoError(t, <-second)
+	})
+}
+
+// During an outage the readers that wait for a refresh share its error.
+func TestSeatMap_SharesOutage(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSource()
+		s.err = seatlock.ErrUnavailable
+		h := get(t, hall.NewFrom(s), "gala")
+		start := time.Now()
+		var readers sync.WaitGroup
+		for range 100 {
+			readers.Go(func() {
+				_, err := h.SeatMap(context.Background(), maxAge, unknown)
+				require.ErrorIs(t, err, seatlock.ErrUnavailable)
+			})
+		}
+		readers.Wait()
+		require.LessOrEqual(t, time.Since(start), 20*time.Millisecond)
+		s.err = nil
+		_, err := h.SeatMap(t.Context(), maxAge, unknown)
+		require.NoError(t, err)
+	})
+}
+
+func TestFollow_CollectsChangesOfOtherReaders(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSource()
+		h := get(t, hall.NewFrom(s), "gala")
+		_, unfollow, err := h.Follow(t.Context())
+		require.NoError(t, err)
+		go func() { s.subscriptions <- "gala" }()
+		<-h.Changed()
+
+		s.update = seatlock.Update{Changes: []seatlock.Change{{ID: "7-2"}}, More: true}
+		_, err = h.SeatMap(t.Context(), 0, unknown)
+		require.NoError(t, err)
+		<-h.Changed()
+		s.update = seatlock.Update{Changes: []seatlock.Change{{ID: "7-3"}}, NextExpiry: time.Second}
+		batch, nextExpiry, err := h.Take(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, []seatlock.Change{{ID: "7-2"}, {ID: "7-3"}}, batch.Changes)
+		require.Equal(t, time.Second, nextExpiry)
+		s.update = seatlock.Update{Reset: true}
+		batch, _, err = h.Take(t.Context())
+		require.NoError(t, err)
+		require.True(t, batch.Reset)
+
+		unfollow()
+		require.Equal(t, []string{"+gala", "-gala"}, s.subscribed)
+		close(s.subscriptions)
+		time.Sleep(time.Hour) // ends the timers of the bubble
+	})
+}
+
+func TestHalls_ForgetsEventsWithoutReaders(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSource()
+		s.seats = 10
+		halls := hall.NewFrom(s)
+		_, unfollow, err := get(t, halls, "followed").Follow(t.Context())
+		require.NoError(t, err)
+		_, err = get(t, halls, "gala").SeatMap(t.Context(), maxAge, unknown)
+		require.NoError(t, err)
+		require.Equal(t, hall.Stats{Halls: 2, Seats: 20}, halls.Stats())
+		time.Sleep(2 * time.Minute)
+		require.Equal(t, hall.Stats{Halls: 1, Seats: 10}, halls.Stats())
+		unfollow()
+		time.Sleep(2 * time.Minute)
+		require.Equal(t, hall.Stats{}, halls.Stats())
+		close(s.subscriptions)
+	})
+}
+
+// Random event IDs can't fill the memory.
+func TestHalls_BoundsEventsAndSeats(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSource()
+		halls := hall.NewFrom(s)
+		for i := range 20_000 {
+			get(t, halls, fmt.Sprint(i))
+		}
+		require.Equal(t, 10_000, halls.Stats().Halls)
+		s.seats = 300_000
+		for i := range 5 {
+			_, err := get(t, halls, fmt.Sprint("large", i)).SeatMap(t.Context(), maxAge, unknown)
+			require.NoError(t, err)
+		}
+		require.Equal(t, 900_000, halls.Stats().Seats)
+		time.Sleep(time.Hour)
+	})
+}
