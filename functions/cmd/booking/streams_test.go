@@ -61,7 +61,7 @@ func TestChanges_OutliveRequestTimeouts(t *testing.T) {
 		_, err = io.ReadFull(resp.Body, beats)
 		require.NoError(t, err)
 		require.Equal(t, 40, strings.Count(string(beats), ": alive"))
-		require.Equal(t, 10*time.Minute, time.Since(c.Opened))
+		require.InDelta(t, 10*time.Minute, time.Since(c.Opened), float64(40*time.Second), "one in 15 s, or in the second after")
 	})
 }
 

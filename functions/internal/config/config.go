@@ -104,7 +104,7 @@ func (c *Config) check(f *faults) {
 	f.require("REQUEST_TIMEOUT", within(c.RequestTimeout, 10*time.Millisecond, 30*time.Second))
 	f.require("DRAIN_DELAY", within(c.DrainDelay, 0, 5*time.Minute))
 	f.require("MAX_CONNECTIONS", c.MaxConnections >= 2 && c.MaxConnections <= 1_000_000)
-	f.require("CHANGES_INTERVAL", c.ChangesInterval >= 0 && c.ChangesInterval <= 10*time.Second)
+	f.require("CHANGES_INTERVAL", within(c.ChangesInterval, 0, 10*time.Second))
 	f.require("MAX_STREAMS", f.has("MAX_CONNECTIONS") || c.MaxStreams >= 0 && c.MaxStreams < c.MaxConnections)
 	if c.MaxStreams == 0 {
 		c.MaxStreams = c.MaxConnections / 2

@@ -74,6 +74,32 @@ func TestLoad_NamesLimitOfOtherVariable(t *testing.T) {
 	}
 }
 
+func TestLoad_AcceptsWhatIsWithinTheBounds(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct{ accepted, refused []string }{
+		"PORT":                  {[]string{"0", "65535"}, []string{"-1", "65536"}},
+		"METRICS_PORT":          {[]string{"0", "1", "65535"}, []string{"-1", "65536", "8080"}},
+		"MAX_HOLD":              {[]string{"5m", "24h"}, []string{"24h1ms"}},
+		"HOLD_TTL":              {[]string{"1s", "15m"}, []string{"999ms", "15m1ms"}},
+		"MAX_SEATS_PER_REQUEST": {[]string{"1", "10"}, []string{"0", "11"}},
+		"MAX_SEATS_PER_USER":    {[]string{"0", "1000"}, []string{"-1", "1001"}},
+		"REQUEST_TIMEOUT":       {[]string{"10ms", "30s"}, []string{"9ms", "30001ms"}},
+		"DRAIN_DELAY":           {[]string{"0s", "5m"}, []string{"-1ms", "5m1ms"}},
+		"MAX_CONNECTIONS":       {[]string{"2", "1000000"}, []string{"1", "1000001"}},
+		"CHANGES_INTERVAL":      {[]string{"0s", "10s"}, []string{"-1ms", "10001ms"}},
+		"SALE_REPLICAS":         {[]string{"0", "5"}, []string{"-1", "6"}},
+	} {
+		for _, value := range test.accepted {
+			_, err := load(t, map[string]string{"REDIS_URL": "redis://localhost:6379", name: value})
+			require.NoError(t, err, "%s=%s", name, value)
+		}
+		for _, value := range test.refused {
+			_, err := load(t, map[string]string{"REDIS_URL": "redis://localhost:6379", name: value})
+			require.ErrorContains(t, err, fmt.Sprintf("%s is %q", name, value))
+		}
+	}
+}
+
 func TestLoad_KeepsMaxStreamsBelowMaxConnections(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
