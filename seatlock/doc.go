@@ -88,7 +88,7 @@
 //
 //	event       a name that callers choose; it has its own seats. Its first Reserve creates it
 //	seat        what a user holds or buys, named within its event
-//	user        the buyer for whom a call is made
+//	user        the buyer that a call names
 //	group       the seats of one call; all of them change, or none
 //	hold        a seat kept for one user until its deadline
 //	sale        a seat that belongs to its user forever

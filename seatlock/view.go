@@ -134,7 +134,9 @@ func (v *View) Refresh(ctx context.Context) (Update, error) {
 	v.apply(r)
 	if !r.more() && r.size != int64(len(v.deadlines)) && time.Since(v.repaired) >= repairInterval {
 		v.repaired = time.Now()
-		return v.load(ctx)
+		if update, err := v.load(ctx); err == nil { // otherwise later: the changes must not be lost
+			return update, nil
+		}
 	}
 	return Update{Changes: r.changes, More: r.more(), NextExpiry: r.nextExpiry}, nil
 }

@@ -3,6 +3,7 @@ package seatlock_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -183,6 +184,61 @@ func TestSubscription_ReceivesFirstChangeAfterSilence(t *testing.T) {
 		for range s.Events() {
 		}
 	})
+}
+
+// A failover to a server whose clock is behind delays no message.
+func TestSubscription_ReceivesChangesIfClockWentBack(t *testing.T) {
+	t.Parallel()
+	redistest.Each(t, func(t *testing.T, r *redistest.Redis) {
+		b := setup(t, r)
+		id := fmt.Sprintf("1-%d", time.Now().Add(time.Hour).UnixMicro())
+		require.NoError(t, b.redis.XAdd(t.Context(), &redis.XAddArgs{Stream: "changes:{gala}", ID: id, Values: []string{"type", "sold", "seats", "0A", "deadline", ""}}).Err())
+		s := b.locker.Subscribe()
+		require.NoError(t, s.Add(t.Context(), event))
+		require.Equal(t, event, <-s.Events(), "the beginning")
+		b.reserve(t, ann, "1A")
+		require.Equal(t, event, <-s.Events())
+		require.NoError(t, s.Close())
+		for range s.Events() {
+		}
+	})
+}
+
+// zscanHook makes ZSCAN fail.
+type zscanHook struct{ redis.Hook }
+
+func (zscanHook) DialHook(next redis.DialHook) redis.DialHook          { return next }
+func (zscanHook) ProcessHook(next redis.ProcessHook) redis.ProcessHook { return next }
+func (zscanHook) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		if cmds[0].Name() == "zscan" {
+			cmds[0].SetErr(io.ErrUnexpectedEOF)
+			return io.ErrUnexpectedEOF
+		}
+		return next(ctx, cmds)
+	}
+}
+
+// A View that can't load again returns the changes that it has read: they are in the View, so
+// no later Refresh would return them.
+func TestView_KeepsChangesIfRepairFails(t *testing.T) {
+	t.Parallel()
+	r := redistest.Mini(t)
+	b := setup(t, r)
+	b.reserve(t, ann, "1A")
+	client := r.Client(t)
+	locker, err := seatlock.New(client, seatlock.Options{Timeout: time.Minute})
+	require.NoError(t, err)
+	view, err := locker.NewView(event)
+	require.NoError(t, err)
+	_, err = view.Refresh(t.Context())
+	require.NoError(t, err)
+	client.AddHook(zscanHook{})
+	require.NoError(t, b.redis.ZRem(t.Context(), "seats:{gala}", "1A").Err())
+	b.reserve(t, ann, "1B")
+	update, err := view.Refresh(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, []string{"held[1B]"}, lines(update.Changes))
 }
 
 // A View agrees with the keys whatever happens: calls whose replies are lost, a Redis that

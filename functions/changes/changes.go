@@ -143,7 +143,7 @@ func (h *handler) begin(ctx context.Context, event string) (*feed, string, error
 	if err != nil {
 		return nil, "", err
 	}
-	now, err := f.hall.Position(ctx)
+	now, err := f.follower.Position(ctx)
 	if err != nil {
 		h.feeds.release(f)
 		return nil, "", err
@@ -250,7 +250,7 @@ func (h *handler) readPage(ctx context.Context, f *feed, position string) (page 
 	changes, err := h.locker.Changes(ctx, f.event, position, pageSize)
 	switch {
 	case errors.Is(err, seatlock.ErrReset):
-		now, err := f.hall.Position(ctx)
+		now, err := f.follower.Position(ctx)
 		return resetFrame(now), now, err
 	case err != nil || len(changes) == 0:
 		return nil, position, err

@@ -45,13 +45,13 @@ type feeds struct {
 
 // feed sends the changes of an event to its streams. It encodes each frame once.
 type feed struct {
-	event   string
-	hall    *hall.Hall
-	halls   *hall.Halls
-	users   int // streams that are open or about to be; feeds.mu guards it
-	started chan struct{}
-	err     error // of the start; set before started is closed
-	stop    context.CancelFunc
+	event    string
+	halls    *hall.Halls
+	users    int // streams that are open or about to be; feeds.mu guards it
+	stop     context.CancelFunc
+	started  chan struct{}
+	follower *hall.Follower // set before started is closed, unless err is
+	err      error
 
 	mu       sync.Mutex
 	position string            // of the last change that was sent
@@ -69,13 +69,8 @@ func (fs *feeds) acquire(ctx context.Context, event string) (*feed, error) {
 	}
 	f := fs.events[event]
 	if f == nil {
-		h, err := fs.halls.Hall(event)
-		if err != nil {
-			fs.mu.Unlock()
-			return nil, err
-		}
 		running, stop := context.WithCancel(context.Background())
-		f = &feed{event: event, hall: h, halls: fs.halls, started: make(chan struct{}), stop: stop, streams: map[*stream]struct{}{}, sent: make(chan struct{})}
+		f = &feed{event: event, halls: fs.halls, started: make(chan struct{}), stop: stop, streams: map[*stream]struct{}{}, sent: make(chan struct{})}
 		fs.events[event] = f
 		go f.run(running, fs.interval)
 	}
@@ -124,15 +119,12 @@ func (fs *feeds) close() {
 
 // run sends frames until ctx ends: the first after silence at once, then one an interval.
 func (f *feed) run(ctx context.Context, interval time.Duration) {
-	position, unfollow, err := f.hall.Follow(ctx)
-	if err != nil {
-		f.err = err
-		close(f.started)
+	f.follower, f.position, f.err = f.halls.Follow(ctx, f.event)
+	close(f.started)
+	if f.err != nil {
 		return
 	}
-	defer unfollow()
-	f.position = position
-	close(f.started)
+	defer f.follower.Close()
 	var lastFrame, lastSweep time.Time
 	lastHeartbeat := time.Now()
 	wait := quietTime
@@ -143,13 +135,13 @@ func (f *feed) run(ctx context.Context, interval time.Duration) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-f.hall.Changed():
+		case <-f.follower.Changed():
 		case <-timer.C:
 		}
 		if !pause(ctx, interval-time.Since(lastFrame)) {
 			return
 		}
-		batch, nextExpiry, err := f.hall.Take(ctx)
+		batch, nextExpiry, err := f.follower.Take(ctx)
 		now := time.Now()
 		wait = f.halls.Interval()
 		switch {
@@ -256,7 +248,7 @@ func (f *feed) join(s *stream, position string) (joined, ahead bool, sent <-chan
 	if position != f.position {
 		i := slices.IndexFunc(f.kept, func(c seatlock.Change) bool { return c.ID == position })
 		if i < 0 {
-			f.hall.Signal()
+			f.follower.Signal()
 			return false, after(position, f.position), f.sent
 		}
 		s.send(encode(f.event, f.kept[i+1:]))

@@ -63,7 +63,8 @@ end
 -- is greater. Both are µs since the epoch.
 --
 -- The first change after 10 ms without one is announced on the channel changes:{event}.
--- Views read for longer than that after each change, so they need no other.
+-- Views read for longer than that after each change, so they need no other. If the clock went
+-- back, each change is announced.
 local epoch, offset
 local function appendChange(kind, ids, deadline)
   local silent = false
@@ -73,7 +74,7 @@ local function appendChange(kind, ids, deadline)
     if last then
       epoch, offset = string.match(last[1], '(%d+)-(%d+)')
     end
-    silent = micros - offset >= 10000
+    silent = math.abs(micros - offset) >= 10000
   end
   offset = math.max(offset + 1, micros)
   local function add(id)

@@ -11,8 +11,7 @@ import (
 
 // Hall is the view of one event. It is safe for concurrent use.
 type Hall struct {
-	event   string
-	changed chan struct{} // see Changed; its capacity is 1
+	event string
 
 	refreshing chan struct{} // its capacity is 1: who sends owns the fields below
 	view       View
@@ -21,22 +20,13 @@ type Hall struct {
 	failure    error
 	nextExpiry time.Duration // after refreshed; negative if no seat is held
 	snapshot   *Snapshot     // the last one; nil before the first
-	following  bool          // pending collects changes
-	pending    Batch
 
 	registry *Halls
 	// The registry guards the fields below.
 	used       time.Time
 	seats      int
-	followers  int
+	followers  map[*Follower]struct{}
 	subscribed bool
-}
-
-// Batch is what happened since an earlier one.
-type Batch struct {
-	Changes  []seatlock.Change
-	Reset    bool   // changes before Changes were lost
-	Position string // of the last change
 }
 
 // begin waits for the right to use the view.
@@ -78,84 +68,20 @@ func (h *Hall) refresh(ctx context.Context, asked time.Time, maxAge time.Duratio
 	}
 }
 
-// collect keeps an update for the follower.
+// collect keeps an update for the followers.
 func (h *Hall) collect(update seatlock.Update) {
 	if update.Reset {
 		h.registry.reloads.Add(1)
-		h.pending = Batch{Reset: true}
 	}
-	if !h.following {
-		return
-	}
-	h.pending.Changes = append(h.pending.Changes, update.Changes...)
 	if update.Reset || len(update.Changes) > 0 {
-		h.Signal()
+		h.registry.eachFollower(h, func(f *Follower) {
+			if update.Reset {
+				f.pending = Batch{Reset: true}
+			}
+			f.pending.Changes = append(f.pending.Changes, update.Changes...)
+			f.Signal()
+		})
 	}
-}
-
-// Signal makes Changed receive a value.
-func (h *Hall) Signal() {
-	select {
-	case h.changed <- struct{}{}:
-	default:
-	}
-}
-
-// Follow begins to collect changes for one follower, which calls Take. It returns the position
-// after which they begin, and a function that ends that.
-func (h *Hall) Follow(ctx context.Context) (position string, unfollow func(), err error) {
-	asked := time.Now()
-	h.registry.follow(h)
-	if err := h.begin(ctx); err != nil {
-		h.registry.unfollow(h)
-		return "", nil, err
-	}
-	defer h.end()
-	if err := h.refresh(ctx, asked, 0); err != nil {
-		h.registry.unfollow(h)
-		return "", nil, err
-	}
-	h.following, h.pending = true, Batch{}
-	h.registry.subscribe(h)
-	return h.view.Position(), func() {
-		_ = h.begin(context.Background()) // it has no deadline
-		h.following, h.pending = false, Batch{}
-		h.end()
-		h.registry.unfollow(h)
-	}, nil
-}
-
-// Changed receives a value if Take has something, or if a refresh may find something.
-func (h *Hall) Changed() <-chan struct{} { return h.changed }
-
-// Take refreshes the view and returns what happened since the last Take, and how long until
-// the next hold ends, negative if no seat is held.
-func (h *Hall) Take(ctx context.Context) (Batch, time.Duration, error) {
-	asked := time.Now()
-	if err := h.begin(ctx); err != nil {
-		return Batch{}, 0, err
-	}
-	defer h.end()
-	if err := h.refresh(ctx, asked, 0); err != nil {
-		return Batch{}, 0, err
-	}
-	batch := h.pending
-	batch.Position = h.view.Position()
-	h.pending = Batch{}
-	return batch, h.nextExpiry, nil
-}
-
-// Position refreshes the view and returns its position: all changes so far are before it.
-func (h *Hall) Position(ctx context.Context) (string, error) {
-	asked := time.Now()
-	if err := h.begin(ctx); err != nil {
-		return "", err
-	}
-	defer h.end()
-	if err := h.refresh(ctx, asked, 0); err != nil {
-		return "", err
-	}
-	return h.view.Position(), nil
 }
 
 // SeatMap returns a snapshot of the seats that is at most maxAge old. If known accepts its

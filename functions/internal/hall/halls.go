@@ -80,6 +80,11 @@ func NewFrom(source Source) *Halls {
 func (hs *Halls) Hall(event string) (*Hall, error) {
 	hs.mu.Lock()
 	defer hs.mu.Unlock()
+	return hs.hall(event)
+}
+
+// hall returns the view of an event. hs.mu is locked.
+func (hs *Halls) hall(event string) (*Hall, error) {
 	if element := hs.halls[event]; element != nil {
 		hs.recent.MoveToFront(element)
 		h := element.Value.(*Hall)
@@ -90,7 +95,7 @@ func (hs *Halls) Hall(event string) (*Hall, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &Hall{event: event, changed: make(chan struct{}, 1), refreshing: make(chan struct{}, 1), view: view, registry: hs, used: time.Now()}
+	h := &Hall{event: event, refreshing: make(chan struct{}, 1), view: view, registry: hs, used: time.Now(), followers: map[*Follower]struct{}{}}
 	hs.halls[event] = hs.recent.PushFront(h)
 	hs.evict()
 	if !hs.sweeping {
@@ -114,7 +119,7 @@ func (hs *Halls) evict() {
 // drop removes a view unless it has followers. hs.mu is locked.
 func (hs *Halls) drop(element *list.Element) {
 	h := element.Value.(*Hall)
-	if h.followers > 0 {
+	if len(h.followers) > 0 {
 		return
 	}
 	hs.recent.Remove(element)
@@ -151,28 +156,51 @@ func (hs *Halls) measure(h *Hall, seats int) {
 	hs.evict()
 }
 
-// follow keeps h in memory.
-func (hs *Halls) follow(h *Hall) {
+// newFollower adds a Follower to the view of an event, which then stays in memory.
+func (hs *Halls) newFollower(event string) (*Follower, error) {
 	hs.mu.Lock()
 	defer hs.mu.Unlock()
-	if h.followers++; h.followers > 1 {
+	h, err := hs.hall(event)
+	if err != nil {
+		return nil, err
+	}
+	if len(h.followers) == 0 {
+		hs.followed++
+	}
+	f := &Follower{hall: h, changed: make(chan struct{}, 1)}
+	h.followers[f] = struct{}{}
+	return f, nil
+}
+
+func (hs *Halls) removeFollower(f *Follower) {
+	hs.mu.Lock()
+	defer hs.mu.Unlock()
+	if _, there := f.hall.followers[f]; !there {
 		return
 	}
-	hs.followed++
-	if hs.halls[h.event] == nil { // it was dropped meanwhile
-		hs.halls[h.event] = hs.recent.PushFront(h)
+	delete(f.hall.followers, f)
+	if len(f.hall.followers) == 0 {
+		hs.followed--
+		f.hall.used = time.Now()
 	}
 }
 
-func (hs *Halls) unfollow(h *Hall) {
+// eachFollower calls act for each follower of h, with hs.mu locked.
+func (hs *Halls) eachFollower(h *Hall, act func(*Follower)) {
 	hs.mu.Lock()
-	h.followers--
-	if h.followers == 0 {
-		hs.followed--
-		h.used = time.Now()
+	defer hs.mu.Unlock()
+	for f := range h.followers {
+		act(f)
 	}
-	hs.mu.Unlock()
-	hs.subscribe(h)
+}
+
+// takePending returns what f has collected.
+func (hs *Halls) takePending(f *Follower) Batch {
+	hs.mu.Lock()
+	defer hs.mu.Unlock()
+	batch := f.pending
+	f.pending = Batch{}
+	return batch
 }
 
 // subscribe subscribes to the changes of h if it has followers, and otherwise ends that.
@@ -182,7 +210,7 @@ func (hs *Halls) subscribe(h *Hall) {
 	hs.subscribing.Lock()
 	defer hs.subscribing.Unlock()
 	hs.mu.Lock()
-	wanted := h.followers > 0
+	wanted := len(h.followers) > 0
 	hs.mu.Unlock()
 	if wanted == h.subscribed {
 		return
@@ -208,7 +236,7 @@ func (hs *Halls) dispatch(events <-chan string) {
 		element := hs.halls[event]
 		hs.mu.Unlock()
 		if element != nil {
-			element.Value.(*Hall).Signal()
+			hs.eachFollower(element.Value.(*Hall), (*Follower).Signal)
 		}
 	}
 }
