@@ -80,7 +80,12 @@ func TestLogCalls_LogsTheEventOfEachFunctionAndThePanic(t *testing.T) {
 		if f.Method == "" { // it has no event
 			continue
 		}
-		handler, err := functions.Handler(f.Name, functions.Deps{Rules: api.Rules{MaxSeats: 10}, Streams: changes.Options{Stop: b.monitor.DrainStarted()}}, b.monitor) // no Locker
+		streams := changes.Options{Stop: b.monitor.DrainStarted(), OnStream: func(int) { panic("a stream opens") }}
+		deps := functions.Deps{Rules: api.Rules{MaxSeats: 10}, Streams: streams} // no Locker
+		if f.Name == "changes" {
+			deps.Halls = b.deps.Halls // a feed reads in a goroutine of its own
+		}
+		handler, err := functions.Handler(f.Name, deps, b.monitor)
 		require.NoError(t, err)
 		b.handler = handler
 		logging, log := logged(b, slog.LevelDebug)

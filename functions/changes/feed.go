@@ -55,6 +55,7 @@ type feed struct {
 
 	mu       sync.Mutex
 	position string            // of the last change that was sent
+	from     string            // the position before kept
 	kept     []seatlock.Change // the last changes that were sent
 	streams  map[*stream]struct{}
 	sent     chan struct{} // closed when position moves
@@ -120,6 +121,7 @@ func (fs *feeds) close() {
 // run sends frames until ctx ends: the first after silence at once, then one an interval.
 func (f *feed) run(ctx context.Context, interval time.Duration) {
 	f.follower, f.position, f.err = f.halls.Follow(ctx, f.event)
+	f.from = f.position
 	close(f.started)
 	if f.err != nil {
 		return
@@ -197,11 +199,11 @@ func (f *feed) advance(batch hall.Batch) {
 	}
 	f.each(func() {
 		if batch.Reset {
-			f.kept = nil
+			f.from, f.kept = batch.Position, nil
 		}
 		f.kept = append(f.kept, batch.Changes...)
 		if surplus := len(f.kept) - keptChanges; surplus > 0 {
-			f.kept = slices.Clone(f.kept[surplus:])
+			f.from, f.kept = f.kept[surplus-1].ID, slices.Clone(f.kept[surplus:])
 		}
 		f.position = batch.Position
 		close(f.sent)
@@ -247,7 +249,7 @@ func (f *feed) join(s *stream, position string) (joined, ahead bool, sent <-chan
 	defer f.mu.Unlock()
 	if position != f.position {
 		i := slices.IndexFunc(f.kept, func(c seatlock.Change) bool { return c.ID == position })
-		if i < 0 {
+		if i < 0 && position != f.from {
 			f.follower.Signal()
 			return false, after(position, f.position), f.sent
 		}
