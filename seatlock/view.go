@@ -8,6 +8,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -39,10 +40,16 @@ type View struct {
 	at        time.Time
 	deadlines map[string]int64 // of each seat, ms since the epoch by the clock of Redis
 	lapsed    int64
-	order     []string // the seats of deadlines, sorted, but for added and those that are gone
-	added     []string
-	compared  time.Time // when the last page was compared
+	sorted    []viewSeat // deadlines as they were at the last Seats; nil: unknown
+	touched   []string   // the seats that may differ from sorted
+	compared  time.Time  // when the last page was compared
 	repaired  time.Time
+}
+
+// viewSeat is a seat that is held or sold.
+type viewSeat struct {
+	id       string
+	deadline int64 // ms since the epoch by the clock of Redis
 }
 
 // Update is what a Refresh found.
@@ -75,17 +82,18 @@ func (v *View) Len() int { return len(v.deadlines) }
 // still has them.
 func (v *View) Lapsed() int { return int(v.lapsed) }
 
-// Seats returns the seats that are held or sold, in the order of their IDs.
+// Seats returns the seats that are held or sold, in the order of their IDs, as of the last
+// Refresh. A later Refresh does not change them.
 func (v *View) Seats() iter.Seq[Seat] {
 	v.sort()
+	seats, now := v.sorted, v.at.UnixMilli()
 	return func(yield func(Seat) bool) {
-		now := v.at.UnixMilli()
-		for _, id := range v.order {
-			seat := Seat{ID: id, Status: Sold}
-			if deadline := v.deadlines[id]; deadline < now {
+		for _, s := range seats {
+			seat := Seat{ID: s.id, Status: Sold}
+			if s.deadline < now {
 				continue
-			} else if deadline != soldDeadline {
-				seat.Status, seat.ExpiresIn = Reserved, v.locker.remaining(deadline-now)
+			} else if s.deadline != soldDeadline {
+				seat.Status, seat.ExpiresIn = Reserved, v.locker.remaining(s.deadline-now)
 			}
 			if !yield(seat) {
 				return
@@ -94,27 +102,36 @@ func (v *View) Seats() iter.Seq[Seat] {
 	}
 }
 
-// sort brings order up to date.
+func compareID(seat viewSeat, id string) int { return strings.Compare(seat.id, id) }
+
+// sort brings sorted up to date, by a new slice: the old one may be in use.
 func (v *View) sort() {
-	slices.Sort(v.added)
-	merged := make([]string, 0, len(v.deadlines))
-	add := func(id string) {
-		if _, there := v.deadlines[id]; there && (len(merged) == 0 || merged[len(merged)-1] != id) {
-			merged = append(merged, id)
+	if v.sorted == nil {
+		v.touched = slices.Collect(maps.Keys(v.deadlines))
+	}
+	if len(v.touched) == 0 {
+		return
+	}
+	slices.Sort(v.touched)
+	merged, rest := make([]viewSeat, 0, len(v.deadlines)), v.sorted
+	for _, id := range slices.Compact(v.touched) {
+		i, there := slices.BinarySearchFunc(rest, id, compareID)
+		merged, rest = append(merged, rest[:i]...), rest[i:]
+		if there {
+			rest = rest[1:]
+		}
+		if deadline, ok := v.deadlines[id]; ok {
+			merged = append(merged, viewSeat{id, deadline})
 		}
 	}
-	added := v.added
-	for _, id := range v.order {
-		for len(added) > 0 && added[0] <= id {
-			add(added[0])
-			added = added[1:]
-		}
-		add(id)
+	v.sorted, v.touched = append(merged, rest...), nil
+}
+
+// touch notes that a seat may differ from sorted.
+func (v *View) touch(id string) {
+	if v.touched = append(v.touched, id); len(v.touched) > len(v.deadlines)+loadPage {
+		v.sorted, v.touched = nil, nil // Seats was not called for long
 	}
-	for _, id := range added {
-		add(id)
-	}
-	v.order, v.added = merged, v.added[:0]
 }
 
 // Refresh brings the View up to date. It also appends an expired change for each hold whose
@@ -156,23 +173,17 @@ func (v *View) apply(r refreshed) {
 		for _, id := range c.SeatIDs {
 			switch c.Type {
 			case ChangeHeld, ChangeExtended:
-				v.set(id, c.Deadline.UnixMilli())
+				v.deadlines[id] = c.Deadline.UnixMilli()
 			case ChangeSold:
-				v.set(id, soldDeadline)
+				v.deadlines[id] = soldDeadline
 			case ChangeReleased, ChangeExpired:
 				delete(v.deadlines, id)
 			}
+			v.touch(id)
 		}
 		v.position = c.ID
 	}
 	v.at, v.lapsed = r.at, r.lapsed
-}
-
-func (v *View) set(id string, deadline int64) {
-	if _, there := v.deadlines[id]; !there {
-		v.added = append(v.added, id)
-	}
-	v.deadlines[id] = deadline
 }
 
 // load reads all seats. The pages are read at different times. But each change that came
@@ -191,7 +202,6 @@ func (v *View) load(ctx context.Context) (Update, error) {
 			return Update{}, fmt.Errorf("load: %w: Redis lost the changes %d times", ErrUnavailable, attempt)
 		}
 		reset := v.position != ""
-		loaded.order = slices.Sorted(maps.Keys(loaded.deadlines))
 		*v = *loaded
 		return Update{Reset: reset, NextExpiry: r.nextExpiry}, nil
 	}

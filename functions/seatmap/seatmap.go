@@ -34,23 +34,31 @@ func New(halls *hall.Halls) http.Handler {
 		}
 		h := w.Header()
 		h.Set("ETag", s.ETag)
-		h.Set("Age-Ms", strconv.FormatInt(time.Since(s.Taken).Milliseconds(), 10))
 		h.Set("Cache-Control", "no-cache") // store it, but revalidate it
 		h.Add("Vary", "Accept-Encoding")   // CORS may have added Origin
 		if known(s.ETag) {
+			h.Set("Age-Ms", ageOf(s))
 			w.WriteHeader(http.StatusNotModified)
 			return nil
 		}
-		body := s.Body
-		if len(body) > 1<<10 && acceptsGzip(r) {
+		var body []byte
+		if acceptsGzip(r) {
 			h.Set("Content-Encoding", "gzip")
 			body = s.Compressed()
+		} else {
+			body = s.Body()
 		}
+		h.Set("Age-Ms", ageOf(s))
 		h.Set("Content-Type", "application/json")
 		h.Set("Content-Length", strconv.Itoa(len(body)))
 		_, _ = w.Write(body) // the client may have left
 		return nil
 	})
+}
+
+// ageOf returns the age of a snapshot in milliseconds.
+func ageOf(s *hall.Snapshot) string {
+	return strconv.FormatInt(time.Since(s.Taken).Milliseconds(), 10)
 }
 
 // matches reports whether If-None-Match has the tag, or *.

@@ -19,7 +19,7 @@ import (
 // options are the values of the flags.
 type options struct {
 	url, event, seatPlan, report string
-	seats, connections           int
+	seats, connections, watchers int
 	duration                     time.Duration
 	rate                         float64
 	faults                       []string
@@ -62,6 +62,7 @@ func parse(args []string, inPod bool, help io.Writer) (*options, error) {
 	f.Float64Var(&b.Cheat, "cheat", 0.02, "share of buyers who pay for a seat that another user holds")
 	f.IntVar(&o.connections, "connections", 128, "limit of concurrent calls")
 	f.Float64Var(&o.rate, "rate", 0, "limit of calls per second; 0 is no limit")
+	f.IntVar(&o.watchers, "watchers", 0, "streams of the changes to open; each must receive every change")
 	chaos := f.String("chaos", "", "faults to inject, comma-separated: kill, stall, flush; rush starts a redis-server for it")
 	f.BoolVar(&o.json, "json", false, "write the result as JSON")
 	f.StringVar(&o.report, "report", "", "write an HTML report with charts into this `directory`")
@@ -121,7 +122,7 @@ func (o *options) checkRanges() error {
 	}{
 		{"seats", float64(o.seats), 1, 100_000}, {"users", float64(b.Users), 1, 200_000}, {"peak", b.Peak, 1, 1000},
 		{"zipf", b.Zipf, 1.01, 10}, {"max-group", float64(b.MaxGroup), 2, 10}, {"connections", float64(o.connections), 1, 10_000},
-		{"rate", o.rate, 0, 1_000_000}, {"groups", b.Groups, 0, 1}, {"abandon", b.Abandon, 0, 1}, {"dawdle", b.Dawdle, 0, 1},
+		{"watchers", float64(o.watchers), 0, 100_000}, {"rate", o.rate, 0, 1_000_000}, {"groups", b.Groups, 0, 1}, {"abandon", b.Abandon, 0, 1}, {"dawdle", b.Dawdle, 0, 1},
 		{"twice", b.Twice, 0, 1}, {"hoard", b.Hoard, 0, 1}, {"cheat", b.Cheat, 0, 1},
 	} {
 		if !(number.low <= number.got && number.got <= number.high) { // also if got is NaN

@@ -86,7 +86,7 @@ func wellFormed(t *testing.T, text []byte) {
 
 func TestRush_WritesJSON(t *testing.T) {
 	t.Parallel()
-	status, stdout, stderr := rush(t.Context(), append(small, "-json")...)
+	status, stdout, stderr := rush(t.Context(), append(small, "-json", "-watchers", "20")...)
 	require.Equal(t, statusKept, status, stdout+stderr)
 	var s report.Summary
 	require.NoError(t, json.Unmarshal([]byte(stdout), &s))
@@ -96,6 +96,9 @@ func TestRush_WritesJSON(t *testing.T) {
 	require.NotEmpty(t, s.Latencies)
 	require.Empty(t, s.Oracle.Findings)
 	require.Equal(t, s.Seats-s.Sold, s.Oracle.Tried)
+	require.Equal(t, 20, s.Watchers.Streams)
+	require.Zero(t, s.Watchers.Lost)
+	require.Greater(t, s.Watchers.Changes, s.Sold, "each seat is held and sold")
 }
 
 func TestRush_InjectsFaults(t *testing.T) {

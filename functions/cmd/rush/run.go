@@ -11,9 +11,11 @@ import (
 	"booking/functions/cmd/rush/internal/client"
 	"booking/functions/cmd/rush/internal/load"
 	"booking/functions/cmd/rush/internal/report"
+	"booking/functions/cmd/rush/internal/watch"
 )
 
-// errPromiseBroken means that the oracle has findings. The result shows them.
+// errPromiseBroken means that the oracle has findings, or that a watcher lost a change. The
+// result shows them.
 var errPromiseBroken = errors.New("a promise was broken")
 
 // run loads the service, audits it, and writes the result.
@@ -29,6 +31,11 @@ func run(ctx context.Context, o *options, stdout, stderr io.Writer) error {
 	fmt.Fprintf(stderr, "%s buyers, %s seats (%s), on sale for %v; -seed %d repeats the same buyers\nservice: %s; Redis: %s; event: %s\n",
 		report.Count(o.buyers.Users), report.Count(o.seats), o.seatPlan, o.duration, o.buyers.Seed, t.name, t.redisName, o.event)
 
+	watchers, err := openWatchers(ctx, t.url, o, stderr)
+	if err != nil {
+		return err
+	}
+	defer watchers.Close()
 	c := client.New(t.url, o.event, o.connections, o.rate)
 	l := &load.Load{Client: c, Hall: o.hall, Buyers: load.NewBuyers(o.buyers), Zipf: o.buyers.Zipf, Hold: o.buyers.Hold}
 	faults := runLoad(ctx, o, t, l, stderr)
@@ -42,6 +49,10 @@ func run(ctx context.Context, o *options, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
+	watched, err := watchers.Result(ctx, c.Observe)
+	if err != nil {
+		return fmt.Errorf("the watchers can't be judged, because the last seat map failed: %w; run rush again when the service answers", err)
+	}
 
 	arrived, _ := l.Counts()
 	r := report.Run{Calls: calls, Samples: l.Samples(), Rows: o.hall.Rows}
@@ -51,16 +62,29 @@ func run(ctx context.Context, o *options, stdout, stderr io.Writer) error {
 		Generator: report.Generator{DelayP99: report.Milliseconds(process.P99), DelayMax: report.Milliseconds(process.Max),
 			WaitP99: report.Milliseconds(connection.P99), WaitMax: report.Milliseconds(connection.Max),
 			Connections: o.connections, CPUSeconds: cpuTime().Seconds(), ServiceCPUSeconds: t.stop().Seconds()},
-		Oracle: report.Verdict{Judged: len(c.Log.Calls()), Confirmed: audit.Confirmed, Tried: audit.Tried, Untried: audit.Untried, Findings: audit.Findings},
+		Watchers: watched,
+		Oracle:   report.Verdict{Judged: len(c.Log.Calls()), Confirmed: audit.Confirmed, Tried: audit.Tried, Untried: audit.Untried, Findings: audit.Findings},
 	}
 	r.Summarize(duration)
 	if err := write(o, &r, stdout); err != nil {
 		return err
 	}
-	if len(audit.Findings) > 0 {
+	if len(audit.Findings) > 0 || watched.Lost > 0 {
 		return errPromiseBroken
 	}
 	return nil
+}
+
+// openWatchers opens the streams that -watchers asks for.
+func openWatchers(ctx context.Context, url string, o *options, stderr io.Writer) (*watch.Watchers, error) {
+	w, err := watch.Open(ctx, url, o.event, o.watchers)
+	if err != nil {
+		return nil, usageErrorf("-watchers is %d, but %v; lower -watchers, or raise MAX_STREAMS of the service and the limit of open files", o.watchers, err)
+	}
+	if o.watchers > 0 {
+		fmt.Fprintf(stderr, "%s watchers have opened their streams\n", report.Count(o.watchers))
+	}
+	return w, nil
 }
 
 // runLoad runs the load and injects the faults, and shows the progress meanwhile. It

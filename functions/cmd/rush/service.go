@@ -50,7 +50,7 @@ func openTarget(ctx context.Context, o *options) (*target, error) {
 		t.redisName = fmt.Sprintf("%s %s, appendfsync always", server.Name, server.Version)
 		env = append(env, "REDIS_URL="+server.URL(), "REQUEST_TIMEOUT="+(stallTime/2).String())
 	}
-	child, err := startChild(o.connections, env)
+	child, err := startChild(o.connections, o.watchers, env)
 	if err != nil {
 		stopRedis()
 		return nil, err
@@ -77,14 +77,14 @@ const childEnv = "RUSH_SERVES"
 
 // startChild starts this program again, as a child with the environment env. Its log
 // goes to stderr.
-func startChild(connections int, env []string) (*child, error) {
+func startChild(connections, watchers int, env []string) (*child, error) {
 	program, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
 	c := &child{cmd: exec.Command(program)}
 	c.cmd.Env = append(slices.Clip(env), childEnv+"=1", "METRICS_PORT=0", "LOG_LEVEL=error", "DRAIN_DELAY=0s",
-		"MAX_CONNECTIONS="+strconv.Itoa(connections+1000)) // for more than the buyers' calls
+		"MAX_CONNECTIONS="+strconv.Itoa(connections+watchers+1000), "MAX_STREAMS="+strconv.Itoa(watchers+500)) // more than needed
 	c.cmd.Stderr = os.Stderr
 	if c.stdin, err = c.cmd.StdinPipe(); err != nil {
 		return nil, err

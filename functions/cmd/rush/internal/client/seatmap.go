@@ -20,6 +20,7 @@ import (
 type Map struct {
 	Taken      map[string]bool // held or sold
 	Held, Sold []string
+	LastChange string // its ID
 }
 
 // ErrNotMap means that an answer with status 200 is not a seat map.
@@ -119,12 +120,13 @@ func (c *Client) decode(header http.Header, body []byte) (Map, error) {
 		}
 	}
 	var got struct {
-		Seats []seat `json:"seats"`
+		LastEventID string `json:"last_event_id"`
+		Seats       []seat `json:"seats"`
 	}
 	if err := json.Unmarshal(body, &got); err != nil {
 		return Map{}, err
 	}
-	m := Map{Taken: map[string]bool{}}
+	m := Map{Taken: map[string]bool{}, LastChange: got.LastEventID}
 	for _, s := range got.Seats {
 		m.Taken[s.SeatID] = true
 		if statuses[s.Status] == seatlock.Sold {

@@ -8,6 +8,7 @@ import (
 
 	"booking/functions/cmd/rush/internal/client"
 	"booking/functions/cmd/rush/internal/load"
+	"booking/functions/cmd/rush/internal/watch"
 	"booking/functions/internal/seatplan"
 	"booking/seatlock/oracle"
 )
@@ -46,8 +47,9 @@ type Summary struct {
 	Unexpected    string        `json:"unexpected,omitempty"` // the first such answer
 	Faults        []Fault       `json:"faults,omitempty"`
 
-	Generator Generator `json:"generator"`
-	Oracle    Verdict   `json:"oracle"`
+	Generator Generator    `json:"generator"`
+	Watchers  watch.Result `json:"watchers"`
+	Oracle    Verdict      `json:"oracle"`
 }
 
 // LatencyLine is the latency of the calls of one Op that got one answer.

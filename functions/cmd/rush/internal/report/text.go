@@ -74,6 +74,9 @@ func (s *Summary) Write(w io.Writer) {
 	for _, line := range s.Generator.Sentences() {
 		fmt.Fprintln(w, line)
 	}
+	if s.Watchers.Streams > 0 {
+		fmt.Fprintln(w, s.WatchersSentence())
+	}
 	fmt.Fprintln(w, s.Oracle.Sentence())
 	for i, f := range s.Oracle.Findings {
 		if i == maxFindings {
@@ -121,6 +124,15 @@ func (g *Generator) Sentences() []string {
 		lines = append(lines, g.Warning)
 	}
 	return lines
+}
+
+// WatchersSentence says whether the watchers received all changes.
+func (s *Summary) WatchersSentence() string {
+	w := s.Watchers
+	if w.Lost > 0 {
+		return fmt.Sprintf("Watchers: promise BROKEN: %s of %s streams did not receive exactly the %s changes.", Count(w.Lost), Count(w.Streams), Count(w.Changes))
+	}
+	return fmt.Sprintf("Watchers: each of %s streams received all %s changes, in order; %s times a stream ended and was resumed.", Count(w.Streams), Count(w.Changes), Count(w.Resumed))
 }
 
 // Sentence says whether a promise was broken.
