@@ -26,13 +26,17 @@ var ErrReset = errors.New("seatlock: position of changes lost")
 // ChangeType is what a change did to its seats.
 type ChangeType string
 
-// The types of changes. An expired hold ended by its deadline.
+// The types of changes. An expired hold ended by its deadline. Blocked seats are kept for a
+// channel; the change also follows the end of a hold of such seats.
 const (
 	ChangeHeld     ChangeType = "held"
 	ChangeExtended ChangeType = "extended"
 	ChangeReleased ChangeType = "released"
 	ChangeExpired  ChangeType = "expired"
 	ChangeSold     ChangeType = "sold"
+
+	ChangeBlocked   ChangeType = "blocked"
+	ChangeUnblocked ChangeType = "unblocked"
 )
 
 // Change is one entry of an event's stream: what happened to one or more of its seats.

@@ -212,6 +212,8 @@ var aofCommands = [][]any{
 	{"xadd", changesKey("e"), "*", "f", "v"},
 	{"pexpireat", seatsKey("e"), 1},
 	{"persist", seatsKey("e")},
+	{"hset", eventKey("e"), "f", "v"},
+	{"hdel", blockedKey("e"), "s"},
 }
 
 // inspectRights requires that the user default may run aofCommands; replies are those to ACL

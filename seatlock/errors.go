@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 )
 
 var (
@@ -22,8 +23,32 @@ var (
 	// ErrSold means that a seat to release is sold to the user.
 	ErrSold = errors.New("seatlock: seat sold to the user")
 
-	// ErrSeatLimit means that the user would have more than Options.MaxSeatsPerUser seats.
+	// ErrSeatLimit means that the user would have more seats at the event than it allows.
 	ErrSeatLimit = errors.New("seatlock: seat limit")
+
+	// ErrNotOnSale means that the sale of the event has not begun, or has ended.
+	ErrNotOnSale = errors.New("seatlock: not on sale")
+
+	// ErrBlocked means that a seat to block or unblock is held, sold, or kept for another channel.
+	ErrBlocked = errors.New("seatlock: seat can't be blocked or unblocked")
+
+	// ErrStalePlan means that the plan of the event has another version than Terms.PlanVersion.
+	ErrStalePlan = errors.New("seatlock: another version of the plan")
+
+	// ErrUnknownEvent means that the event has no settings, or is being deleted.
+	ErrUnknownEvent = errors.New("seatlock: unknown event")
+
+	// ErrVersion means that the event has another version than the call requires.
+	ErrVersion = errors.New("seatlock: another version of the event")
+
+	// ErrPlanDropsSeats means that a new plan does not have a seat that is held, sold or blocked.
+	ErrPlanDropsSeats = errors.New("seatlock: plan drops seats")
+
+	// ErrHasHolds means that seats of an event to delete are held.
+	ErrHasHolds = errors.New("seatlock: event has holds")
+
+	// ErrHasSales means that seats of an event to delete are sold.
+	ErrHasSales = errors.New("seatlock: event has sales")
 
 	// ErrUnavailable means that Redis was not reached, or refused the command before it ran.
 	// Nothing has changed.
@@ -38,7 +63,8 @@ var (
 )
 
 // A ConflictError says why a group of seats was refused, and which of them caused that. It
-// wraps ErrTaken, ErrHoldExpired, ErrHeldByOther or ErrSold. Nothing has changed.
+// wraps ErrTaken, ErrHoldExpired, ErrHeldByOther, ErrSold, ErrBlocked or ErrPlanDropsSeats.
+// Nothing has changed.
 type ConflictError struct {
 	Err   error
 	Seats []Seat // in the order of the call's seats, never empty
@@ -66,3 +92,13 @@ func (e *LimitError) Error() string {
 }
 
 func (e *LimitError) Unwrap() error { return ErrSeatLimit }
+
+// A NotOnSaleError says when the sale of the event begins. It wraps ErrNotOnSale. Nothing has
+// changed.
+type NotOnSaleError struct {
+	OnSaleAt time.Time // UTC; zero if the event does not say
+}
+
+func (e *NotOnSaleError) Error() string { return ErrNotOnSale.Error() }
+
+func (e *NotOnSaleError) Unwrap() error { return ErrNotOnSale }

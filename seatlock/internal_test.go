@@ -10,10 +10,10 @@ import (
 
 func TestCheckReply_RejectsOtherShapes(t *testing.T) {
 	t.Parallel()
-	for _, good := range [][]int64{{1, 1_000}, {1, 1_000, 2_000}, {0, 1, -1}, {0, 1, 5, 2, -2}, {2, 1, 1}} {
+	for _, good := range [][]int64{{1, 1_000}, {1, 1_000, 2_000}, {0, 1, -1}, {0, 1, 5, 2, -2}, {2, 1, 1, 4}, {3, 1_000}} {
 		require.NoError(t, checkReply(good, 2), "%v", good)
 	}
-	for _, bad := range [][]int64{nil, {}, {1}, {0}, {7, 1}, {0, 1}, {0, 0, 1}, {0, 3, 1}, {1, 1, 1, 1}, {2, 1}} {
+	for _, bad := range [][]int64{nil, {}, {1}, {0}, {7, 1}, {0, 1}, {0, 0, 1}, {0, 3, 1}, {1, 1, 1, 1, 1}, {2, 1}, {3}} {
 		require.ErrorIs(t, checkReply(bad, 2), errReply, "%v", bad)
 	}
 }
@@ -22,10 +22,10 @@ func TestSplitReply_RejectsOtherShapes(t *testing.T) {
 	t.Parallel()
 	two := func() []*call { return []*call{{}, {}} }
 	calls := two()
-	require.NoError(t, splitReply([]int64{1_000, 2, 1, 2_000, 3, 0, 1, -1}, calls))
+	require.NoError(t, splitReply([]int64{1_000, 300, 2, 1, 2_000, 3, 0, 1, -1}, calls))
 	require.Equal(t, []int64{1, 2_000}, calls[0].reserve.reply)
 	require.Equal(t, []int64{0, 1, -1}, calls[1].reserve.reply)
-	for _, bad := range [][]int64{nil, {1_000}, {1_000, 2, 1, 2_000}, {1_000, 2, 1, 2_000, 9, 1}, {1_000, -1, 1}} {
+	for _, bad := range [][]int64{nil, {1_000}, {1_000, 300}, {1_000, 300, 2, 1, 2_000}, {1_000, 300, 2, 1, 2_000, 9, 1}, {1_000, 300, -1, 1}} {
 		require.ErrorIs(t, splitReply(bad, two()), errReply, "%v", bad)
 	}
 }

@@ -55,6 +55,18 @@ func eventOfChanges(key string) string {
 	return strings.TrimSuffix(strings.TrimPrefix(key, "changes:{"), "}")
 }
 
+// eventKey is the key of an event's settings: event:{event}.
+func eventKey(event string) string { return "event:{" + event + "}" }
+
+// planKey is the key of an event's plan: plan:{event}.
+func planKey(event string) string { return "plan:{" + event + "}" }
+
+// blockedKey is the key of an event's blocked seats: blocked:{event}.
+func blockedKey(event string) string { return "blocked:{" + event + "}" }
+
+// eventsKey is the key of the events that have settings.
+const eventsKey = "events"
+
 // userKey is the key of a user's seats at an event: user:{event}:user.
 func userKey(event, user string) string {
 	return "user:{" + event + "}:" + user

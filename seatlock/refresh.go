@@ -17,6 +17,8 @@ type refreshed struct {
 	size       int64
 	lapsed     int64
 	nextExpiry time.Duration
+	blocked    int64    // how many seats are blocked
+	holdTime   int64    // ms
 	changes    []Change // nil if Redis does not have the position
 }
 
@@ -29,7 +31,7 @@ func (r refreshed) more() bool {
 func (l *Locker) refresh(ctx context.Context, event, position string, page int32) (refreshed, error) {
 	var r refreshed
 	err := l.withRetries(ctx, ErrUnavailable, func(deadline time.Time) error {
-		cmd := redis.NewSliceCmd(ctx, refreshScript.command(eventKeys(event), 0, notAfterUnset, position, refreshLimit, page)...)
+		cmd := redis.NewSliceCmd(ctx, refreshScript.command(eventKeys(event), append(l.scriptArgs(""), position, refreshLimit, page)...)...)
 		err := l.runScript(ctx, deadline, event, refreshScript, cmd)
 		if err == nil {
 			r, err = parseRefreshed(cmd.Val())
@@ -40,26 +42,27 @@ func (l *Locker) refresh(ctx context.Context, event, position string, page int32
 }
 
 func parseRefreshed(reply []any) (refreshed, error) {
-	if len(reply) != 6 {
+	if len(reply) != 8 {
 		return refreshed{}, fmt.Errorf("%w: %d values", errReply, len(reply))
 	}
-	var numbers [4]int64
-	for i, place := range []int{0, 2, 3, 4} {
+	var numbers [6]int64
+	for i, place := range []int{0, 2, 3, 4, 5, 6} {
 		n, ok := reply[place].(int64)
 		if !ok {
 			return refreshed{}, fmt.Errorf("%w: value %d is %T", errReply, place, reply[place])
 		}
 		numbers[i] = n
 	}
-	r := refreshed{at: time.UnixMilli(numbers[0]).UTC(), size: numbers[1], lapsed: numbers[2], nextExpiry: time.Duration(numbers[3]) * time.Millisecond}
+	r := refreshed{at: time.UnixMilli(numbers[0]).UTC(), size: numbers[1], lapsed: numbers[2], nextExpiry: time.Duration(numbers[3]) * time.Millisecond,
+		blocked: numbers[4], holdTime: numbers[5]}
 	var ok bool
 	if r.last, ok = reply[1].(string); !ok {
 		return refreshed{}, fmt.Errorf("%w: last change is %T", errReply, reply[1])
 	}
-	if reply[5] == nil {
+	if reply[7] == nil {
 		return r, nil
 	}
-	entries, _ := reply[5].([]any)
+	entries, _ := reply[7].([]any)
 	r.changes = make([]Change, len(entries))
 	for i, e := range entries {
 		change, err := parseEntry(e)
@@ -115,6 +118,32 @@ func (l *Locker) scanIndex(ctx context.Context, event string, size int64) (map[s
 		}
 		if cursor == 0 {
 			return deadlines, nil
+		}
+	}
+}
+
+// scanBlocked returns the seats of an event that are blocked. A seat that is blocked or
+// unblocked meanwhile may be missing.
+func (l *Locker) scanBlocked(ctx context.Context, event string) (map[string]bool, error) {
+	blocked := map[string]bool{}
+	for cursor := uint64(0); ; {
+		var page []string
+		err := l.withRetries(ctx, ErrUnavailable, func(deadline time.Time) error {
+			cmd := redis.NewScanCmd(ctx, nil, "hscan", blockedKey(event), cursor, "count", loadPage)
+			err := l.run(ctx, deadline, cmd)
+			if err == nil {
+				page, cursor = cmd.Val()
+			}
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		for pair := range slices.Chunk(page, 2) {
+			blocked[pair[0]] = true
+		}
+		if cursor == 0 {
+			return blocked, nil
 		}
 	}
 }

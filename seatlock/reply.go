@@ -8,10 +8,15 @@ import (
 
 // The first number of a script's reply to a call.
 const (
-	replyLate     = -1
-	replyConflict = 0
-	replyDone     = 1
-	replyLimit    = 2
+	replyDeleting     = -3
+	replyStale        = -2
+	replyLate         = -1
+	replyConflict     = 0
+	replyDone         = 1
+	replyLimit        = 2
+	replyNotOnSale    = 3
+	replyWrongVersion = 4 // of lua/put.lua; lua/delete.lua: there is no such event
+	replyOther        = 5 // of lua/put.lua: another last change; lua/delete.lua: held or sold seats
 )
 
 // The values of a seat's time to live that are not milliseconds. PTTL gives the first two.
@@ -19,6 +24,7 @@ const (
 	ttlSold         = -1
 	ttlFree         = -2
 	ttlSoldToCaller = -3
+	ttlBlocked      = -4
 )
 
 // errReply means that a reply does not have the shape that its command has.
@@ -30,14 +36,16 @@ func checkReply(reply []int64, n int) error {
 	switch {
 	case len(reply) < 2:
 	case reply[0] == replyDone:
-		ok = len(reply) <= 3
+		ok = len(reply) <= 4
 	case reply[0] == replyConflict:
 		ok = len(reply)%2 == 1
 		for i := 1; i < len(reply); i += 2 {
 			ok = ok && 1 <= reply[i] && reply[i] <= int64(n)
 		}
 	case reply[0] == replyLimit:
-		ok = len(reply) == 3
+		ok = len(reply) == 4
+	case reply[0] == replyNotOnSale:
+		ok = len(reply) == 2
 	}
 	if !ok {
 		return fmt.Errorf("%w: %v for %d seats", errReply, reply, n)
@@ -45,14 +53,16 @@ func checkReply(reply []int64, n int) error {
 	return nil
 }
 
-// refusal returns the error of a checked reply: a ConflictError of conflict, a LimitError, or
-// nil for success.
-func (l *Locker) refusal(conflict error, seats []string, reply []int64) error {
+// refusal returns the error of a checked reply: a ConflictError of conflict, a LimitError, a
+// NotOnSaleError, or nil for success.
+func refusal(conflict error, seats []string, reply []int64) error {
 	switch reply[0] {
 	case replyConflict:
-		return l.newConflict(conflict, seats, reply[1:])
+		return newConflict(conflict, seats, reply[1:])
 	case replyLimit:
-		return &LimitError{Limit: l.opt.MaxSeatsPerUser, Held: int(reply[1]), Sold: int(reply[2])}
+		return &LimitError{Held: int(reply[1]), Sold: int(reply[2]), Limit: int(reply[3])}
+	case replyNotOnSale:
+		return &NotOnSaleError{OnSaleAt: timeOf(reply[1])}
 	}
 	return nil
 }
@@ -60,10 +70,10 @@ func (l *Locker) refusal(conflict error, seats []string, reply []int64) error {
 // newConflict returns the ConflictError for pairs: the place of a seat in seats, from 1 on,
 // and its time to live. If all of the seats are available, ErrHeldByOther becomes
 // ErrHoldExpired.
-func (l *Locker) newConflict(conflict error, seats []string, pairs []int64) *ConflictError {
+func newConflict(conflict error, seats []string, pairs []int64) *ConflictError {
 	found, allFree := make([]Seat, 0, len(pairs)/2), true
 	for i := 0; i < len(pairs); i += 2 {
-		seat := l.newSeat(seats[pairs[i]-1], pairs[i+1])
+		seat := newSeat(seats[pairs[i]-1], pairs[i+1])
 		found, allFree = append(found, seat), allFree && seat.Status == Available
 	}
 	if allFree && errors.Is(conflict, ErrHeldByOther) {
@@ -73,25 +83,34 @@ func (l *Locker) newConflict(conflict error, seats []string, pairs []int64) *Con
 }
 
 // newSeat returns the Seat with this time to live: milliseconds, or one of the constants.
-func (l *Locker) newSeat(id string, ttl int64) Seat {
+func newSeat(id string, ttl int64) Seat {
 	switch ttl {
 	case ttlSoldToCaller:
 		return Seat{ID: id, Status: Sold, OwnedByCaller: true}
 	case ttlSold:
 		return Seat{ID: id, Status: Sold}
+	case ttlBlocked:
+		return Seat{ID: id, Status: Blocked}
 	case ttlFree:
 		return Seat{ID: id, Status: Available}
 	}
-	return Seat{ID: id, Status: Reserved, ExpiresIn: l.remaining(ttl)}
+	return Seat{ID: id, Status: Reserved, ExpiresIn: time.Duration(ttl) * time.Millisecond}
 }
 
-// newHold returns the Hold of a reply's now and deadline, ms since the epoch.
-func (l *Locker) newHold(now, deadline int64) Hold {
-	return Hold{Deadline: time.UnixMilli(deadline).UTC(), ExpiresIn: l.remaining(deadline - now)}
+// newHold returns the Hold of a reply: now and the deadline, ms since the epoch, and the hold
+// time, ms.
+func newHold(now, deadline, holdTime int64) Hold {
+	return Hold{Deadline: time.UnixMilli(deadline).UTC(), ExpiresIn: time.Duration(remaining(deadline-now, holdTime)) * time.Millisecond}
 }
 
-// remaining converts the remaining time of a hold, ms, to a Duration of HoldTime at most: if
-// the clock of Redis went back after the hold was made, ms is longer.
-func (l *Locker) remaining(ms int64) time.Duration {
-	return min(max(0, time.Duration(ms)*time.Millisecond), l.opt.HoldTime)
+// remaining limits the remaining time of a hold to the hold time, both ms: if the clock of
+// Redis went back after the hold was made, it is longer.
+func remaining(ms, holdTime int64) int64 { return min(max(0, ms), holdTime) }
+
+// timeOf returns a time of ms since the epoch; 0 is the zero Time.
+func timeOf(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms).UTC()
 }

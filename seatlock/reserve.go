@@ -14,20 +14,54 @@ type Hold struct {
 	ExpiresIn time.Duration // from now to Deadline, both by the clock of Redis
 }
 
+// Terms are the conditions of a call. The zero value has none.
+type Terms struct {
+	// PlanVersion is the version of the plan that has the seats, 0 if the event has no
+	// settings. If the event has another version by now, the call fails with ErrStalePlan and
+	// changes nothing. Nil accepts any version.
+	PlanVersion *int64
+
+	// Channel is the channel that the seats are kept for. Then each of the seats must be
+	// blocked for it, and the sale window does not count. Empty: seats that are not blocked.
+	Channel string
+}
+
+// planArg is ARGV[4] of the scripts.
+func (t Terms) planArg() any {
+	if t.PlanVersion == nil {
+		return ""
+	}
+	return *t.PlanVersion
+}
+
+// scriptArgs returns ARGV[1…4] of a script.
+func (l *Locker) scriptArgs(planArg any) []any {
+	return []any{l.opt.MaxSeatsPerUser, notAfterUnset, l.opt.HoldTime.Milliseconds(), planArg}
+}
+
 // Reserve holds all of the seats for the user, or none. Seats that the user holds already
 // keep their deadline.
 //
-// It fails with a ConflictError of ErrTaken, which names the seats that are sold or held
-// by other users; with a LimitError; or with ErrInvalid, ErrUnavailable or
-// ErrOutcomeUnknown.
+// It fails with a ConflictError of ErrTaken, which names the seats that are sold, held by
+// other users or blocked; with a LimitError or a NotOnSaleError; or with ErrInvalid,
+// ErrUnknownEvent, ErrUnavailable or ErrOutcomeUnknown.
 func (l *Locker) Reserve(ctx context.Context, event string, seats []string, user string) (Hold, error) {
+	return l.ReserveOn(ctx, event, seats, user, Terms{})
+}
+
+// ReserveOn is Reserve with Terms. It also fails with ErrStalePlan.
+func (l *Locker) ReserveOn(ctx context.Context, event string, seats []string, user string, terms Terms) (Hold, error) {
 	if err := validate(event, seats, user); err != nil {
 		return Hold{}, err
 	}
 	keys := seatKeys(event, seats)
+	own := reserveTerms{plan: -1, channel: terms.Channel}
+	if terms.PlanVersion != nil {
+		own.plan = *terms.PlanVersion
+	}
 	var r reservation
 	err := l.withRetries(ctx, ErrOutcomeUnknown, func(deadline time.Time) error {
-		c := &call{reserve: reservation{user: user, keys: keys}}
+		c := &call{reserve: reservation{terms: own, user: user, keys: keys}}
 		if err := l.sendInBatch(ctx, batchKey{event: event}, deadline, c); err != nil {
 			return err
 		}
@@ -37,40 +71,47 @@ func (l *Locker) Reserve(ctx context.Context, event string, seats []string, user
 	if err != nil {
 		return Hold{}, fmt.Errorf("reserve: %w", err)
 	}
-	if err := l.refusal(ErrTaken, seats, r.reply); err != nil {
+	if err := refusal(ErrTaken, seats, r.reply); err != nil {
 		return Hold{}, err
 	}
-	return l.newHold(r.now, r.reply[1]), nil
+	return newHold(r.now, r.reply[1], r.holdTime), nil
+}
+
+// reserveTerms are Terms that can be compared.
+type reserveTerms struct {
+	plan    int64 // version; -1: any
+	channel string
 }
 
 // reservation is the part of one Reserve in the command that a batch shares.
 type reservation struct {
-	user  string
-	keys  []string // of the seats
-	now   int64    // ms since the epoch, from the reply
-	reply []int64  // to this reservation
+	terms         reserveTerms
+	user          string
+	keys          []string // of the seats
+	now, holdTime int64    // ms since the epoch and ms, from the reply
+	reply         []int64  // to this reservation
 }
 
-// reserveCommand returns the command that makes the reservations of calls, in order.
+// reserveCommand returns the command that makes the reservations of calls, in order. The calls
+// have the same terms.
 func (l *Locker) reserveCommand(ctx context.Context, event string, calls []*call) *redis.IntSliceCmd {
-	seats, users := 0, 0
+	seats := 0
 	for _, c := range calls {
 		seats += len(c.reserve.keys)
 	}
-	if l.opt.MaxSeatsPerUser > 0 {
-		users = len(calls)
+	var plan any = ""
+	terms := calls[0].reserve.terms
+	if terms.plan >= 0 {
+		plan = terms.plan
 	}
-	args := make([]any, 0, 9+2*seats+users)
-	args = append(args, "evalsha", reserveScript.digest, 2+seats+users, seatsKey(event), changesKey(event))
+	args := make([]any, 0, 11+2*seats)
+	args = append(args, "evalsha", reserveScript.digest, 2+seats, seatsKey(event), changesKey(event))
 	for _, c := range calls {
 		for _, key := range c.reserve.keys {
 			args = append(args, key)
 		}
 	}
-	for _, c := range calls[:users] {
-		args = append(args, userKey(event, c.reserve.user))
-	}
-	args = append(args, l.opt.MaxSeatsPerUser, notAfterUnset, l.opt.HoldTime.Milliseconds(), l.opt.MaxHoldTime.Milliseconds())
+	args = append(args, l.opt.MaxSeatsPerUser, notAfterUnset, l.opt.HoldTime.Milliseconds(), plan, l.opt.MaxHoldTime.Milliseconds(), terms.channel)
 	for _, c := range calls {
 		args = append(args, c.reserve.user)
 		for range c.reserve.keys[1:] {
@@ -82,15 +123,16 @@ func (l *Locker) reserveCommand(ctx context.Context, event string, calls []*call
 
 // splitReply gives each of calls its part of the reply to reserveCommand.
 func splitReply(reply []int64, calls []*call) error {
-	if len(reply) == 0 {
-		return fmt.Errorf("%w: empty, to %d reservations", errReply, len(calls))
+	if len(reply) < 2 {
+		return fmt.Errorf("%w: too short, to %d reservations", errReply, len(calls))
 	}
-	now, reply := reply[0], reply[1:]
+	now, holdTime, reply := reply[0], reply[1], reply[2:]
 	for _, c := range calls {
 		if len(reply) == 0 || reply[0] < 0 || reply[0] >= int64(len(reply)) {
 			return fmt.Errorf("%w: %d numbers to %d reservations", errReply, len(reply), len(calls))
 		}
-		c.reserve.now, c.reserve.reply, reply = now, reply[1:1+reply[0]], reply[1+reply[0]:]
+		c.reserve.now, c.reserve.holdTime = now, holdTime
+		c.reserve.reply, reply = reply[1:1+reply[0]], reply[1+reply[0]:]
 	}
 	return nil
 }

@@ -35,7 +35,7 @@ func (l *Locker) withRetries(ctx context.Context, ifUnknown error, send func(dea
 		}
 		kind := l.classify(err)
 		switch kind {
-		case bug:
+		case bug, refused:
 			return err
 		case unknown:
 			outcome = ifUnknown
@@ -53,6 +53,7 @@ const (
 	unknown   errorKind = iota // the command may have run
 	retryable                  // it did not run; a retry may succeed
 	rejected                   // it did not run; a retry would fail, too
+	refused                    // it ran and changed nothing: the caller must do something else
 	bug                        // it ran and failed: the script has a bug, or a key has a wrong type
 )
 
@@ -70,6 +71,8 @@ func (l *Locker) classify(err error) errorKind {
 	switch {
 	case errors.Is(err, batch.ErrQueueFull), errors.Is(err, batch.ErrTooLate), errors.Is(err, redis.ErrClosed), errors.Is(err, ErrUnsafe):
 		return rejected
+	case errors.Is(err, ErrStalePlan), errors.Is(err, ErrUnknownEvent):
+		return refused
 	case errors.Is(err, errTooFewReplicas), errors.Is(err, errReply):
 		return unknown
 	case errors.Is(err, errLate) && !l.clientRetries:

@@ -23,12 +23,21 @@ var (
 	releaseSource string
 	//go:embed lua/refresh.lua
 	refreshSource string
+	//go:embed lua/block.lua
+	blockSource string
+	//go:embed lua/put.lua
+	putSource string
+	//go:embed lua/delete.lua
+	deleteSource string
 
 	reserveScript = newScript(reserveSource)
 	buyScript     = newScript(buySource)
 	extendScript  = newScript(extendSource)
 	releaseScript = newScript(releaseSource)
 	refreshScript = newScript(refreshSource)
+	blockScript   = newScript(blockSource)
+	putScript     = newScript(putSource)
+	deleteScript  = newScript(deleteSource)
 )
 
 // errLate means that a script arrived after the deadline of its call, by the clock of Redis,
@@ -52,8 +61,8 @@ func newScript(source string) *script {
 // notAfterUnset is ARGV[2] of a script until its command is sent.
 const notAfterUnset = 0
 
-// command returns the arguments of the command that runs s. args begins with the limit and
-// notAfterUnset.
+// command returns the arguments of the command that runs s. args begins with what
+// Locker.scriptArgs returns.
 func (s *script) command(keys []string, args ...any) []any {
 	all := make([]any, 0, 3+len(keys)+len(args))
 	all = append(all, "evalsha", s.digest, len(keys))
@@ -83,7 +92,7 @@ func (s *script) fallBackToEval(cmd redis.Cmder) bool {
 }
 
 // readTime returns the time of Redis from the reply to cmd, ms since the epoch; 0 if the
-// reply has none. Its error is that of cmd, errLate or errReply.
+// reply has none. Its error is that of cmd, errLate, ErrStalePlan, ErrUnknownEvent or errReply.
 func (s *script) readTime(cmd redis.Cmder) (int64, error) {
 	if err := cmd.Err(); err != nil || s == nil {
 		return 0, err
@@ -106,9 +115,13 @@ func (s *script) readTime(cmd redis.Cmder) (int64, error) {
 		return 0, fmt.Errorf("%w: less than two values", errReply)
 	case code == replyLate:
 		return now, errLate
-	case code == replyDone:
+	case code == replyStale:
+		return now, ErrStalePlan
+	case code == replyDeleting:
+		return now, ErrUnknownEvent
+	case code == replyDone, code == replyWrongVersion, code == replyOther:
 		return now, nil
-	case code > replyLimit: // the reply begins with the time
+	case code > replyOther: // the reply begins with the time
 		return code, nil
 	}
 	return 0, nil

@@ -16,6 +16,7 @@ const (
 	Available Status = iota
 	Reserved
 	Sold
+	Blocked // available to a channel only
 )
 
 func (s Status) String() string {
@@ -26,6 +27,8 @@ func (s Status) String() string {
 		return "Reserved"
 	case Sold:
 		return "Sold"
+	case Blocked:
+		return "Blocked"
 	}
 	return fmt.Sprintf("Status(%d)", int(s))
 }
@@ -39,20 +42,49 @@ type Seat struct {
 }
 
 // Status returns the state of a seat. A seat that was never reserved is Available. It fails
-// with ErrInvalid or ErrUnavailable.
+// with ErrInvalid or ErrUnavailable; with ErrUnknownEvent while the event is being deleted.
 func (l *Locker) Status(ctx context.Context, event, seat string) (Seat, error) {
+	return l.StatusOn(ctx, event, seat, Terms{})
+}
+
+// StatusOn is Status with Terms, of which it uses PlanVersion. It also fails with
+// ErrStalePlan.
+func (l *Locker) StatusOn(ctx context.Context, event, seat string, terms Terms) (Seat, error) {
 	if !ValidID(event) || !ValidID(seat) {
 		return Seat{}, fmt.Errorf("%w: event %q, seat %q", ErrInvalid, event, seat)
 	}
-	var ttl int64
+	var found Seat
 	err := l.withRetries(ctx, ErrUnavailable, func(deadline time.Time) error {
 		cmd := redis.NewIntCmd(ctx, "pttl", seatKey(event, seat))
-		err := l.sendInBatch(ctx, batchKey{event: event}, deadline, &call{cmd: cmd})
-		ttl = cmd.Val()
-		return err
+		c := &call{cmd: cmd, wantsEvent: true}
+		if err := l.sendInBatch(ctx, batchKey{event: event}, deadline, c); err != nil {
+			return err
+		}
+		state, err := parseEvent(c.event.Val())
+		switch {
+		case err != nil:
+			return err
+		case terms.PlanVersion != nil && *terms.PlanVersion != state.planVersion:
+			return ErrStalePlan
+		}
+		found = newSeat(seat, min(cmd.Val(), l.holdTime(state)))
+		if found.Status == Available && state.blocked > 0 {
+			return l.setBlocked(ctx, deadline, event, &found)
+		}
+		return nil
 	})
 	if err != nil {
 		return Seat{}, fmt.Errorf("status: %w", err)
 	}
-	return l.newSeat(seat, ttl), nil
+	return found, nil
+}
+
+// setBlocked sets the status of a seat that is not held or sold.
+func (l *Locker) setBlocked(ctx context.Context, deadline time.Time, event string, seat *Seat) error {
+	cmd := redis.NewBoolCmd(ctx, "hexists", blockedKey(event), seat.ID)
+	err := l.sendInBatch(ctx, batchKey{event: event}, deadline, &call{cmd: cmd})
+	if err == nil && cmd.Val() {
+		seat.Status = Blocked
+	}
+	return err
 }

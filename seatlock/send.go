@@ -1,6 +1,7 @@
 package seatlock
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -35,6 +36,9 @@ type call struct {
 	script  *script     // that cmd runs; nil if it runs none
 	reserve reservation // of a Reserve
 
+	wantsEvent bool            // the call needs event
+	event      *redis.SliceCmd // of the batch: settings and blocked of the event's hash
+
 	err      error // of cmd
 	replicas int64 // how many replicas have a sale, if Options.SaleReplicas is set
 }
@@ -67,34 +71,74 @@ func (l *Locker) sendInBatch(ctx context.Context, key batchKey, deadline time.Ti
 	return c.err
 }
 
-// sendBatch sends calls and gives each its result. All calls of Reserve share one run of
-// their script, after the other commands.
+// sendBatch sends calls and gives each its result. All calls of Reserve with the same
+// terms share one run of their script, after the other commands. All calls that want the event's settings share one
+// read of them.
 func (l *Locker) sendBatch(ctx context.Context, key batchKey, calls []*call) {
 	if l.opt.OnBatch != nil {
 		l.opt.OnBatch(len(calls))
 	}
-	var reserves []*call
+	var reserves, withEvent []*call
 	toSend := calls[:0]
 	for _, c := range calls {
+		if c.wantsEvent {
+			withEvent = append(withEvent, c)
+		}
 		if c.cmd == nil {
 			reserves = append(reserves, c)
 		} else {
 			toSend = append(toSend, c)
 		}
 	}
-	if len(reserves) == 0 {
-		l.send(ctx, key, toSend)
-		return
+	if len(withEvent) > 0 {
+		shared := &call{cmd: redis.NewSliceCmd(ctx, "hmget", eventKey(key.event), "settings", "blocked")}
+		toSend = append(toSend, shared)
+		defer func() {
+			for _, c := range withEvent {
+				c.event = shared.cmd.(*redis.SliceCmd)
+				c.err = cmp.Or(c.err, shared.err)
+			}
+		}()
 	}
-	cmd := l.reserveCommand(ctx, key.event, reserves)
-	shared := &call{cmd: cmd, script: reserveScript}
-	l.send(ctx, key, append(toSend, shared))
-	if shared.err == nil {
-		shared.err = splitReply(cmd.Val(), reserves)
+	groups := groupByTerms(reserves)
+	first := len(toSend)
+	for _, group := range groups {
+		toSend = append(toSend, &call{cmd: l.reserveCommand(ctx, key.event, group), script: reserveScript})
 	}
+	l.send(ctx, key, toSend)
+	for i, group := range groups {
+		shared := toSend[first+i]
+		if shared.err == nil {
+			shared.err = splitReply(shared.cmd.(*redis.IntSliceCmd).Val(), group)
+		}
+		for _, c := range group {
+			c.err = shared.err
+		}
+	}
+}
+
+// groupByTerms splits calls of Reserve by their terms, nearly always into one group.
+func groupByTerms(reserves []*call) [][]*call {
+	same := 0
+	for same < len(reserves) && reserves[same].reserve.terms == reserves[0].reserve.terms {
+		same++
+	}
+	if same == len(reserves) {
+		if same == 0 {
+			return nil
+		}
+		return [][]*call{reserves}
+	}
+	groups, places := [][]*call{}, map[reserveTerms]int{}
 	for _, c := range reserves {
-		c.err = shared.err
+		place, there := places[c.reserve.terms]
+		if !there {
+			place = len(groups)
+			places[c.reserve.terms], groups = place, append(groups, nil)
+		}
+		groups[place] = append(groups[place], c)
 	}
+	return groups
 }
 
 // send sends the commands of calls to the node of their event, and gives each its error.

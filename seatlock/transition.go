@@ -8,22 +8,26 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Extend moves the deadline of all of the seats to HoldTime from now, or of none. A
-// deadline never moves back, nor past MaxHoldTime from when the hold began. The user must
+// Extend moves the deadline of all of the seats to the hold time from now, or of none. A
+// deadline never moves back, nor past the longest hold time from when the hold began. The user must
 // hold each seat. A seat that is sold to the user stays sold; if all are, the Hold is zero.
 //
-// An extension that would gain less than a second (or less than a tenth of HoldTime, if
-// that is shorter) gains nothing. So an Extend that is repeated within that time gives the
+// An extension that would gain less than a second (or less than a tenth of the hold time,
+// if that is shorter) gains nothing. So an Extend that is repeated within that time gives the
 // same answer. A later one extends the hold again.
 //
 // It fails as Buy does.
 func (l *Locker) Extend(ctx context.Context, event string, seats []string, user string) (Hold, error) {
-	minGain := min(time.Second, l.opt.HoldTime/10)
-	reply, err := l.transition(ctx, "extend", extendScript, ErrHeldByOther, event, seats, user, l.opt.HoldTime.Milliseconds(), minGain.Milliseconds())
-	if err != nil || len(reply) != 3 || reply[2] == 0 {
+	return l.ExtendOn(ctx, event, seats, user, Terms{})
+}
+
+// ExtendOn is Extend with Terms, of which it uses PlanVersion. It also fails with ErrStalePlan.
+func (l *Locker) ExtendOn(ctx context.Context, event string, seats []string, user string, terms Terms) (Hold, error) {
+	reply, err := l.transition(ctx, "extend", extendScript, ErrHeldByOther, event, seats, user, terms)
+	if err != nil || len(reply) != 4 || reply[3] == 0 {
 		return Hold{}, err
 	}
-	return l.newHold(reply[1], reply[2]), nil
+	return newHold(reply[1], reply[3], reply[2]), nil
 }
 
 // Buy sells all of the seats to the user, or none. The user must hold each seat, or have
@@ -33,11 +37,16 @@ func (l *Locker) Extend(ctx context.Context, event string, seats []string, user 
 // to another user, otherwise of ErrHoldExpired; or with ErrInvalid, ErrUnavailable or
 // ErrOutcomeUnknown.
 func (l *Locker) Buy(ctx context.Context, event string, seats []string, user string) error {
+	return l.BuyOn(ctx, event, seats, user, Terms{})
+}
+
+// BuyOn is Buy with Terms, of which it uses PlanVersion. It also fails with ErrStalePlan.
+func (l *Locker) BuyOn(ctx context.Context, event string, seats []string, user string, terms Terms) error {
 	rewrite := 0
 	if l.opt.SaleReplicas > 0 {
 		rewrite = 1
 	}
-	_, err := l.transition(ctx, "buy", buyScript, ErrHeldByOther, event, seats, user, rewrite)
+	_, err := l.transition(ctx, "buy", buyScript, ErrHeldByOther, event, seats, user, terms, rewrite)
 	return err
 }
 
@@ -47,19 +56,25 @@ func (l *Locker) Buy(ctx context.Context, event string, seats []string, user str
 // It fails with a ConflictError of ErrSold if any of the seats is sold to the user, and
 // then ends no hold; or with ErrInvalid, ErrUnavailable or ErrOutcomeUnknown.
 func (l *Locker) Release(ctx context.Context, event string, seats []string, user string) error {
-	_, err := l.transition(ctx, "release", releaseScript, ErrSold, event, seats, user)
+	return l.ReleaseOn(ctx, event, seats, user, Terms{})
+}
+
+// ReleaseOn is Release with Terms, of which it uses PlanVersion. It also fails with
+// ErrStalePlan.
+func (l *Locker) ReleaseOn(ctx context.Context, event string, seats []string, user string, terms Terms) error {
+	_, err := l.transition(ctx, "release", releaseScript, ErrSold, event, seats, user, terms)
 	return err
 }
 
 // transition runs a script on seats of one user. It returns the script's reply, which
 // begins with replyDone, or an error. conflict is the reason of a ConflictError; args follow
 // the user in ARGV.
-func (l *Locker) transition(ctx context.Context, name string, s *script, conflict error, event string, seats []string, user string, args ...any) ([]int64, error) {
+func (l *Locker) transition(ctx context.Context, name string, s *script, conflict error, event string, seats []string, user string, terms Terms, args ...any) ([]int64, error) {
 	if err := validate(event, seats, user); err != nil {
 		return nil, err
 	}
 	keys := transitionKeys(event, seats, user)
-	args = append([]any{l.opt.MaxSeatsPerUser, notAfterUnset, user}, args...)
+	args = append(append(l.scriptArgs(terms.planArg()), user), args...)
 	key := batchKey{event: event, sale: s == buyScript && (l.opt.Durable || l.opt.SaleReplicas > 0)}
 	var reply []int64
 	err := l.withRetries(ctx, ErrOutcomeUnknown, func(deadline time.Time) error {
@@ -80,5 +95,5 @@ func (l *Locker) transition(ctx context.Context, name string, s *script, conflic
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	return reply, l.refusal(conflict, seats, reply)
+	return reply, refusal(conflict, seats, reply)
 }

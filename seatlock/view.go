@@ -38,7 +38,9 @@ type View struct {
 	event     string
 	position  string // of the changes; "" before the first load
 	at        time.Time
-	deadlines map[string]int64 // of each seat, ms since the epoch by the clock of Redis
+	deadlines map[string]int64 // of each seat that is held or sold, ms since the epoch by the clock of Redis
+	blocked   map[string]bool
+	holdTime  int64 // ms
 	lapsed    int64
 	sorted    []viewSeat // deadlines as they were at the last Seats; nil: unknown
 	touched   []string   // the seats that may differ from sorted
@@ -46,10 +48,11 @@ type View struct {
 	repaired  time.Time
 }
 
-// viewSeat is a seat that is held or sold.
+// viewSeat is a seat that is not Available.
 type viewSeat struct {
 	id       string
-	deadline int64 // ms since the epoch by the clock of Redis
+	deadline int64 // ms since the epoch by the clock of Redis; 0 if it is neither held nor sold
+	blocked  bool
 }
 
 // Update is what a Refresh found.
@@ -75,25 +78,29 @@ func (v *View) At() time.Time { return v.at }
 // Position returns the ID of the last change in the View; NoChange if there is none.
 func (v *View) Position() string { return v.position }
 
-// Len returns how many seats the View has.
-func (v *View) Len() int { return len(v.deadlines) }
+// Len returns how many seats are held, sold or blocked; one that is blocked and held or sold
+// counts twice.
+func (v *View) Len() int { return len(v.deadlines) + len(v.blocked) }
 
 // Lapsed returns how many of them Seats leaves out, because their hold has ended and the index
 // still has them.
 func (v *View) Lapsed() int { return int(v.lapsed) }
 
-// Seats returns the seats that are held or sold, in the order of their IDs, as of the last
+// Seats returns the seats that are not Available, in the order of their IDs, as of the last
 // Refresh. A later Refresh does not change them.
 func (v *View) Seats() iter.Seq[Seat] {
 	v.sort()
-	seats, now := v.sorted, v.at.UnixMilli()
+	seats, now, holdTime := v.sorted, v.at.UnixMilli(), v.holdTime
 	return func(yield func(Seat) bool) {
 		for _, s := range seats {
 			seat := Seat{ID: s.id, Status: Sold}
-			if s.deadline < now {
+			switch {
+			case s.deadline < now && s.blocked:
+				seat.Status = Blocked
+			case s.deadline < now:
 				continue
-			} else if s.deadline != soldDeadline {
-				seat.Status, seat.ExpiresIn = Reserved, v.locker.remaining(s.deadline-now)
+			case s.deadline != soldDeadline:
+				seat.Status, seat.ExpiresIn = Reserved, time.Duration(remaining(s.deadline-now, holdTime))*time.Millisecond
 			}
 			if !yield(seat) {
 				return
@@ -107,7 +114,7 @@ func compareID(seat viewSeat, id string) int { return strings.Compare(seat.id, i
 // sort brings sorted up to date, by a new slice: the old one may be in use.
 func (v *View) sort() {
 	if v.sorted == nil {
-		v.touched = slices.Collect(maps.Keys(v.deadlines))
+		v.touched = slices.AppendSeq(slices.Collect(maps.Keys(v.deadlines)), maps.Keys(v.blocked))
 	}
 	if len(v.touched) == 0 {
 		return
@@ -120,8 +127,8 @@ func (v *View) sort() {
 		if there {
 			rest = rest[1:]
 		}
-		if deadline, ok := v.deadlines[id]; ok {
-			merged = append(merged, viewSeat{id, deadline})
+		if deadline, blocked := v.deadlines[id], v.blocked[id]; deadline != 0 || blocked {
+			merged = append(merged, viewSeat{id, deadline, blocked})
 		}
 	}
 	v.sorted, v.touched = append(merged, rest...), nil
@@ -149,13 +156,18 @@ func (v *View) Refresh(ctx context.Context) (Update, error) {
 		return v.load(ctx)
 	}
 	v.apply(r)
-	if !r.more() && r.size != int64(len(v.deadlines)) && time.Since(v.repaired) >= repairInterval {
+	if !r.more() && !v.hasCounts(r) && time.Since(v.repaired) >= repairInterval {
 		v.repaired = time.Now()
 		if update, err := v.load(ctx); err == nil { // otherwise later: the changes must not be lost
 			return update, nil
 		}
 	}
 	return Update{Changes: r.changes, More: r.more(), NextExpiry: r.nextExpiry}, nil
+}
+
+// hasCounts reports whether the View has as many seats as Redis.
+func (v *View) hasCounts(r refreshed) bool {
+	return r.size == int64(len(v.deadlines)) && r.blocked == int64(len(v.blocked))
 }
 
 // page returns the page to compare, -1 for none.
@@ -178,19 +190,23 @@ func (v *View) apply(r refreshed) {
 				v.deadlines[id] = soldDeadline
 			case ChangeReleased, ChangeExpired:
 				delete(v.deadlines, id)
+			case ChangeBlocked:
+				v.blocked[id] = true
+			case ChangeUnblocked:
+				delete(v.blocked, id)
 			}
 			v.touch(id)
 		}
 		v.position = c.ID
 	}
-	v.at, v.lapsed = r.at, r.lapsed
+	v.at, v.lapsed, v.holdTime = r.at, r.lapsed, r.holdTime
 }
 
 // load reads all seats. The pages are read at different times. But each change that came
 // meanwhile is applied afterwards, so in the end each seat is as the last change left it.
 func (v *View) load(ctx context.Context) (Update, error) {
 	for attempt := 1; ; attempt++ {
-		loaded := &View{locker: v.locker, event: v.event, compared: v.compared, repaired: v.repaired}
+		loaded := &View{locker: v.locker, event: v.event, blocked: map[string]bool{}, compared: v.compared, repaired: v.repaired}
 		r, complete, err := loaded.loadOnce(ctx)
 		if err != nil {
 			return Update{}, fmt.Errorf("load: %w", err)
@@ -217,13 +233,18 @@ func (v *View) loadOnce(ctx context.Context) (r refreshed, complete bool, err er
 	if v.deadlines, err = v.locker.scanIndex(ctx, v.event, r.size); err != nil {
 		return r, false, err
 	}
+	if r.blocked > 0 {
+		if v.blocked, err = v.locker.scanBlocked(ctx, v.event); err != nil {
+			return r, false, err
+		}
+	}
 	for {
 		if r, err = v.locker.refresh(ctx, v.event, v.position, -1); err != nil || r.changes == nil {
 			return r, false, err
 		}
 		v.apply(r)
 		if !r.more() {
-			return r, r.size == int64(len(v.deadlines)), nil
+			return r, v.hasCounts(r), nil
 		}
 	}
 }
@@ -235,7 +256,7 @@ type SeatMap struct {
 	Seats  []Seat    // in the order of their IDs
 }
 
-// Map returns the seats of an event that are held or sold. It reads them all: to read them
+// Map returns the seats of an event that are not Available. It reads them all: to read them
 // often, use a View. It fails with ErrInvalid or ErrUnavailable.
 func (l *Locker) Map(ctx context.Context, event string) (SeatMap, error) {
 	view, err := l.NewView(event)

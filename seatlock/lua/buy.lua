@@ -1,10 +1,10 @@
 -- Sells all of the seats to the user who holds them, or none.
 --
--- KEYS[1…2], ARGV[1…2] -> see event.lua
+-- KEYS[1…2], ARGV[1…4] -> see event.lua
 -- KEYS[3]  -> user:{event}:user
 -- KEYS[4…] -> seat:{event}:seat, one for each seat
--- ARGV[3]  -> user
--- ARGV[4]  -> 1: also write seats that the user has bought already, because WAIT waits only
+-- ARGV[5]  -> user
+-- ARGV[6]  -> 1: also write seats that the user has bought already, because WAIT waits only
 --             for writes of its own connection (since Redis 7.2)
 --
 -- Returns {1, now}: all are sold to the user, now or already. now is ms since the epoch.
@@ -12,7 +12,7 @@
 -- conflicts: its place among the seats, from 1 on; and its time to live, ms, if another user
 -- holds it; -1 if it is sold to another user; -2 if it is free.
 
-local userSeats, user, rewrite = KEYS[3], ARGV[3], ARGV[4] == '1'
+local userSeats, user, rewrite = KEYS[3], ARGV[5], ARGV[6] == '1'
 local ids, keys, conflict = {}, {}, {0}
 
 for i, value in ipairs(redis.call('MGET', unpack(KEYS, 4))) do

@@ -7,18 +7,45 @@
 --            user:{event}:user has that user's seats, scored as in the index
 -- ARGV[2] -> not-after, ms since the epoch: the deadline of the call. A script that arrives
 --            later must change nothing, because its caller has an answer already
+-- ARGV[3] -> how long a hold lasts, ms
+-- ARGV[4] -> the version of the plan that has the seats, 0 if the event has no settings; '':
+--            any version
 --
--- Returns {-1, now}: it arrived too late; nothing has changed. now is ms since the epoch.
+-- The settings of the event replace the limit and the hold time. They are in event:{event}, a
+-- hash. Its field settings is <version>:<version of the plan>:<on sale>:<off sale>:<hold
+-- time>:<longest hold time>:<limit>, times in ms, nothing where PUT set nothing; or "deleting".
+-- Its field blocked is how many seats blocked:{event} has, a hash of seats and their channels.
+--
+-- Returns {-1, now}: it arrived too late; {-2, now}: the plan has another version; {-3, now}:
+-- the event is being deleted. Nothing has changed. now is ms since the epoch.
 
 local index, stream = KEYS[1], KEYS[2]
-local limit = tonumber(ARGV[1])
-local seatPrefix = 'seat:' .. string.sub(index, 7) .. ':'
+local tag = string.sub(index, 7) -- {event}
+local seatPrefix, userPrefix = 'seat:' .. tag .. ':', 'user:' .. tag .. ':'
+local eventKey, blockedKey = 'event:' .. tag, 'blocked:' .. tag
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000) -- ms since the epoch
 local micros = time[1] * 1000000 + time[2]              -- µs since the epoch
 if now > tonumber(ARGV[2]) then
   return {-1, now}
+end
+
+local event = redis.call('HMGET', eventKey, 'settings', 'blocked')
+local settings, hasBlocked = event[1], event[2]
+local limit, holdTime = tonumber(ARGV[1]), tonumber(ARGV[3])
+local version, planVersion, onSale, offSale, maxHoldTime = '0', '0', '', '', ''
+if settings then
+  local eventHold, eventLimit
+  version, planVersion, onSale, offSale, eventHold, maxHoldTime, eventLimit =
+    string.match(settings, '^(%d+):(%d+):(%d*):(%d*):(%d*):(%d*):(%d*)$')
+  if not version then
+    return {-3, now}
+  end
+  limit, holdTime = tonumber(eventLimit) or limit, tonumber(eventHold) or holdTime
+end
+if ARGV[4] ~= '' and ARGV[4] ~= planVersion then
+  return {-2, now}
 end
 
 -- Returns the value of a held seat: held:<deadline>:<latest deadline>:<user>, both ms since
@@ -39,10 +66,10 @@ local function parse(value)
 end
 
 -- Returns the time to live of a seat with this user and deadline, ms; -1 if it is sold, -2 if
--- it is free.
+-- it is free. It is the hold time at most: if the clock went back, the deadline is farther.
 local function ttl(user, deadline)
   if deadline then
-    return math.max(0, deadline - now)
+    return math.min(math.max(0, deadline - now), holdTime)
   end
   return user and -1 or -2
 end
@@ -52,8 +79,11 @@ end
 local function checkTypes(userSeats)
   redis.call('ZCARD', index)
   redis.call('XLEN', stream)
-  if limit > 0 then
+  if limit > 0 and userSeats then
     redis.call('ZCARD', userSeats)
+  end
+  if hasBlocked then
+    redis.call('HLEN', blockedKey)
   end
 end
 
@@ -89,6 +119,31 @@ local function appendChange(kind, ids, deadline)
   end
 end
 
+-- Appends a change that ends holds of seats, and a blocked change for those of them that are
+-- kept for a channel.
+local function appendEnd(kind, ids)
+  appendChange(kind, ids, '')
+  local kept = {}
+  if hasBlocked then
+    for i, channel in ipairs(redis.call('HMGET', blockedKey, unpack(ids))) do
+      kept[#kept + 1] = channel and ids[i] or nil
+    end
+  end
+  if #kept > 0 then
+    appendChange('blocked', kept, '')
+  end
+end
+
+-- Extends the TTL of key to a time, ms since the epoch, unless a sale has removed it. isNew:
+-- this script made the key.
+local function extendTTL(key, isNew, ends)
+  if isNew then
+    redis.call('PEXPIREAT', key, ends)
+  else
+    redis.call('PEXPIREAT', key, ends, 'GT') -- to GT, no TTL is the longest
+  end
+end
+
 -- Adds ids with their deadline ('+inf': sold) to the sorted set.
 local function addSeats(set, ids, deadline)
   local args = {}
@@ -102,7 +157,7 @@ end
 -- Appends an expired change for a seat, once: the seat leaves the index with it.
 local function recordExpired(id)
   if redis.call('ZREM', index, id) == 1 then
-    appendChange('expired', {id}, '')
+    appendEnd('expired', {id})
   end
 end
 

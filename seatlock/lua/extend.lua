@@ -1,16 +1,17 @@
 -- Moves the deadline of all of the seats that the user holds, or of none.
 --
--- KEYS[1…2], ARGV[1…2] -> see event.lua
--- KEYS[3…], ARGV[3]    -> see buy.lua
--- ARGV[4] -> how long a hold lasts, ms. The new deadline is that far from now, but never
---            before the old one, nor after the latest that the hold allows
--- ARGV[5] -> how much an extension must gain, ms: a repeated call gains nothing
+-- KEYS[1…2], ARGV[1…4] -> see event.lua
+-- KEYS[3…], ARGV[5]    -> see buy.lua
 --
--- Returns {1, now, deadline}: ms since the epoch; the earliest deadline of the seats, 0 if
--- all are sold to the user. A sold seat has not changed.
+-- The new deadline is the hold time from now, but never before the old one, nor after the
+-- latest that the hold allows.
+--
+-- Returns {1, now, holdTime, deadline}: ms since the epoch; ms; the earliest deadline of the
+-- seats, ms since the epoch, 0 if all are sold to the user. A sold seat has not changed.
 -- Returns {0, i, ttl, ...}: as buy.lua.
 
-local userSeats, user = KEYS[3], ARGV[3]
+local userSeats, user = KEYS[3], ARGV[5]
+local minGain = math.min(1000, holdTime / 10) -- ms; a repeated call gains less
 local extended, conflict, earliest = {}, {0}, nil
 
 for i, value in ipairs(redis.call('MGET', unpack(KEYS, 4))) do
@@ -20,8 +21,8 @@ for i, value in ipairs(redis.call('MGET', unpack(KEYS, 4))) do
     conflict[#conflict + 1] = ttl(owner, deadline)
   elseif deadline then
     local latest = tonumber(string.sub(value, 20, 32))
-    local newDeadline = math.min(now + ARGV[4], latest)
-    if newDeadline - deadline >= tonumber(ARGV[5]) then
+    local newDeadline = math.min(now + holdTime, latest)
+    if newDeadline - deadline >= minGain then
       extended[#extended + 1] = {KEYS[i + 3], newDeadline, latest}
       deadline = newDeadline
     end
@@ -43,4 +44,4 @@ for _, seat in ipairs(extended) do
   end
   appendChange('extended', ids, deadline)
 end
-return {1, now, earliest or 0}
+return {1, now, holdTime, earliest or 0}

@@ -1,14 +1,14 @@
 -- Ends the user's holds among the seats, or none.
 --
--- KEYS[1…2], ARGV[1…2] -> see event.lua
--- KEYS[3…], ARGV[3]    -> see buy.lua
+-- KEYS[1…2], ARGV[1…4] -> see event.lua
+-- KEYS[3…], ARGV[5]    -> see buy.lua
 --
 -- Returns {1, now}: the user holds none of the seats. A seat that is free or another user's
 -- has not changed. now is ms since the epoch.
 -- Returns {0, i, -1, ...}: a conflict; nothing has changed. A pair for each seat that is sold
 -- to the user: its place among the seats, from 1 on; and -1.
 
-local userSeats, user = KEYS[3], ARGV[3]
+local userSeats, user = KEYS[3], ARGV[5]
 local ids, conflict = {}, {0}
 
 for i, value in ipairs(redis.call('MGET', unpack(KEYS, 4))) do
@@ -33,6 +33,6 @@ if #ids > 0 then
   if limit > 0 then
     redis.call('ZREM', userSeats, unpack(ids))
   end
-  appendChange('released', ids, '')
+  appendEnd('released', ids)
 end
 return {1, now}

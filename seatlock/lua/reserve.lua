@@ -1,33 +1,47 @@
 -- Holds seats for the calls of a batch, one call after the other: all seats of a call, or
 -- none. A batch pays once for what its calls share.
 --
--- KEYS[1…2], ARGV[1…2] -> see event.lua
--- KEYS[3…]  -> seat:{event}:seat, for each seat of the first call, of the second, …; then,
---              with a limit, user:{event}:user, for each call
--- ARGV[3]   -> how long a hold lasts, ms
--- ARGV[4]   -> how long it lasts with all its extensions, ms
--- ARGV[5…]  -> for each seat: the user if it is the first seat of a call, otherwise ''
+-- KEYS[1…2], ARGV[1…4] -> see event.lua
+-- KEYS[3…]  -> seat:{event}:seat, for each seat of the first call, of the second, …
+-- ARGV[5]   -> how long a hold lasts with all its extensions, ms
+-- ARGV[6]   -> the channel of the seats; '': they are not blocked. Seats of a channel can be
+--              held outside of the sale window, too
+-- ARGV[7…]  -> for each seat: the user if it is the first seat of a call, otherwise ''
 --
--- Returns now, ms since the epoch; then for each call the number of values that follow for
--- it, and these values:
+-- Returns now, ms since the epoch, and the hold time, ms; then for each call the number of
+-- values that follow for it, and these values:
 -- 1, deadline: the user holds all of the seats; ms since the epoch, the earliest deadline of
 -- the seats. A seat that the user held already keeps its deadline.
 -- 0, i, ttl, ...: a conflict; nothing has changed for the call. A pair for each seat that
 -- conflicts: its place among the call's seats, from 1 on; and its time to live, ms, if
--- another user holds it; -1 if it is sold to another user; -3 if it is sold to the user.
--- 2, held, sold: the limit; nothing has changed for the call. How many seats the user has.
+-- another user holds it; -1 if it is sold to another user; -2 if it is free, but not of the
+-- channel; -3 if it is sold to the user; -4 if it is blocked.
+-- 2, held, sold, limit: the limit; nothing has changed for the call. How many seats the user has.
+-- 3, on: the event is not on sale; nothing has changed for the call. When its sale begins, ms
+-- since the epoch, 0 if that was not set.
 
 -- Without a sale, the index and the stream end this long, ms, after the last hold can end.
 local grace = 600000
 
-local count = #ARGV - 4 -- of seats
-local values = redis.call('MGET', unpack(KEYS, 3, 2 + count))
-local newDeadline, newLatest = now + ARGV[3], now + ARGV[4] -- of the holds of this batch
+local count = #KEYS - 2 -- of seats
+local values = redis.call('MGET', unpack(KEYS, 3))
+local newDeadline = now + holdTime -- of the holds of this batch
+local newLatest = now + math.max(holdTime, tonumber(maxHoldTime) or ARGV[5])
+local channel = ARGV[6]
+local onSaleNow = now >= (tonumber(onSale) or 0) and now < (tonumber(offSale) or math.huge)
+local channels = {} -- of the seats
+if hasBlocked then
+  local ids = {}
+  for i = 1, count do
+    ids[i] = string.sub(KEYS[2 + i], #seatPrefix + 1)
+  end
+  channels = redis.call('HMGET', blockedKey, unpack(ids))
+end
 
 local newHolds = {}     -- key of a seat -> its user
 local newIds = {}       -- the seats of newHolds
 local newIdsByUser = {} -- key of a user's seats -> which of newIds they are; only with a limit
-local reply, size = {now}, 1
+local reply, size = {now, holdTime}, 2
 
 -- Returns whether the user of userSeats can't have n more seats, and then appends the reply.
 local function exceedsLimit(userSeats, n)
@@ -36,16 +50,15 @@ local function exceedsLimit(userSeats, n)
     return false
   end
   local sold = redis.call('ZCOUNT', userSeats, '+inf', '+inf')
-  reply[size + 1], reply[size + 2], reply[size + 3], reply[size + 4] = 3, 2, all - sold, sold
-  size = size + 4
+  reply[size + 1], reply[size + 2], reply[size + 3], reply[size + 4], reply[size + 5] = 4, 2, all - sold, sold, limit
+  size = size + 5
   return true
 end
 
 local freeKeys = {} -- of the call: the first freeCount; the others are of earlier calls
-local seat, call = 1, 0
+local seat = 1
 while seat <= count do
-  call = call + 1
-  local user, first, freeCount, earliest = ARGV[4 + seat], seat, 0, nil
+  local user, first, freeCount, earliest = ARGV[6 + seat], seat, 0, nil
   local start = size + 2 -- of the conflicts in the reply, if there are any
   repeat
     local key = KEYS[2 + seat]
@@ -53,22 +66,27 @@ while seat <= count do
     if not owner and newHolds[key] then
       owner, deadline = newHolds[key], newDeadline
     end
-    if not owner then
+    local ofChannel = channel == (channels[seat] or '')
+    if not owner and ofChannel then
       freeCount = freeCount + 1
       freeKeys[freeCount] = key
     elseif owner == user and deadline then
       earliest = math.min(earliest or deadline, deadline)
     else
       size = math.max(size, start) + 2
-      reply[size - 1], reply[size] = 1 + seat - first, owner == user and -3 or ttl(owner, deadline)
+      reply[size - 1] = 1 + seat - first
+      reply[size] = owner == user and -3 or not owner and channels[seat] and -4 or ttl(owner, deadline)
     end
     seat = seat + 1
-  until ARGV[4 + seat] ~= ''
+  until ARGV[6 + seat] ~= ''
 
   if size > start then
     reply[start - 1], reply[start] = size - start + 1, 0
+  elseif freeCount > 0 and channel == '' and not onSaleNow then
+    reply[size + 1], reply[size + 2], reply[size + 3] = 2, 3, tonumber(onSale) or 0
+    size = size + 3
   else
-    local userSeats = limit > 0 and freeCount > 0 and KEYS[2 + count + call]
+    local userSeats = limit > 0 and freeCount > 0 and userPrefix .. user
     if not (userSeats and exceedsLimit(userSeats, freeCount)) then
       for i = 1, freeCount do
         local id = string.sub(freeKeys[i], #seatPrefix + 1)
@@ -93,6 +111,9 @@ for userSeats in pairs(newIdsByUser) do
   checkTypes(userSeats)
 end
 redis.call('XLEN', stream)
+if hasBlocked then
+  redis.call('HLEN', blockedKey)
+end
 local expired = expiredSeats()
 for i, deadline in ipairs(redis.call('ZMSCORE', index, unpack(newIds))) do
   if deadline then -- of an earlier hold, whose key is gone
@@ -113,25 +134,16 @@ end
 addSeats(index, newIds, deadline)
 appendChange('held', newIds, deadline)
 
--- Extends the TTL of key, unless a sale has removed it. isNew: this script made the key.
 local ends = string.format('%.0f', newLatest + 2 * grace)
-local function extendTTL(key, isNew)
-  if isNew then
-    redis.call('PEXPIREAT', key, ends)
-  else
-    redis.call('PEXPIREAT', key, ends, 'GT') -- to GT, no TTL is the longest
-  end
-end
-
 local remaining = redis.call('PTTL', index)
 local isNew = remaining == -1 and redis.call('ZCARD', index) == #newIds
 if isNew or remaining >= 0 and remaining < newLatest + grace - now then
-  extendTTL(index, isNew)
-  extendTTL(stream, redis.call('XLEN', stream) == 1)
+  extendTTL(index, isNew, ends)
+  extendTTL(stream, redis.call('XLEN', stream) == 1, ends)
 end
 for userSeats, ids in pairs(newIdsByUser) do
   addSeats(userSeats, ids, deadline)
   redis.call('ZREMRANGEBYSCORE', userSeats, '-inf', '(' .. now)
-  extendTTL(userSeats, redis.call('ZCARD', userSeats) == #ids)
+  extendTTL(userSeats, redis.call('ZCARD', userSeats) == #ids, ends)
 end
 return reply

@@ -1,0 +1,70 @@
+-- Keeps seats that are available for a channel: all of them, or none.
+--
+-- KEYS[1…2], ARGV[1…4] -> see event.lua
+-- KEYS[3…] -> seat:{event}:seat, one for each seat
+-- ARGV[5]  -> the channel; '': makes the seats available again
+-- ARGV[6]  -> with '', the channel that the seats are kept for
+--
+-- Returns {1, now}: it is done, now or already; ms since the epoch.
+-- Returns {0, i, ttl, ...}: a conflict; nothing has changed. A pair for each seat that
+-- conflicts: its place among the seats, from 1 on; and its time to live, ms, if it is held; -1
+-- if it is sold; -4 if it is kept for another channel.
+
+-- How long the stream lasts without a hold or a sale, ms.
+local streamTime = 3600000
+
+local unblock = ARGV[5] == ''
+local channel = unblock and ARGV[6] or ARGV[5]
+local ids = {}
+for i = 3, #KEYS do
+  ids[#ids + 1] = string.sub(KEYS[i], #seatPrefix + 1)
+end
+local values = redis.call('MGET', unpack(KEYS, 3))
+local channels = redis.call('HMGET', blockedKey, unpack(ids))
+local changed, conflict = {}, {0}
+for i, id in ipairs(ids) do
+  local owner, deadline = parse(values[i])
+  if owner or channels[i] and channels[i] ~= channel then
+    conflict[#conflict + 1] = i
+    conflict[#conflict + 1] = owner and ttl(owner, deadline) or -4
+  elseif not channels[i] ~= unblock then
+    changed[#changed + 1] = id
+  end
+end
+if #conflict > 1 then
+  return conflict
+end
+if #changed == 0 then
+  return {1, now}
+end
+
+checkTypes()
+local ended = redis.call('ZMSCORE', index, unpack(changed)) -- holds whose key is gone
+if unblock then
+  redis.call('HDEL', blockedKey, unpack(changed))
+else
+  local pairsToSet = {}
+  for _, id in ipairs(changed) do
+    pairsToSet[#pairsToSet + 1] = id
+    pairsToSet[#pairsToSet + 1] = channel
+  end
+  redis.call('HSET', blockedKey, unpack(pairsToSet))
+end
+local count = redis.call('HLEN', blockedKey)
+if count > 0 then
+  redis.call('HSET', eventKey, 'blocked', count)
+else
+  redis.call('HDEL', eventKey, 'blocked')
+end
+hasBlocked = false -- what follows is the only change of these seats
+for i, deadline in ipairs(ended) do
+  if deadline then
+    recordExpired(changed[i])
+  end
+end
+for first = 1, #changed, 100 do
+  local part = {unpack(changed, first, math.min(first + 99, #changed))}
+  appendChange(unblock and 'unblocked' or 'blocked', part, '')
+end
+extendTTL(stream, redis.call('XLEN', stream) == math.ceil(#changed / 100), string.format('%.0f', now + streamTime))
+return {1, now}
