@@ -16,8 +16,8 @@ import (
 	"github.com/sethvargo/go-envconfig"
 
 	"booking/functions/internal/api"
+	"booking/functions/internal/plan"
 	"booking/functions/internal/redisclient"
-	"booking/functions/internal/seatplan"
 )
 
 // Config is the whole configuration. The tag help describes a variable, unset what an
@@ -38,7 +38,7 @@ type Config struct {
 	MaxHold            time.Duration `env:"MAX_HOLD, default=15m" help:"how long a hold lasts at most, with all its extensions" values:"a duration from 1s to 24h"`
 	MaxSeatsPerRequest int           `env:"MAX_SEATS_PER_REQUEST, default=10" help:"how many seats a call may name" values:"a number from 1 to 10"`
 	MaxSeatsPerUser    int           `env:"MAX_SEATS_PER_USER, default=0" help:"how many seats, held and sold, a user may have at an event" values:"a number from 1 to 1000, or 0 for no limit"`
-	SeatPlan           string        `env:"SEAT_PLAN" unset:"every seat" help:"seats of the hall" values:"sections like 1-12:A-H, comma-separated"`
+	SeatPlan           string        `env:"SEAT_PLAN" unset:"every seat" help:"seats of the hall" values:"sections like 1-12:A-H or STALLS-{A-H}-{1-30}, comma-separated"`
 	AuthIssuer         string        `env:"AUTH_ISSUER" unset:"off" help:"OpenID Connect issuer; a call that changes seats then needs its token" values:"the issuer's https:// URL, exactly as in the iss of its tokens, without user, ? or #"`
 	AuthAudience       string        `env:"AUTH_AUDIENCE" help:"with AUTH_ISSUER, the audience that tokens must have" values:"the aud of the tokens"`
 	CORSOrigins        []string      `env:"CORS_ORIGINS" unset:"none" help:"origins whose scripts may call from a browser, beside the service's own page" values:"origins like https://tickets.example.com or http://localhost:3000, comma-separated, without a path, a * or the scheme's default port"`
@@ -49,7 +49,7 @@ type Config struct {
 	DrainDelay         time.Duration `env:"DRAIN_DELAY, default=1s" help:"how long calls are still served after SIGTERM" values:"a duration from 0s to 5m"`
 	LogLevel           slog.Level    `env:"LOG_LEVEL, default=info" help:"lowest level to log; debug logs each call, with its user" values:"debug, info, warn or error"`
 
-	Plan seatplan.Plan // of SeatPlan
+	Plan *plan.Plan // of SeatPlan; nil if it is unset
 
 	// Kubernetes and Knative set these in every pod.
 	KubernetesServiceHost string `env:"KUBERNETES_SERVICE_HOST"`
@@ -123,7 +123,7 @@ func (c *Config) check(f *faults) {
 	}
 	f.require("AUTH_ISSUER", c.AuthIssuer == "" || isIssuer(c.AuthIssuer))
 	var err error
-	if c.Plan, err = seatplan.Parse(c.SeatPlan); err != nil {
+	if c.Plan, err = plan.ParseShort(c.SeatPlan); err != nil {
 		f.addWant("SEAT_PLAN", "has a fault "+err.Error(), "")
 	}
 	c.checkRedis(f)

@@ -47,7 +47,7 @@ func TestLoad_NamesEveryFault(t *testing.T) {
 		`REDIS_MODE is "ring": want single, sentinel or cluster`,
 		`HOLD_TTL is "20m": want a duration from 1s to 10m (MAX_HOLD)`,
 		`MAX_SEATS_PER_REQUEST is "0": want a number from 1 to 10`,
-		`SEAT_PLAN has a fault at character 9, "3": want ROWS:SEATS, like 1-12:A-H`,
+		`SEAT_PLAN has a fault at character 9, "3": want ROWS:SEATS, like 1-12:A-H, or braces, like STALLS-{A-H}-{1-30}`,
 		`AUTH_ISSUER is "issuer.example.com": want the issuer's https:// URL, exactly as in the iss of its tokens, without user, ? or #`,
 		`AUTH_AUDIENCE is not set, but AUTH_ISSUER needs it: want the aud of the tokens`,
 		`CORS_ORIGINS has "*": want origins like https://tickets.example.com or http://localhost:3000, comma-separated, without a path, a * or the scheme's default port`,

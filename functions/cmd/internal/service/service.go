@@ -23,9 +23,9 @@ import (
 	"booking/functions/internal/hall"
 	"booking/functions/internal/httpserver"
 	"booking/functions/internal/metrics"
+	"booking/functions/internal/plan"
 	"booking/functions/internal/readiness"
 	"booking/functions/internal/redisclient"
-	"booking/functions/internal/seatplan"
 	"booking/functions/internal/tracing"
 	"booking/functions/page"
 	"booking/seatlock"
@@ -128,15 +128,15 @@ func open(ctx context.Context, c *config.Config, env envconfig.Lookuper, version
 	return s, nil
 }
 
-// pageRows returns the rows that the page shows: those of plan, or an example hall if
+// pageRows returns the rows that the page shows: those of a plan, or of an example if the
 // plan has every seat.
-func pageRows(plan seatplan.Plan) []page.Row {
-	if len(plan.Rows()) == 0 {
-		plan, _ = seatplan.Parse("1-12:A-H")
+func pageRows(p *plan.Plan) []page.Row {
+	if p == nil {
+		p, _ = plan.ParseShort("1-12:A-H")
 	}
-	rows := make([]page.Row, len(plan.Rows()))
-	for i, row := range plan.Rows() {
-		rows[i] = page.Row(row)
+	var rows []page.Row
+	for _, row := range p.Rows() {
+		rows = append(rows, page.Row(row))
 	}
 	return rows
 }

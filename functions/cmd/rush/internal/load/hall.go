@@ -7,12 +7,12 @@ import (
 	"math/rand/v2"
 	"slices"
 
-	"booking/functions/internal/seatplan"
+	"booking/functions/internal/plan"
 )
 
 // Hall is the seats of a plan, in rows and by popularity.
 type Hall struct {
-	Rows   []seatplan.Row
+	Rows   []plan.Row
 	Seats  []string // the most popular first
 	places map[string]place
 }
@@ -33,7 +33,7 @@ func SeatPlan(seats int) string {
 
 // NewHall reads a SEAT_PLAN. The middle of the first row is the most popular.
 func NewHall(seatPlan string) (*Hall, error) {
-	p, err := seatplan.Parse(seatPlan)
+	p, err := plan.ParseShort(seatPlan)
 	if err != nil {
 		return nil, err
 	}

@@ -11,7 +11,7 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 
 	"booking/functions/cmd/internal/chart"
-	"booking/functions/internal/seatplan"
+	"booking/functions/internal/plan"
 )
 
 // Heights of the parts of the hall's chart above the seats, in points.
@@ -50,13 +50,13 @@ func (r *Run) hallChart(reserves map[string]int) (*plot.Plot, vg.Length) {
 // heatMap is the seats of the hall with the number of reserves. The first row is at the
 // top. Seats with the same name in different rows share a column.
 type heatMap struct {
-	rows     []seatplan.Row
+	rows     []plan.Row
 	columns  []string
 	reserves map[string]int
 	most     int // reserves of one seat
 }
 
-func newHeatMap(rows []seatplan.Row, reserves map[string]int) heatMap {
+func newHeatMap(rows []plan.Row, reserves map[string]int) heatMap {
 	h := heatMap{rows: rows, reserves: reserves}
 	known := map[string]bool{}
 	for _, row := range rows {
@@ -71,8 +71,10 @@ func newHeatMap(rows []seatplan.Row, reserves map[string]int) heatMap {
 	return h
 }
 
-// nameIn returns the seat's name within its row.
-func nameIn(row seatplan.Row, id string) string { return strings.TrimPrefix(id, row.Label) }
+// nameIn returns the seat's name within its row, without what separates them.
+func nameIn(row plan.Row, id string) string {
+	return strings.TrimLeft(strings.TrimPrefix(id, row.Label), "-._:")
+}
 
 // y returns the position of a row; the last row is at 1.
 func (h heatMap) y(row int) float64 { return float64(len(h.rows) - row) }

@@ -16,7 +16,7 @@ import (
 	"booking/functions/cmd/internal/chart"
 	"booking/functions/cmd/rush/internal/client"
 	"booking/functions/cmd/rush/internal/load"
-	"booking/functions/internal/seatplan"
+	"booking/functions/internal/plan"
 	"booking/seatlock/oracle"
 )
 
@@ -29,7 +29,7 @@ func brokenRun() *Run {
 	r := &Run{
 		Calls:   []client.Call{sale("<ann>", time.Second), sale("bob", 2*time.Second)},
 		Samples: []load.Sample{{At: time.Second, Held: 1}, {At: 2 * time.Second, Sold: 2}},
-		Rows:    []seatplan.Row{{Label: "1", SeatIDs: []string{"1A", "1B"}}},
+		Rows:    []plan.Row{{Label: "1", SeatIDs: []string{"1A", "1B"}}},
 	}
 	r.Summary = Summary{Seed: 7, Seats: 2, Users: 2, Arrived: 2, Sold: 2}
 	r.Summarize(3 * time.Second)
@@ -114,9 +114,9 @@ func texts(t *testing.T, svg []byte) map[string]position {
 
 func TestHallChart_NamesSeatsBelowTheStage(t *testing.T) {
 	t.Parallel()
-	plan, err := seatplan.Parse("1-16:A-P,17:A-C")
+	hall, err := plan.ParseShort("1-16:A-P,17:A-C")
 	require.NoError(t, err)
-	r := &Run{Rows: plan.Rows()}
+	r := &Run{Rows: hall.Rows()}
 	p, height := r.hallChart(map[string]int{"1H": 40, "17A": 3})
 	text, err := chart.SVG(p, chartWidth, height, "hall", "")
 	require.NoError(t, err)
@@ -138,12 +138,19 @@ func TestHallChart_NamesSeatsBelowTheStage(t *testing.T) {
 	require.Contains(t, at, "requested 40 times")
 }
 
+func TestHallChart_NamesSeatsWithinTheirRow(t *testing.T) {
+	t.Parallel()
+	hall, err := plan.ParseShort("1-2:A-B,STALLS-{A-B}-{7-8}")
+	require.NoError(t, err)
+	require.Equal(t, []string{"A", "B", "7", "8"}, newHeatMap(hall.Rows(), nil).columns)
+}
+
 func TestHallChart_DrawsAnyPlan(t *testing.T) {
 	t.Parallel()
-	for _, seats := range []string{"1:A", "BOX:1-2,1-3:A-H", "1-9:1", "1-400:A-Z", "R:" + strings.Repeat("x", 63), "1-2:1-900"} {
-		plan, err := seatplan.Parse(seats)
+	for _, seats := range []string{"1:A", "BOX:1-2,1-3:A-H", "1-9:1", "1-400:A-Z", "R:" + strings.Repeat("x", 63), "1-2:1-900", "STALLS-{A-H}-{1-30}", "{1-3}"} {
+		hall, err := plan.ParseShort(seats)
 		require.NoError(t, err)
-		r := &Run{Rows: plan.Rows()}
+		r := &Run{Rows: hall.Rows()}
 		p, height := r.hallChart(nil)
 		text, err := chart.SVG(p, chartWidth, height, "hall", "")
 		require.NoError(t, err)

@@ -9,7 +9,7 @@ import (
 	"booking/functions/cmd/rush/internal/client"
 	"booking/functions/cmd/rush/internal/load"
 	"booking/functions/cmd/rush/internal/watch"
-	"booking/functions/internal/seatplan"
+	"booking/functions/internal/plan"
 	"booking/seatlock/oracle"
 )
 
@@ -19,7 +19,7 @@ type Run struct {
 	Summary Summary
 	Calls   []client.Call // without those of the audit
 	Samples []load.Sample
-	Rows    []seatplan.Row
+	Rows    []plan.Row
 }
 
 // Summary is the result of a run. Times are in seconds, latencies in milliseconds.
