@@ -58,7 +58,7 @@ func TestRequests_AreRefusedIfInvalid(t *testing.T) {
 		b.do(t, req).success(t)
 	})
 	t.Run("other members are ignored", func(t *testing.T) {
-		b.post(t, "/reserve", `{"seat_id":"3C","user_id":"ann","note":{"seat_id":["1A"]},"price":null}`).success(t)
+		b.post(t, "/reserve", `{"seat_id":"3C","user_id":"ann","note":{"eventId":["1A"]},"price":null,"order_id":7,"events":1}`).success(t)
 	})
 	t.Run("invalid_request", func(t *testing.T) {
 		for body, names := range map[string]string{
@@ -92,6 +92,17 @@ func TestRequests_AreRefusedIfInvalid(t *testing.T) {
 			`{"seat_id":"1A","SEAT_ID":"2B","user_id":"ann"}`:            `"SEAT_ID" is not a member of the request; write seat_id`,
 			`{"Seat_Id":"1A","user_id":"ann"}`:                           `"Seat_Id"`,
 			`{"seat_ids":["1A"],"\u017feat_ids":["2B"],"user_id":"ann"}`: "write seat_ids", // a long s
+			`{"seat_id":"1A","user_id":"ann","eventId":"gala"}`:          `"eventId" is not a member of the request; write event_id.`,
+			`{"seat_id":"1A","user_id":"ann","event":"gala"}`:            "write event_id",
+			`{"seat_id":"1A","user_id":"ann","event-id":null}`:           "write event_id",
+			`{"seatId":"1A","user_id":"ann"}`:                            "write seat_id",
+			`{"seat":"1A","user_id":"ann"}`:                              "write seat_id",
+			`{"seatIds":["1A"],"user_id":"ann"}`:                         "write seat_ids",
+			`{"seats":["1A"],"user_id":"ann"}`:                           "write seat_ids",
+			`{"seat_id":"1A","userId":"ann"}`:                            "write user_id",
+			`{"seat_id":"1A","user_id":"ann","user":{"id":"ann"}}`:       "write user_id",
+			`{"seat_id":"1A","user_id":"ann","orderId":"7"}`:             "write order_id",
+			`{"seat_id":"1A","user_id":"ann","order":"7"}`:               "write order_id",
 			`{"seat_id":"1A","seat_id":"2B","user_id":"ann"}`:            `"seat_id" is there twice`,
 			`{"seat_id":"1A","user_id":"ann","user_id":"ann"}`:           `"user_id" is there twice`,
 			`{"seat_id":"1A","user_id":"\ud800"}`:                        "JSON",
@@ -112,10 +123,19 @@ func TestRequests_AreRefusedIfInvalid(t *testing.T) {
 			"/seats?event_id=":      "event_id",
 			"/seats?event_id=%7":    "query",
 			"/changes?event_id=":    "event_id",
+			"/seats?eventId=gala":   `"eventId" is not a parameter of the query; write event_id.`,
+			"/seats?event=gala":     "write event_id",
+			"/seats/1A?EVENT_ID=x":  "write event_id",
+			"/seats/1A?seatId=1B":   "write seat_id",
+			"/changes?event=gala":   "write event_id",
+			"/changes?lastEventId=": "write last_event_id",
+			"/?event=gala":          "write event_id",
+			"/?user=ann":            "write user_id",
 		} {
 			p := b.get(t, path).problem(t, 422, "invalid_request")
 			require.Contains(t, p["detail"], names)
 		}
+		b.get(t, "/seats?event_id=gala&events=1&utm_source=x").success(t)
 		require.Equal(t, "Available", b.get(t, "/seats/2").success(t)["status"], "a refused request changed a seat")
 	})
 }

@@ -80,7 +80,7 @@ func New(locker Locker, halls *hall.Halls, opt Options) http.Handler {
 }
 
 func (h *handler) serve(w http.ResponseWriter, r *http.Request) error {
-	event, query, err := api.DecodeQuery(r)
+	event, query, err := api.DecodeQuery(r, "last_event_id")
 	if err != nil {
 		return err
 	}

@@ -41,6 +41,9 @@ func New(rows []Row) http.Handler {
 		name := path.Base(r.URL.Path)
 		if r.URL.Path == "/" {
 			name = "index.html"
+			if err := api.CheckQuery(r.URL.Query(), "user_id"); err != nil {
+				return err
+			}
 		}
 		body, err := files.ReadFile(name)
 		switch {

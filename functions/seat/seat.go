@@ -18,7 +18,7 @@ type Locker interface {
 // has no seat_id, the query names the seat.
 func New(locker Locker, rules api.Rules) http.Handler {
 	return api.Handler(http.MethodGet, func(w http.ResponseWriter, r *http.Request) error {
-		event, query, err := api.DecodeQuery(r)
+		event, query, err := api.DecodeQuery(r, "seat_id")
 		if err != nil {
 			return err
 		}

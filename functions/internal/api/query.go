@@ -1,18 +1,23 @@
 package api
 
 import (
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 
 	"booking/seatlock"
 )
 
-// DecodeQuery parses the query of a call that reads, and the event that it names. The
-// error is a *Problem.
-func DecodeQuery(r *http.Request) (event string, query url.Values, err error) {
+// DecodeQuery parses the query of a call that reads, and the event that it names. parameters
+// are those that the call knows beside event_id. The error is a *Problem.
+func DecodeQuery(r *http.Request, parameters ...string) (event string, query url.Values, err error) {
 	query, err = url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
 		return "", nil, Invalid("The query can't be parsed: escape each character other than a letter or a digit as %%XX.")
+	}
+	if err := CheckQuery(query, parameters...); err != nil {
+		return "", nil, err
 	}
 	event = seatlock.DefaultEvent
 	if query.Has("event_id") {
@@ -25,6 +30,21 @@ func DecodeQuery(r *http.Request) (event string, query url.Values, err error) {
 		c.EventID = event
 	}
 	return event, query, nil
+}
+
+// CheckQuery returns a *Problem if a parameter is event_id or one of parameters in another
+// spelling.
+func CheckQuery(query url.Values, parameters ...string) error {
+	if len(query) == 0 {
+		return nil
+	}
+	known := append(Names{"event_id"}, parameters...)
+	for _, other := range slices.Sorted(maps.Keys(query)) {
+		if err := known.CheckParameter(other); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // CheckSeat returns a *Problem if a call that reads can't name the seat id.

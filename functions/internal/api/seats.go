@@ -65,16 +65,12 @@ type seatsBody struct {
 	Others  map[string]jsontext.Value `json:",embed"`
 }
 
-var members = []string{"event_id", "seat_id", "seat_ids", "user_id"}
-
-// check returns a *Problem if a member is one of ours in another case, because a proxy
-// that reads the same body could accept it. It ignores other members.
+// check returns a *Problem if a member is one of ours in another spelling. A proxy that
+// reads the same body could accept it, too. It ignores other members.
 func (b *seatsBody) check() error {
 	for other := range b.Others {
-		for _, member := range members {
-			if strings.EqualFold(other, member) {
-				return Invalid("%q is not a member of the request; write %s.", other, member)
-			}
+		if err := seatsMembers.CheckMember(other); err != nil {
+			return err
 		}
 	}
 	return nil
