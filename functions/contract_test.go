@@ -81,9 +81,19 @@ func TestRefusals_NameTheConflicts(t *testing.T) {
 			p := b.post(t, "/reserve", `{"seat_ids":["1A","1B","1C"],"user_id":"bob"}`).problem(t, 409, "seat_unavailable")
 			require.Equal(t, []string{"1A Reserved", "1B Sold"}, conflicts(t, p))
 		})
-		t.Run("seat_unavailable, because it is sold to the user", func(t *testing.T) {
-			p := b.post(t, "/reserve", `{"seat_id":"1B","user_id":"ann"}`).problem(t, 409, "seat_unavailable")
+		t.Run("already_yours", func(t *testing.T) {
+			p := b.post(t, "/reserve", `{"seat_id":"1B","user_id":"ann"}`).problem(t, 409, "already_yours")
 			require.Equal(t, "1B is already sold to you. Nothing was reserved.", p["detail"])
+			p = b.post(t, "/reserve", `{"seat_ids":["1A","1B","1C"],"user_id":"ann"}`).problem(t, 409, "already_yours")
+			require.Equal(t, []string{"1B Sold"}, conflicts(t, p), "1A is held by the user, 1C is available")
+			require.Equal(t, "Available", b.get(t, "/seats/1C").success(t)["status"])
+		})
+		t.Run("seat_unavailable, if another seat is another user's", func(t *testing.T) {
+			b.post(t, "/reserve", `{"seat_id":"1D","user_id":"bob"}`).success(t)
+			p := b.post(t, "/reserve", `{"seat_ids":["1B","1D"],"user_id":"ann"}`).problem(t, 409, "seat_unavailable")
+			require.Equal(t, []string{"1B Sold", "1D Reserved"}, conflicts(t, p))
+			require.Equal(t, "1B is already sold to you, 1D is held by someone else. Nothing was reserved; choose other seats.", p["detail"])
+			require.NotContains(t, p["detail"], "bob")
 		})
 		t.Run("held_by_other", func(t *testing.T) {
 			p := b.post(t, "/buy", `{"seat_ids":["1A","1B"],"user_id":"bob"}`).problem(t, 400, "held_by_other")

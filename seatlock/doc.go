@@ -79,10 +79,10 @@
 //
 // # Errors
 //
-// A refusal is a [*ConflictError], which names the seats and wraps [ErrTaken], [ErrHoldExpired],
-// [ErrHeldByOther] or [ErrSold]; or a [*LimitError]. An outage is never a refusal. It is
-// [ErrUnavailable] if the change can't have been made, and [ErrOutcomeUnknown] if it may have
-// been. Repeat the call after either.
+// A refusal is a [*ConflictError], which names the seats and wraps [ErrTaken], [ErrOwned],
+// [ErrHoldExpired], [ErrHeldByOther] or [ErrSold]; or a [*LimitError]. An outage is never a
+// refusal. It is [ErrUnavailable] if the change can't have been made, and [ErrOutcomeUnknown] if
+// it may have been. Repeat the call after either.
 //
 // # Glossary
 //

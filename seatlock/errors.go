@@ -14,6 +14,10 @@ var (
 	// ErrTaken means that another user holds a seat to reserve, or that it is sold.
 	ErrTaken = errors.New("seatlock: seat taken")
 
+	// ErrOwned means that all seats that prevent a reserve are sold to its user. It is an
+	// ErrTaken.
+	ErrOwned = fmt.Errorf("%w: sold to the user already", ErrTaken)
+
 	// ErrHoldExpired means that a seat is available: the user's hold has ended, or there was none.
 	ErrHoldExpired = errors.New("seatlock: hold expired")
 
@@ -63,8 +67,8 @@ var (
 )
 
 // A ConflictError says why a group of seats was refused, and which of them caused that. It
-// wraps ErrTaken, ErrHoldExpired, ErrHeldByOther, ErrSold, ErrBlocked or ErrPlanDropsSeats.
-// Nothing has changed.
+// wraps ErrTaken, ErrOwned, ErrHoldExpired, ErrHeldByOther, ErrSold, ErrBlocked or
+// ErrPlanDropsSeats. Nothing has changed.
 type ConflictError struct {
 	Err   error
 	Seats []Seat // in the order of the call's seats, never empty

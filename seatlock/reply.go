@@ -68,16 +68,19 @@ func refusal(conflict error, seats []string, reply []int64) error {
 }
 
 // newConflict returns the ConflictError for pairs: the place of a seat in seats, from 1 on,
-// and its time to live. If all of the seats are available, ErrHeldByOther becomes
-// ErrHoldExpired.
+// and its time to live. ErrHeldByOther becomes ErrHoldExpired if all of the seats are available.
+// ErrTaken becomes ErrOwned if all are sold to the user of the call.
 func newConflict(conflict error, seats []string, pairs []int64) *ConflictError {
-	found, allFree := make([]Seat, 0, len(pairs)/2), true
+	found, allFree, allOwned := make([]Seat, 0, len(pairs)/2), true, true
 	for i := 0; i < len(pairs); i += 2 {
 		seat := newSeat(seats[pairs[i]-1], pairs[i+1])
-		found, allFree = append(found, seat), allFree && seat.Status == Available
+		found, allFree, allOwned = append(found, seat), allFree && seat.Status == Available, allOwned && seat.OwnedByCaller
 	}
-	if allFree && errors.Is(conflict, ErrHeldByOther) {
+	switch {
+	case allFree && errors.Is(conflict, ErrHeldByOther):
 		conflict = ErrHoldExpired
+	case allOwned:
+		conflict = ErrOwned
 	}
 	return &ConflictError{Err: conflict, Seats: found}
 }

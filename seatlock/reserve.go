@@ -43,8 +43,9 @@ func (l *Locker) scriptArgs(planArg any) []any {
 // keep their deadline.
 //
 // It fails with a ConflictError of ErrTaken, which names the seats that are sold, held by
-// other users or blocked; with a LimitError or a NotOnSaleError; or with ErrInvalid,
-// ErrUnknownEvent, ErrUnavailable or ErrOutcomeUnknown.
+// other users or blocked, or of ErrOwned if all that it names are sold to this user; with a
+// LimitError or a NotOnSaleError; or with ErrInvalid, ErrUnknownEvent, ErrUnavailable or
+// ErrOutcomeUnknown.
 func (l *Locker) Reserve(ctx context.Context, event string, seats []string, user string) (Hold, error) {
 	return l.ReserveOn(ctx, event, seats, user, Terms{})
 }

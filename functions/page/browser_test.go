@@ -10,6 +10,7 @@ import (
 
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"booking/seatlock"
@@ -102,6 +103,22 @@ func TestPage_ExplainsRefusals(t *testing.T) {
 
 	ann.hold(t, "4A", "4B", "4C")
 	ann.says(t, "alert", "You can have 2 seats at this event. You hold 0 and have bought 0. Nothing was held. You can hold 2 more.")
+
+	// Ann buys 5A in another browser while her page still shows it as free.
+	var again atomic.Bool
+	b.intercept(func(_ http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path == "/reserve" && again.CompareAndSwap(false, true) {
+			_, err := b.locker.Reserve(r.Context(), seatlock.DefaultEvent, []string{"5A"}, "ann")
+			assert.NoError(t, err)
+			assert.NoError(t, b.locker.Buy(r.Context(), seatlock.DefaultEvent, []string{"5A"}, "ann"))
+		}
+		return false
+	})
+	ann.evaluate(t, `for (const s of 'ABC') document.getElementById('seat-4' + s).click()`)
+	ann.hold(t, "5A", "5B")
+	ann.says(t, "alert", "You have already bought 5A. Nothing was held. 5B stays chosen.")
+	ann.shows(t, "bought", "5A")
+	ann.shows(t, "chosen", "5B")
 
 	ann.mu.Lock()
 	defer ann.mu.Unlock()

@@ -227,6 +227,10 @@ function refused (call, ids, problem) {
       const stay = rest.length === 1 ? 'stays chosen: hold it' : 'stay chosen: hold them'
       return warn(`${sentence} Nothing was held. ${rest.length ? `${list(rest)} ${stay}, or choose another seat as well.` : 'Choose another seat.'}`)
     }
+    case 'already_yours':
+      markBought(named)
+      named.forEach(id => chosen.delete(id))
+      return warn(`You have already bought ${list(named)}. Nothing was held.${chosen.size ? ` ${list([...chosen])} ${chosen.size === 1 ? 'stays' : 'stay'} chosen.` : ''}`)
     case 'seat_limit':
       return warn(`You can have ${problem.limit} seats at this event. You hold ${problem.held} and have bought ${problem.sold}. Nothing was held. You can hold ${Math.max(0, problem.limit - problem.held - problem.sold)} more.`)
     case 'hold_expired':
@@ -284,6 +288,7 @@ async function verify (ids) {
   for (const id of ids.filter(id => !sold.includes(id))) {
     const response = await send('reserve', [id], warnOfRetry)
     if (response.ok) markHeld([id], response.expires_in_ms)
+    else if (response.code === 'already_yours') markBought([id])
     else if (response.code === 'no_answer') unknown.add(id)
     else unknown.delete(id)
   }

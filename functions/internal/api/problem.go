@@ -22,6 +22,7 @@ const (
 	CodeUnknownSeat          Code = "unknown_seat"
 	CodeMethodNotAllowed     Code = "method_not_allowed"
 	CodeSeatUnavailable      Code = "seat_unavailable"
+	CodeAlreadyYours         Code = "already_yours"
 	CodeSeatSold             Code = "seat_sold"
 	CodeSeatLimit            Code = "seat_limit"
 	CodeTooLarge             Code = "too_large"
@@ -52,6 +53,8 @@ var problemTypes = []ProblemType{
 	{Code: CodeNotFound, Status: http.StatusNotFound},
 	{Code: CodeUnknownSeat, Status: http.StatusNotFound},
 	{Code: CodeMethodNotAllowed, Status: http.StatusMethodNotAllowed},
+	{Code: CodeAlreadyYours, Status: http.StatusConflict, Cause: seatlock.ErrOwned, // before ErrTaken, which it is, too
+		Detail: "Nothing was reserved."},
 	{Code: CodeSeatUnavailable, Status: http.StatusConflict, Cause: seatlock.ErrTaken,
 		Detail: "Nothing was reserved; choose other seats."},
 	{Code: CodeSeatSold, Status: http.StatusConflict, Cause: seatlock.ErrSold,

@@ -29,17 +29,12 @@ func problemOf(method string, err error) *Problem {
 func (p *Problem) addConflicts(seats []seatlock.Seat) {
 	p.Conflicts = make([]Seat, len(seats))
 	var list strings.Builder
-	allYours := true
 	for i, seat := range seats {
 		p.Conflicts[i] = NewSeat(seat)
 		if i > 0 {
 			list.WriteString(", ")
 		}
 		list.WriteString(seat.ID + " is " + conflictText(seat))
-		allYours = allYours && seat.OwnedByCaller
-	}
-	if allYours { // there is no need to choose other seats
-		p.Detail = "Nothing was reserved."
 	}
 	p.Detail = list.String() + ". " + p.Detail
 }

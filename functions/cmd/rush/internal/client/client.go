@@ -159,7 +159,8 @@ func (c *Client) Send(ctx context.Context, op oracle.Op, seats []string, user st
 	}
 	call.Answered, call.Code, call.Outcome = c.Now(), got.Code, outcome(call.Status, got.Code, err)
 	for _, s := range got.Conflicts {
-		call.Conflicts = append(call.Conflicts, seatlock.Seat{ID: s.SeatID, Status: statuses[s.Status], ExpiresIn: time.Duration(s.ExpiresInMS) * time.Millisecond})
+		call.Conflicts = append(call.Conflicts, seatlock.Seat{ID: s.SeatID, Status: statuses[s.Status],
+			ExpiresIn: time.Duration(s.ExpiresInMS) * time.Millisecond, OwnedByCaller: got.Code == "already_yours"})
 	}
 	if call.Outcome == oracle.Done {
 		call.Hold = time.Duration(got.ExpiresInMS) * time.Millisecond

@@ -29,6 +29,7 @@ func TestOutcome_IsWhatTheAnswerProves(t *testing.T) {
 		{"Success", 200, "", nil, oracle.Done},
 		{"SuccessCutOff", 200, "", io.ErrUnexpectedEOF, oracle.Unknown},
 		{"SeatUnavailable", 409, "seat_unavailable", nil, oracle.Refused},
+		{"AlreadyYours", 409, "already_yours", nil, oracle.Refused},
 		{"HoldExpired", 400, "hold_expired", nil, oracle.Refused},
 		{"HeldByOther", 400, "held_by_other", nil, oracle.Refused},
 		{"InvalidRequest", 422, "invalid_request", nil, oracle.NotRun},
@@ -64,6 +65,16 @@ func TestSend_RecordsConflicts(t *testing.T) {
 	require.Equal(t, []seatlock.Seat{{ID: "1A", Status: seatlock.Reserved, ExpiresIn: 250 * time.Millisecond}, {ID: "1B", Status: seatlock.Sold}}, call.Conflicts)
 	require.Len(t, c.Log.Calls(), 1)
 	require.Empty(t, c.Mismatches())
+}
+
+func TestSend_RecordsSalesToItsUser(t *testing.T) {
+	t.Parallel()
+	c := setup(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusConflict)
+		fmt.Fprint(w, `{"status":409,"code":"already_yours","conflicts":[{"seat_id":"1B","status":"Sold"}]}`)
+	})
+	call := c.Send(t.Context(), oracle.Reserve, []string{"1A", "1B"}, "ann", c.Now())
+	require.Equal(t, []seatlock.Seat{{ID: "1B", Status: seatlock.Sold, OwnedByCaller: true}}, call.Conflicts)
 }
 
 func TestSend_FindsAnswersToAnotherCall(t *testing.T) {
