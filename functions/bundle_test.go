@@ -23,7 +23,9 @@ import (
 	"booking/functions"
 	"booking/functions/changes"
 	"booking/functions/internal/api"
+	"booking/functions/internal/catalog"
 	"booking/functions/internal/hall"
+	"booking/functions/internal/plan"
 	"booking/functions/internal/readiness"
 	"booking/seatlock"
 	"booking/seatlock/redistest"
@@ -53,12 +55,14 @@ func setupClient(t *testing.T, client *redis.Client, target string, opt seatlock
 	t.Helper()
 	locker, err := seatlock.New(client, opt)
 	require.NoError(t, err)
-	rules := api.Rules{MaxSeats: 10, HasSeat: func(id string) bool { return id != "13A" }}
+	rules := api.Rules{MaxSeats: 10}
+	seats, err := plan.ParseShort("1-12:A-Z,14-60:A-Z") // and no 13A
+	require.NoError(t, err)
 	b := &testBundle{monitor: readiness.New(locker.Ping)}
 	ctx, cancel := context.WithCancel(t.Context())
 	t.Cleanup(cancel)
 	go b.monitor.Run(ctx)
-	b.deps = functions.Deps{Locker: locker, Halls: hall.New(locker), Rules: rules, Streams: changes.Options{Stop: b.monitor.DrainStarted()}}
+	b.deps = functions.Deps{Locker: locker, Catalog: catalog.New(locker, catalog.Options{Unlisted: seats}), Halls: hall.New(locker), Rules: rules, Streams: changes.Options{Stop: b.monitor.DrainStarted()}}
 	b.serve(t, target)
 
 	source, err := os.ReadFile("docs/openapi.json")

@@ -92,7 +92,7 @@ func TestRefusals_NameTheConflicts(t *testing.T) {
 			b.post(t, "/reserve", `{"seat_id":"1D","user_id":"bob"}`).success(t)
 			p := b.post(t, "/reserve", `{"seat_ids":["1B","1D"],"user_id":"ann"}`).problem(t, 409, "seat_unavailable")
 			require.Equal(t, []string{"1B Sold", "1D Reserved"}, conflicts(t, p))
-			require.Equal(t, "1B is already sold to you, 1D is held by someone else. Nothing was reserved; choose other seats.", p["detail"])
+			require.Equal(t, "1B is already sold to you, 1D is held by someone else. Nothing has changed; choose other seats.", p["detail"])
 			require.NotContains(t, p["detail"], "bob")
 		})
 		t.Run("held_by_other", func(t *testing.T) {

@@ -11,11 +11,14 @@ import (
 	"runtime/debug"
 	"slices"
 
+	"booking/functions/block"
 	"booking/functions/buy"
 	"booking/functions/changes"
 	"booking/functions/docs"
+	"booking/functions/events"
 	"booking/functions/extend"
 	"booking/functions/internal/api"
+	"booking/functions/internal/catalog"
 	"booking/functions/internal/hall"
 	"booking/functions/internal/readiness"
 	"booking/functions/page"
@@ -23,6 +26,7 @@ import (
 	"booking/functions/reserve"
 	"booking/functions/seat"
 	"booking/functions/seatmap"
+	"booking/functions/unblock"
 )
 
 // Function is one row of the table.
@@ -45,13 +49,16 @@ const (
 
 // Table lists the functions.
 var Table = []Function{
-	{"reserve", []string{"/reserve"}, http.MethodPost, RoleBuyer, func(d Deps) http.Handler { return reserve.New(d.Locker, d.Rules) }},
-	{"buy", []string{"/buy"}, http.MethodPost, RoleBuyer, func(d Deps) http.Handler { return buy.New(d.Locker, d.Rules) }},
-	{"extend", []string{"/extend"}, http.MethodPost, RoleBuyer, func(d Deps) http.Handler { return extend.New(d.Locker, d.Rules) }},
-	{"release", []string{"/release"}, http.MethodPost, RoleBuyer, func(d Deps) http.Handler { return release.New(d.Locker, d.Rules) }},
-	{"seat", []string{"/seats/{seat_id}"}, http.MethodGet, RoleAnyone, func(d Deps) http.Handler { return seat.New(d.Locker, d.Rules) }},
-	{"seatmap", []string{"/seats"}, http.MethodGet, RoleAnyone, func(d Deps) http.Handler { return seatmap.New(d.Halls) }},
-	{"changes", []string{"/changes"}, http.MethodGet, RoleAnyone, func(d Deps) http.Handler { return changes.New(d.Locker, d.Halls, d.Streams) }},
+	{"reserve", []string{"/reserve"}, http.MethodPost, RoleBuyer, func(d Deps) http.Handler { return reserve.New(d.Locker, d.Catalog, d.Rules) }},
+	{"buy", []string{"/buy"}, http.MethodPost, RoleBuyer, func(d Deps) http.Handler { return buy.New(d.Locker, d.Catalog, d.Rules) }},
+	{"extend", []string{"/extend"}, http.MethodPost, RoleBuyer, func(d Deps) http.Handler { return extend.New(d.Locker, d.Catalog, d.Rules) }},
+	{"release", []string{"/release"}, http.MethodPost, RoleBuyer, func(d Deps) http.Handler { return release.New(d.Locker, d.Catalog, d.Rules) }},
+	{"events", []string{"/events", "/events/{event_id}", "/events/{event_id}/plan"}, "", RoleAnyone, func(d Deps) http.Handler { return events.New(d.Locker, d.Catalog, d.Halls) }},
+	{"block", []string{"/block"}, http.MethodPost, RoleBuyer, func(d Deps) http.Handler { return block.New(d.Locker, d.Catalog) }},
+	{"unblock", []string{"/unblock"}, http.MethodPost, RoleBuyer, func(d Deps) http.Handler { return unblock.New(d.Locker, d.Catalog) }},
+	{"seat", []string{"/seats/{seat_id}"}, http.MethodGet, RoleAnyone, func(d Deps) http.Handler { return seat.New(d.Locker, d.Catalog) }},
+	{"seatmap", []string{"/seats"}, http.MethodGet, RoleAnyone, func(d Deps) http.Handler { return seatmap.New(d.Catalog, d.Halls) }},
+	{"changes", []string{"/changes"}, http.MethodGet, RoleAnyone, func(d Deps) http.Handler { return changes.New(d.Locker, d.Catalog, d.Halls, d.Streams) }},
 	{Name: "page", Paths: []string{"/{$}", "/page/{file}"}, Role: RoleAnyone, New: func(d Deps) http.Handler { return page.New(d.Rows) }},
 	{Name: "docs", Paths: []string{"/docs", "/docs/{file}", "/openapi.json"}, Role: RoleAnyone, New: func(Deps) http.Handler { return docs.New() }},
 }
@@ -68,6 +75,7 @@ func Names() []string {
 // Deps are the dependencies of the functions.
 type Deps struct {
 	Locker       Locker
+	Catalog      *catalog.Catalog
 	Halls        *hall.Halls // the live views that seatmap and changes read
 	Rules        api.Rules
 	Rows         []page.Row                      // the hall that the page shows
@@ -84,6 +92,9 @@ type Locker interface {
 	release.Locker
 	seat.Locker
 	changes.Locker
+	events.Locker
+	block.Locker
+	unblock.Locker
 }
 
 // Middleware wraps the handler of the named function.

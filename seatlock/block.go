@@ -16,7 +16,7 @@ const MaxBlockSeats = 1000
 // hold them. When such a hold ends, the seat is blocked again. A seat that is blocked for the
 // channel already stays so.
 //
-// It fails with a ConflictError of ErrBlocked, which names the seats that are held, sold or
+// It fails with a ConflictError of ErrTaken, which names the seats that are held, sold or
 // blocked for another channel; or with ErrInvalid, ErrUnknownEvent, ErrStalePlan,
 // ErrUnavailable or ErrOutcomeUnknown.
 func (l *Locker) Block(ctx context.Context, event string, seats []string, channel string, terms Terms) error {
@@ -48,7 +48,7 @@ func (l *Locker) block(ctx context.Context, name, event string, seats []string, 
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	return refusal(ErrBlocked, seats, reply)
+	return refusal(ErrTaken, seats, reply)
 }
 
 func validateBlock(event string, seats []string, channel string) error {

@@ -40,13 +40,13 @@ func TestBlock(t *testing.T) {
 		requireConflict(t, err, seatlock.ErrTaken, "1A Blocked")
 		requireConflict(t, b.locker.Buy(t.Context(), event, []string{"1A"}, ann), seatlock.ErrHoldExpired, "1A Available")
 
-		requireConflict(t, b.locker.Block(t.Context(), event, []string{"1D", "1A"}, "sponsor", seatlock.Terms{}), seatlock.ErrBlocked, "1A Blocked")
-		requireConflict(t, b.locker.Unblock(t.Context(), event, []string{"1B", "1A"}, "sponsor", seatlock.Terms{}), seatlock.ErrBlocked, "1B Blocked", "1A Blocked")
+		requireConflict(t, b.locker.Block(t.Context(), event, []string{"1D", "1A"}, "sponsor", seatlock.Terms{}), seatlock.ErrTaken, "1A Blocked")
+		requireConflict(t, b.locker.Unblock(t.Context(), event, []string{"1B", "1A"}, "sponsor", seatlock.Terms{}), seatlock.ErrTaken, "1B Blocked", "1A Blocked")
 		b.reserve(t, ann, "1D")
 		b.reserve(t, bob, "1E")
 		b.buy(t, bob, "1E")
 		for _, channel := range []string{"house", "sponsor"} {
-			requireConflict(t, b.locker.Block(t.Context(), event, []string{"1D", "1E", "1F"}, channel, seatlock.Terms{}), seatlock.ErrBlocked, "1D Reserved", "1E Sold")
+			requireConflict(t, b.locker.Block(t.Context(), event, []string{"1D", "1E", "1F"}, channel, seatlock.Terms{}), seatlock.ErrTaken, "1D Reserved", "1E Sold")
 		}
 		b.status(t, "1F", seatlock.Available)
 
@@ -68,7 +68,7 @@ func TestBlock_KeepsSeatsThroughHoldsOfChannel(t *testing.T) {
 		requireConflict(t, b.reserveFrom(t, "house", ann, "1A", "1C"), seatlock.ErrTaken, "1C Available")
 		require.NoError(t, b.reserveFrom(t, "house", ann, "1A"), "also before the sale")
 		b.status(t, "1A", seatlock.Reserved)
-		requireConflict(t, b.locker.Unblock(t.Context(), event, []string{"1A"}, "house", seatlock.Terms{}), seatlock.ErrBlocked, "1A Reserved")
+		requireConflict(t, b.locker.Unblock(t.Context(), event, []string{"1A"}, "house", seatlock.Terms{}), seatlock.ErrTaken, "1A Reserved")
 		view := b.newView(t)
 		requireView := func(want ...string) {
 			t.Helper()

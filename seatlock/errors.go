@@ -11,7 +11,8 @@ var (
 	// ErrInvalid means that an argument is outside what the package accepts.
 	ErrInvalid = errors.New("seatlock: invalid argument")
 
-	// ErrTaken means that another user holds a seat to reserve, or that it is sold.
+	// ErrTaken means that another user holds a seat to reserve, or that it is sold or blocked; and
+	// that a seat to block or unblock is held, sold, or kept for another channel.
 	ErrTaken = errors.New("seatlock: seat taken")
 
 	// ErrOwned means that all seats that prevent a reserve are sold to its user. It is an
@@ -32,9 +33,6 @@ var (
 
 	// ErrNotOnSale means that the sale of the event has not begun, or has ended.
 	ErrNotOnSale = errors.New("seatlock: not on sale")
-
-	// ErrBlocked means that a seat to block or unblock is held, sold, or kept for another channel.
-	ErrBlocked = errors.New("seatlock: seat can't be blocked or unblocked")
 
 	// ErrStalePlan means that the plan of the event has another version than Terms.PlanVersion.
 	ErrStalePlan = errors.New("seatlock: another version of the plan")
@@ -67,7 +65,7 @@ var (
 )
 
 // A ConflictError says why a group of seats was refused, and which of them caused that. It
-// wraps ErrTaken, ErrOwned, ErrHoldExpired, ErrHeldByOther, ErrSold, ErrBlocked or
+// wraps ErrTaken, ErrOwned, ErrHoldExpired, ErrHeldByOther, ErrSold or
 // ErrPlanDropsSeats. Nothing has changed.
 type ConflictError struct {
 	Err   error

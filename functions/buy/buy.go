@@ -6,21 +6,26 @@ import (
 	"net/http"
 
 	"booking/functions/internal/api"
+	"booking/functions/internal/catalog"
+	"booking/seatlock"
 )
 
 // Locker is the part of seatlock.Locker that the function uses.
 type Locker interface {
-	Buy(ctx context.Context, event string, seats []string, user string) error
+	BuyOn(ctx context.Context, event string, seats []string, user string, terms seatlock.Terms) error
 }
 
 // New returns the handler of POST /buy.
-func New(locker Locker, rules api.Rules) http.Handler {
+func New(locker Locker, c *catalog.Catalog, rules api.Rules) http.Handler {
 	return api.Handler(http.MethodPost, func(w http.ResponseWriter, r *http.Request) error {
 		seats, err := api.DecodeSeats(w, r, rules)
 		if err != nil {
 			return err
 		}
-		if err := locker.Buy(r.Context(), seats.EventID, seats.SeatIDs, seats.UserID); err != nil {
+		err = c.With(r.Context(), seats.EventID, seats.SeatIDs, func(terms seatlock.Terms) error {
+			return locker.BuyOn(r.Context(), seats.EventID, seats.SeatIDs, seats.UserID, terms)
+		})
+		if err != nil {
 			return err
 		}
 		return api.WriteSeats(w, r, "sold", api.NewSeatsResponse("sold", seats))

@@ -12,12 +12,13 @@ import (
 
 	"booking/functions/buy"
 	"booking/functions/internal/api"
+	"booking/functions/internal/catalog"
 	"booking/seatlock"
 )
 
 type locker func(event string, seats []string, user string) error
 
-func (f locker) Buy(_ context.Context, event string, seats []string, user string) error {
+func (f locker) BuyOn(_ context.Context, event string, seats []string, user string, _ seatlock.Terms) error {
 	return f(event, seats, user)
 }
 
@@ -41,7 +42,7 @@ func TestBuy_AnswersWithTheSaleOrTheError(t *testing.T) {
 				require.Equal(t, []string{"1A"}, seats)
 				require.Equal(t, "ann", user)
 				return test.err
-			}), api.Rules{MaxSeats: 10})
+			}), catalog.New(nil, catalog.Options{}), api.Rules{MaxSeats: 10})
 			req := httptest.NewRequest(http.MethodPost, "/buy", strings.NewReader(`{"event_id":"gala","seat_id":"1A","user_id":"ann"}`))
 			req.Header.Set("Content-Type", "application/json")
 			rec := httptest.NewRecorder()

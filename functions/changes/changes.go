@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"booking/functions/internal/api"
+	"booking/functions/internal/catalog"
 	"booking/functions/internal/hall"
 	"booking/seatlock"
 )
@@ -51,6 +52,7 @@ type Options struct {
 // handler opens streams.
 type handler struct {
 	locker    Locker
+	catalog   *catalog.Catalog
 	opt       Options
 	open      *semaphore.Weighted
 	pageReads *semaphore.Weighted
@@ -59,7 +61,7 @@ type handler struct {
 
 // New returns the handler of GET /changes. A response begins after the change that the
 // header Last-Event-ID or the parameter last_event_id names, or now if both are unset.
-func New(locker Locker, halls *hall.Halls, opt Options) http.Handler {
+func New(locker Locker, c *catalog.Catalog, halls *hall.Halls, opt Options) http.Handler {
 	if opt.MaxStreams == 0 {
 		opt.MaxStreams = math.MaxInt
 	}
@@ -67,7 +69,7 @@ func New(locker Locker, halls *hall.Halls, opt Options) http.Handler {
 		opt.OnStream = func(int) {}
 	}
 	h := &handler{
-		locker: locker, opt: opt, open: semaphore.NewWeighted(int64(opt.MaxStreams)), pageReads: semaphore.NewWeighted(maxPageReads),
+		locker: locker, catalog: c, opt: opt, open: semaphore.NewWeighted(int64(opt.MaxStreams)), pageReads: semaphore.NewWeighted(maxPageReads),
 		feeds: &feeds{halls: halls, interval: opt.Interval, events: map[string]*feed{}},
 	}
 	if opt.Stop != nil {
@@ -82,6 +84,9 @@ func New(locker Locker, halls *hall.Halls, opt Options) http.Handler {
 func (h *handler) serve(w http.ResponseWriter, r *http.Request) error {
 	event, query, err := api.DecodeQuery(r, "last_event_id")
 	if err != nil {
+		return err
+	}
+	if err := h.catalog.Check(r.Context(), event); err != nil {
 		return err
 	}
 	position := r.Header.Get("Last-Event-ID")

@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"booking/functions/changes"
+	"booking/functions/internal/catalog"
 	"booking/functions/internal/hall"
 	"booking/seatlock"
 	"booking/seatlock/redistest"
@@ -79,7 +80,7 @@ func setupClient(t *testing.T, client *redis.Client, maxStreams int) *testBundle
 
 // newHandler returns a handler with b.options.
 func (b *testBundle) newHandler() http.Handler {
-	return changes.New(b.locker, hall.New(b.locker.Locker), b.options)
+	return changes.New(b.locker, catalog.New(b.locker, catalog.Options{}), hall.New(b.locker.Locker), b.options)
 }
 
 func newLocker(t *testing.T, client *redis.Client) *seatlock.Locker {

@@ -6,23 +6,28 @@ import (
 	"net/http"
 
 	"booking/functions/internal/api"
+	"booking/functions/internal/catalog"
 	"booking/seatlock"
 )
 
 // Locker is the part of seatlock.Locker that the function uses.
 type Locker interface {
-	Extend(ctx context.Context, event string, seats []string, user string) (seatlock.Hold, error)
+	ExtendOn(ctx context.Context, event string, seats []string, user string, terms seatlock.Terms) (seatlock.Hold, error)
 }
 
 // New returns the handler of POST /extend. If every seat is already sold to the user, the
 // response is that of buy.
-func New(locker Locker, rules api.Rules) http.Handler {
+func New(locker Locker, c *catalog.Catalog, rules api.Rules) http.Handler {
 	return api.Handler(http.MethodPost, func(w http.ResponseWriter, r *http.Request) error {
 		seats, err := api.DecodeSeats(w, r, rules)
 		if err != nil {
 			return err
 		}
-		hold, err := locker.Extend(r.Context(), seats.EventID, seats.SeatIDs, seats.UserID)
+		var hold seatlock.Hold
+		err = c.With(r.Context(), seats.EventID, seats.SeatIDs, func(terms seatlock.Terms) error {
+			hold, err = locker.ExtendOn(r.Context(), seats.EventID, seats.SeatIDs, seats.UserID, terms)
+			return err
+		})
 		if err != nil {
 			return err
 		}

@@ -12,12 +12,13 @@ import (
 
 	"booking/functions/extend"
 	"booking/functions/internal/api"
+	"booking/functions/internal/catalog"
 	"booking/seatlock"
 )
 
 type locker seatlock.Hold
 
-func (l locker) Extend(context.Context, string, []string, string) (seatlock.Hold, error) {
+func (l locker) ExtendOn(context.Context, string, []string, string, seatlock.Terms) (seatlock.Hold, error) {
 	return seatlock.Hold(l), nil
 }
 
@@ -36,7 +37,7 @@ func TestExtend_AnswersWithTheHoldOrTheSale(t *testing.T) {
 			req := httptest.NewRequest(http.MethodPost, "/extend", strings.NewReader(`{"event_id":"gala","seat_id":"1A","user_id":"ann"}`))
 			req.Header.Set("Content-Type", "application/json")
 			rec := httptest.NewRecorder()
-			extend.New(locker(test.hold), api.Rules{MaxSeats: 10}).ServeHTTP(rec, req)
+			extend.New(locker(test.hold), catalog.New(nil, catalog.Options{}), api.Rules{MaxSeats: 10}).ServeHTTP(rec, req)
 			require.Equal(t, http.StatusOK, rec.Code)
 			require.JSONEq(t, test.want, rec.Body.String())
 		})

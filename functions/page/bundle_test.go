@@ -23,6 +23,7 @@ import (
 	"booking/functions/changes"
 	"booking/functions/extend"
 	"booking/functions/internal/api"
+	"booking/functions/internal/catalog"
 	"booking/functions/internal/hall"
 	"booking/functions/page"
 	"booking/functions/release"
@@ -69,16 +70,16 @@ func setupOn(t *testing.T, r *redistest.Redis, changesAddr string, opt seatlock.
 		}
 		rows = append(rows, row)
 	}
-	rules := api.Rules{MaxSeats: 10}
+	rules, events := api.Rules{MaxSeats: 10}, catalog.New(b.locker, catalog.Options{})
 	stop := make(chan struct{})
 	mux := http.NewServeMux()
-	mux.Handle("/reserve", reserve.New(b.locker, rules))
-	mux.Handle("/buy", buy.New(b.locker, rules))
-	mux.Handle("/extend", extend.New(b.locker, rules))
-	mux.Handle("/release", release.New(b.locker, rules))
-	mux.Handle("/seats/{seat_id}", seat.New(b.locker, rules))
-	mux.Handle("/seats", seatmap.New(hall.New(b.locker)))
-	mux.Handle("/changes", changes.New(changesLocker, hall.New(changesLocker), changes.Options{Stop: stop}))
+	mux.Handle("/reserve", reserve.New(b.locker, events, rules))
+	mux.Handle("/buy", buy.New(b.locker, events, rules))
+	mux.Handle("/extend", extend.New(b.locker, events, rules))
+	mux.Handle("/release", release.New(b.locker, events, rules))
+	mux.Handle("/seats/{seat_id}", seat.New(b.locker, events))
+	mux.Handle("/seats", seatmap.New(events, hall.New(b.locker)))
+	mux.Handle("/changes", changes.New(changesLocker, events, hall.New(changesLocker), changes.Options{Stop: stop}))
 	mux.Handle("/{$}", page.New(rows))
 	mux.Handle("/page/{file}", page.New(rows))
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -10,13 +10,16 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"booking/functions/internal/api"
+	"booking/functions/internal/catalog"
 	"booking/functions/release"
 	"booking/seatlock"
 )
 
 type locker struct{ err error }
 
-func (l locker) Release(context.Context, string, []string, string) error { return l.err }
+func (l locker) ReleaseOn(context.Context, string, []string, string, seatlock.Terms) error {
+	return l.err
+}
 
 func TestRelease_AnswersWithTheReleaseOrTheConflict(t *testing.T) {
 	t.Parallel()
@@ -35,7 +38,7 @@ func TestRelease_AnswersWithTheReleaseOrTheConflict(t *testing.T) {
 			req := httptest.NewRequest(http.MethodPost, "/release", strings.NewReader(`{"seat_id":"1A","user_id":"ann"}`))
 			req.Header.Set("Content-Type", "application/json")
 			rec := httptest.NewRecorder()
-			release.New(locker{test.err}, api.Rules{MaxSeats: 10}).ServeHTTP(rec, req)
+			release.New(locker{test.err}, catalog.New(nil, catalog.Options{}), api.Rules{MaxSeats: 10}).ServeHTTP(rec, req)
 			require.Equal(t, test.status, rec.Code)
 			require.JSONEq(t, test.want, rec.Body.String())
 		})

@@ -6,22 +6,31 @@ import (
 	"net/http"
 
 	"booking/functions/internal/api"
+	"booking/functions/internal/catalog"
 	"booking/seatlock"
 )
 
 // Locker is the part of seatlock.Locker that the function uses.
 type Locker interface {
-	Reserve(ctx context.Context, event string, seats []string, user string) (seatlock.Hold, error)
+	ReserveOn(ctx context.Context, event string, seats []string, user string, terms seatlock.Terms) (seatlock.Hold, error)
 }
 
 // New returns the handler of POST /reserve.
-func New(locker Locker, rules api.Rules) http.Handler {
+func New(locker Locker, c *catalog.Catalog, rules api.Rules) http.Handler {
 	return api.Handler(http.MethodPost, func(w http.ResponseWriter, r *http.Request) error {
 		seats, err := api.DecodeSeats(w, r, rules)
 		if err != nil {
 			return err
 		}
-		hold, err := locker.Reserve(r.Context(), seats.EventID, seats.SeatIDs, seats.UserID)
+		if seats.Channel != "" && !api.CallerOf(r.Context()).Seller {
+			return api.NewProblem(api.CodeForbidden, "Only a seller may reserve seats of a channel; omit channel.")
+		}
+		var hold seatlock.Hold
+		err = c.With(r.Context(), seats.EventID, seats.SeatIDs, func(terms seatlock.Terms) error {
+			terms.Channel = seats.Channel
+			hold, err = locker.ReserveOn(r.Context(), seats.EventID, seats.SeatIDs, seats.UserID, terms)
+			return err
+		})
 		if err != nil {
 			return err
 		}

@@ -6,17 +6,18 @@ import (
 	"net/http"
 
 	"booking/functions/internal/api"
+	"booking/functions/internal/catalog"
 	"booking/seatlock"
 )
 
 // Locker is the part of seatlock.Locker that the function uses.
 type Locker interface {
-	Status(ctx context.Context, event, seat string) (seatlock.Seat, error)
+	StatusOn(ctx context.Context, event, seat string, terms seatlock.Terms) (seatlock.Seat, error)
 }
 
 // New returns the handler of GET /seats/{seat_id}. At the function's own URL, whose path
 // has no seat_id, the query names the seat.
-func New(locker Locker, rules api.Rules) http.Handler {
+func New(locker Locker, c *catalog.Catalog) http.Handler {
 	return api.Handler(http.MethodGet, func(w http.ResponseWriter, r *http.Request) error {
 		event, query, err := api.DecodeQuery(r, "seat_id")
 		if err != nil {
@@ -28,10 +29,14 @@ func New(locker Locker, rules api.Rules) http.Handler {
 				return api.Invalid("seat_id is missing; send a path like /?seat_id=1A.")
 			}
 		}
-		if err := rules.CheckSeat(r, id); err != nil {
+		if err := api.CheckSeat(r, id); err != nil {
 			return err
 		}
-		seat, err := locker.Status(r.Context(), event, id)
+		var seat seatlock.Seat
+		err = c.With(r.Context(), event, []string{id}, func(terms seatlock.Terms) error {
+			seat, err = locker.StatusOn(r.Context(), event, id, terms)
+			return err
+		})
 		if err != nil {
 			return err
 		}

@@ -9,14 +9,14 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"booking/functions/internal/api"
+	"booking/functions/internal/catalog"
 	"booking/functions/seat"
 	"booking/seatlock"
 )
 
 type locker map[string]seatlock.Seat
 
-func (l locker) Status(_ context.Context, event, id string) (seatlock.Seat, error) {
+func (l locker) StatusOn(_ context.Context, event, id string, _ seatlock.Terms) (seatlock.Seat, error) {
 	return l[event+"/"+id], nil
 }
 
@@ -27,7 +27,7 @@ func TestSeat_ReturnsTheStateOfTheSeatInPathOrQuery(t *testing.T) {
 		"default/1A": {ID: "1A"},
 		"default/1B": {ID: "1B", Status: seatlock.Reserved, ExpiresIn: 90 * time.Second},
 		"gala/1A":    {ID: "1A", Status: seatlock.Sold},
-	}, api.Rules{})
+	}, catalog.New(nil, catalog.Options{}))
 	mux.Handle("/seats/{seat_id}", handler)
 	mux.Handle("/{$}", handler)
 	for target, want := range map[string]string{

@@ -4,11 +4,12 @@ package seatmap
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"booking/functions/internal/api"
+	"booking/functions/internal/catalog"
 	"booking/functions/internal/hall"
 )
 
@@ -17,10 +18,13 @@ const maxAge = 250 * time.Millisecond
 
 // New returns the handler of GET /seats. The response has an ETag, and Age-Ms is its age;
 // expires_in_ms counts from as_of.
-func New(halls *hall.Halls) http.Handler {
+func New(c *catalog.Catalog, halls *hall.Halls) http.Handler {
 	return api.Handler(http.MethodGet, func(w http.ResponseWriter, r *http.Request) error {
 		event, _, err := api.DecodeQuery(r)
 		if err != nil {
+			return err
+		}
+		if err := c.Check(r.Context(), event); err != nil {
 			return err
 		}
 		view, err := halls.Hall(event)
@@ -42,7 +46,7 @@ func New(halls *hall.Halls) http.Handler {
 			return nil
 		}
 		var body []byte
-		if acceptsGzip(r) {
+		if api.AcceptsGzip(r) {
 			h.Set("Content-Encoding", "gzip")
 			body = s.Compressed()
 		} else {
@@ -62,23 +66,7 @@ func ageOf(s *hall.Snapshot) string {
 }
 
 // matches reports whether If-None-Match has the tag, or *.
-func matches(fields []string, etag string) bool {
-	for tag := range strings.SplitSeq(strings.Join(fields, ","), ",") {
-		if tag = strings.TrimSpace(tag); tag == "*" || tag == etag {
-			return true
-		}
-	}
-	return false
-}
-
-// acceptsGzip reports whether Accept-Encoding has gzip with a weight above 0.
-func acceptsGzip(r *http.Request) bool {
-	for coding := range strings.SplitSeq(strings.Join(r.Header.Values("Accept-Encoding"), ","), ",") {
-		name, weight, _ := strings.Cut(strings.TrimSpace(coding), ";")
-		if strings.EqualFold(strings.TrimSpace(name), "gzip") {
-			q, err := strconv.ParseFloat(strings.TrimPrefix(strings.TrimSpace(weight), "q="), 64)
-			return err != nil || q > 0
-		}
-	}
-	return false
+func matches(fields []string, tag string) bool {
+	tags := api.Tags(fields)
+	return slices.Contains(tags, tag) || slices.Contains(tags, "*")
 }

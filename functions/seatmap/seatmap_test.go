@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"booking/functions/internal/catalog"
 	"booking/functions/internal/hall"
 	"booking/functions/seatmap"
 	"booking/seatlock"
@@ -30,7 +31,7 @@ func setup(t *testing.T) *testBundle {
 	r.Mini.SetTime(time.UnixMilli(1_700_000_000_000))
 	locker, err := seatlock.New(r.Client(t), seatlock.Options{HoldTime: time.Minute, Timeout: time.Minute})
 	require.NoError(t, err)
-	return &testBundle{redis: r, locker: locker, handler: seatmap.New(hall.New(locker))}
+	return &testBundle{redis: r, locker: locker, handler: seatmap.New(catalog.New(locker, catalog.Options{}), hall.New(locker))}
 }
 
 func (b *testBundle) reserve(t *testing.T, seats ...string) {

@@ -50,6 +50,9 @@ func (p *Problem) appendJSON(b []byte) []byte {
 		b = strconv.AppendInt(append(b, `,"held":`...), int64(p.Held), 10)
 		b = strconv.AppendInt(append(b, `,"sold":`...), int64(p.Sold), 10)
 	}
+	if p.OnSaleAt != "" {
+		b = appendString(append(b, `,"on_sale_at":`...), p.OnSaleAt)
+	}
 	return append(b, '}')
 }
 

@@ -30,6 +30,7 @@ func TestAppendJSON_IsWhatEncodingJSONWrites(t *testing.T) {
 			Limit: rapid.Ptr(rapid.Custom(func(t *rapid.T) Limit {
 				return Limit{rapid.Int().Draw(t, "limit"), rapid.Int().Draw(t, "held"), rapid.Int().Draw(t, "sold")}
 			}), true).Draw(t, "counts"),
+			OnSaleAt: text.Draw(t, "on sale"),
 		}
 		want, err = json.Marshal(problem)
 		require.NoError(t, err)

@@ -41,9 +41,9 @@ func TestWriteError_ListsTheConflictsBeforeTheDetail(t *testing.T) {
 		err  error
 		want string
 	}{
-		{conflict(seatlock.ErrTaken, held, sold), "1A is held by someone else, 1B is sold. Nothing was reserved; choose other seats."},
+		{conflict(seatlock.ErrTaken, held, sold), "1A is held by someone else, 1B is sold. Nothing has changed; choose other seats."},
 		{conflict(seatlock.ErrOwned, yours), "1C is already sold to you. Nothing was reserved."},
-		{conflict(seatlock.ErrTaken, yours, held), "1C is already sold to you, 1A is held by someone else. Nothing was reserved; choose other seats."},
+		{conflict(seatlock.ErrTaken, yours, held), "1C is already sold to you, 1A is held by someone else. Nothing has changed; choose other seats."},
 		{conflict(seatlock.ErrHoldExpired, free), "1D is not held. Nothing has changed; reserve again."},
 		{conflict(seatlock.ErrHeldByOther, held, free), "1A is held by someone else, 1D is not held. Nothing has changed; choose other seats."},
 		{conflict(seatlock.ErrSold, sold), "1B is sold. Sold seats can't be released. Nothing was released."},

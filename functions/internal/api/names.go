@@ -8,9 +8,8 @@ import (
 // Names are the members of a body, or the parameters of a query, that a call knows.
 type Names []string
 
-// seatsMembers are the members of Seats' body. order_id is the only one that some of its
-// calls ignore.
-var seatsMembers = Names{"event_id", "seat_id", "seat_ids", "user_id", "order_id"}
+// seatsMembers are the members of Seats' body. Some of its calls ignore order_id and channel.
+var seatsMembers = Names{"event_id", "seat_id", "seat_ids", "user_id", "channel", "order_id"}
 
 // CheckMember returns a *Problem if other, a member that a body has, is a known one in
 // another spelling. Then the client means a member that the call would ignore: it would

@@ -20,10 +20,16 @@ const (
 	CodeForbidden            Code = "forbidden"
 	CodeNotFound             Code = "not_found"
 	CodeUnknownSeat          Code = "unknown_seat"
+	CodeUnknownEvent         Code = "unknown_event"
 	CodeMethodNotAllowed     Code = "method_not_allowed"
 	CodeSeatUnavailable      Code = "seat_unavailable"
 	CodeAlreadyYours         Code = "already_yours"
 	CodeSeatSold             Code = "seat_sold"
+	CodeNotOnSale            Code = "not_on_sale"
+	CodePlanDropsSeats       Code = "plan_drops_seats"
+	CodeEventHasSales        Code = "event_has_sales"
+	CodeEventHasHolds        Code = "event_has_holds"
+	CodePreconditionFailed   Code = "precondition_failed"
 	CodeSeatLimit            Code = "seat_limit"
 	CodeTooLarge             Code = "too_large"
 	CodeUnsupportedMediaType Code = "unsupported_media_type"
@@ -52,15 +58,27 @@ var problemTypes = []ProblemType{
 	{Code: CodeForbidden, Status: http.StatusForbidden},
 	{Code: CodeNotFound, Status: http.StatusNotFound},
 	{Code: CodeUnknownSeat, Status: http.StatusNotFound},
+	{Code: CodeUnknownEvent, Status: http.StatusNotFound, Cause: seatlock.ErrUnknownEvent,
+		Detail: "The event is being deleted."},
 	{Code: CodeMethodNotAllowed, Status: http.StatusMethodNotAllowed},
 	{Code: CodeAlreadyYours, Status: http.StatusConflict, Cause: seatlock.ErrOwned, // before ErrTaken, which it is, too
 		Detail: "Nothing was reserved."},
 	{Code: CodeSeatUnavailable, Status: http.StatusConflict, Cause: seatlock.ErrTaken,
-		Detail: "Nothing was reserved; choose other seats."},
+		Detail: "Nothing has changed; choose other seats."},
+	{Code: CodeNotOnSale, Status: http.StatusConflict, Cause: seatlock.ErrNotOnSale,
+		Detail: "The event is not on sale now. Nothing was reserved."},
+	{Code: CodePlanDropsSeats, Status: http.StatusConflict, Cause: seatlock.ErrPlanDropsSeats,
+		Detail: "The plan does not have them. Nothing has changed; add them to the plan, or release, sell or unblock them first."},
+	{Code: CodeEventHasSales, Status: http.StatusConflict, Cause: seatlock.ErrHasSales,
+		Detail: "Seats of the event are sold. Nothing was deleted; send ?sales=discard to delete them, too."},
+	{Code: CodeEventHasHolds, Status: http.StatusConflict, Cause: seatlock.ErrHasHolds,
+		Detail: "Seats of the event are held. Nothing was deleted; try again when the holds have ended."},
 	{Code: CodeSeatSold, Status: http.StatusConflict, Cause: seatlock.ErrSold,
 		Detail: "Sold seats can't be released. Nothing was released."},
 	{Code: CodeSeatLimit, Status: http.StatusConflict, Cause: seatlock.ErrSeatLimit,
 		Detail: "You would have more seats than a user may have at this event. Nothing was reserved; choose fewer, or release some."},
+	{Code: CodePreconditionFailed, Status: http.StatusPreconditionFailed, Cause: seatlock.ErrVersion,
+		Detail: "The event was changed meanwhile. Nothing was written; GET it, and send its ETag."},
 	{Code: CodeTooLarge, Status: http.StatusRequestEntityTooLarge},
 	{Code: CodeUnsupportedMediaType, Status: http.StatusUnsupportedMediaType},
 	{Code: CodeInvalidRequest, Status: http.StatusUnprocessableEntity},
@@ -107,6 +125,8 @@ type Problem struct {
 	Code      Code   `json:"code"`
 	Conflicts []Seat `json:"conflicts,omitempty"`
 	*Limit           // only if the code is seat_limit
+
+	OnSaleAt string `json:"on_sale_at,omitempty"` // only if the code is not_on_sale: RFC 3339 with ms, UTC
 }
 
 // Limit is how many seats a user may have at an event, and has.

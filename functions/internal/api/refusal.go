@@ -19,6 +19,9 @@ func problemOf(method string, err error) *Problem {
 	if limit, ok := errors.AsType[*seatlock.LimitError](err); ok {
 		p.Limit = &Limit{limit.Limit, limit.Held, limit.Sold}
 	}
+	if window, ok := errors.AsType[*seatlock.NotOnSaleError](err); ok && !window.OnSaleAt.IsZero() {
+		p.OnSaleAt = Time(window.OnSaleAt)
+	}
 	if conflict, ok := errors.AsType[*seatlock.ConflictError](err); ok {
 		p.addConflicts(conflict.Seats)
 	}
@@ -47,6 +50,8 @@ func conflictText(seat seatlock.Seat) string {
 		return "sold"
 	case seat.Status == seatlock.Reserved:
 		return "held by someone else"
+	case seat.Status == seatlock.Blocked:
+		return "blocked"
 	}
 	return "not held"
 }

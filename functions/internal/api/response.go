@@ -71,12 +71,17 @@ func WriteSeat(w http.ResponseWriter, seat seatlock.Seat) error {
 }
 
 // WriteJSON answers with status 200 and v.
-func WriteJSON(w http.ResponseWriter, v any) error {
+func WriteJSON(w http.ResponseWriter, v any) error { return writeJSON(w, http.StatusOK, v) }
+
+// WriteCreated answers with status 201 and v.
+func WriteCreated(w http.ResponseWriter, v any) error { return writeJSON(w, http.StatusCreated, v) }
+
+func writeJSON(w http.ResponseWriter, status int, v any) error {
 	body, err := json.Marshal(v)
 	if err != nil {
 		return err
 	}
-	write(w, http.StatusOK, jsonType, append(body, '\n'))
+	write(w, status, jsonType, append(body, '\n'))
 	return nil
 }
 

@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"mime"
 	"net/http"
-	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json"
@@ -23,21 +21,7 @@ const MaxSeats = 10
 
 // Rules limit what a request may ask for, beyond the form of its ids.
 type Rules struct {
-	MaxSeats int                  // that one request may name
-	HasSeat  func(id string) bool // reports whether the hall has the seat; nil if it has every seat
-}
-
-// Check returns a *Problem if the hall lacks one of the seats.
-func (rules Rules) Check(ids ...string) error {
-	if rules.HasSeat == nil {
-		return nil
-	}
-	for _, id := range ids {
-		if !rules.HasSeat(id) {
-			return NewProblem(CodeUnknownSeat, "There is no seat "+id+" in this hall.")
-		}
-	}
-	return nil
+	MaxSeats int // that one request may name
 }
 
 // IDForm describes an event_id or a seat_id. It follows the member's name.
@@ -53,6 +37,7 @@ type Seats struct {
 	EventID string
 	SeatIDs []string // 1 to MaxSeats, without duplicates
 	UserID  string
+	Channel string // that the seats are kept for; only for a reserve, and empty for the public
 }
 
 // seatsBody is the body of such a request. A pointer is nil if the member is missing or
@@ -62,6 +47,7 @@ type seatsBody struct {
 	SeatID  *string                   `json:"seat_id"`
 	SeatIDs []string                  `json:"seat_ids"`
 	UserID  *string                   `json:"user_id"`
+	Channel *string                   `json:"channel"`
 	Others  map[string]jsontext.Value `json:",embed"`
 }
 
@@ -87,20 +73,10 @@ func WithUser(ctx context.Context, user string) context.Context {
 // authenticated (WithUser), the body may omit user_id, and must not name another user.
 // The error is a *Problem.
 func DecodeSeats(w http.ResponseWriter, r *http.Request, rules Rules) (Seats, error) {
-	if len(r.Header["Content-Type"]) > 1 {
-		return Seats{}, NewProblem(CodeUnsupportedMediaType, "There is more than one Content-Type; send only application/json.")
-	}
-	if mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || mediaType != "application/json" {
-		return Seats{}, NewProblem(CodeUnsupportedMediaType, "The body must be JSON: set Content-Type to application/json.")
-	}
 	body := buffers.Get().(*bytes.Buffer)
 	defer release(body)
-	if _, err := body.ReadFrom(http.MaxBytesReader(w, r.Body, MaxBody)); err != nil {
-		var tooLarge *http.MaxBytesError
-		if errors.As(err, &tooLarge) {
-			return Seats{}, NewProblem(CodeTooLarge, "The body is longer than 16 KiB; "+example+".")
-		}
-		return Seats{}, Invalid("The body did not arrive whole; send it again.")
+	if err := readInto(body, w, r, MaxBody, example); err != nil {
+		return Seats{}, err
 	}
 	user, _ := r.Context().Value(userKey{}).(string)
 	seats, err := parseSeats(body.Bytes(), rules, user)
@@ -115,38 +91,24 @@ func DecodeSeats(w http.ResponseWriter, r *http.Request, rules Rules) (Seats, er
 func parseSeats(body []byte, rules Rules, user string) (Seats, error) {
 	var b seatsBody
 	if err := json.Unmarshal(body, &b); err != nil {
-		return Seats{}, notJSON(body, err)
+		return Seats{}, notJSON(body, err, example)
 	}
 	if err := b.check(); err != nil {
 		return Seats{}, err
 	}
-	seats := Seats{EventID: seatlock.DefaultEvent, SeatIDs: b.SeatIDs}
-	if b.EventID != nil {
-		seats.EventID = *b.EventID
+	var seats Seats
+	var err error
+	if seats.EventID, err = eventOf(b.EventID); err != nil {
+		return Seats{}, err
 	}
-	if !seatlock.ValidID(seats.EventID) {
-		return Seats{}, Invalid("event_id %s; omit it for the event %q.", IDForm, seatlock.DefaultEvent)
+	if seats.SeatIDs, err = seatsOf(b.SeatID, b.SeatIDs, rules.MaxSeats, example); err != nil {
+		return Seats{}, err
 	}
-	switch {
-	case b.SeatID != nil && b.SeatIDs != nil:
-		return Seats{}, Invalid("Send seat_id or seat_ids, not both.")
-	case b.SeatID != nil:
-		if !seatlock.ValidID(*b.SeatID) {
-			return Seats{}, Invalid("seat_id %s.", IDForm)
+	if b.Channel != nil {
+		if !seatlock.ValidID(*b.Channel) {
+			return Seats{}, Invalid("channel %s.", IDForm)
 		}
-		seats.SeatIDs = []string{*b.SeatID}
-	case b.SeatIDs == nil:
-		return Seats{}, Invalid("seat_id is missing; %s.", example)
-	case len(b.SeatIDs) == 0 || len(b.SeatIDs) > rules.MaxSeats:
-		return Seats{}, Invalid("seat_ids must name 1 to %d seats, not %d.", rules.MaxSeats, len(b.SeatIDs))
-	}
-	for i, id := range seats.SeatIDs {
-		if !seatlock.ValidID(id) {
-			return Seats{}, Invalid("seat_ids[%d] %s.", i, IDForm)
-		}
-		if slices.Contains(seats.SeatIDs[:i], id) {
-			return Seats{}, Invalid("seat_ids[%d] names %s a second time; name each seat once.", i, id)
-		}
+		seats.Channel = *b.Channel
 	}
 	switch {
 	case b.UserID == nil && user == "":
@@ -160,11 +122,12 @@ func parseSeats(body []byte, rules Rules, user string) (Seats, error) {
 	default:
 		seats.UserID = *b.UserID
 	}
-	return seats, rules.Check(seats.SeatIDs...)
+	return seats, nil
 }
 
-// notJSON returns the problem of a body that json.Unmarshal refused with err.
-func notJSON(body []byte, err error) *Problem {
+// notJSON returns the problem of a body that json.Unmarshal refused with err; example says
+// what to send.
+func notJSON(body []byte, err error, example string) *Problem {
 	var wrongType *json.SemanticError
 	var syntax *jsontext.SyntacticError
 	switch {

@@ -39,6 +39,7 @@ type Config struct {
 	MaxSeatsPerRequest int           `env:"MAX_SEATS_PER_REQUEST, default=10" help:"how many seats a call may name" values:"a number from 1 to 10"`
 	MaxSeatsPerUser    int           `env:"MAX_SEATS_PER_USER, default=0" help:"how many seats, held and sold, a user may have at an event" values:"a number from 1 to 1000, or 0 for no limit"`
 	SeatPlan           string        `env:"SEAT_PLAN" unset:"every seat" help:"seats of the hall" values:"sections like 1-12:A-H or STALLS-{A-H}-{1-30}, comma-separated"`
+	UnlistedEvents     bool          `env:"UNLISTED_EVENTS, default=true" help:"serve events without PUT, with SEAT_PLAN and the settings above" values:"true or false"`
 	AuthIssuer         string        `env:"AUTH_ISSUER" unset:"off" help:"OpenID Connect issuer; a call that changes seats then needs its token" values:"the issuer's https:// URL, exactly as in the iss of its tokens, without user, ? or #"`
 	AuthAudience       string        `env:"AUTH_AUDIENCE" help:"with AUTH_ISSUER, the audience that tokens must have" values:"the aud of the tokens"`
 	CORSOrigins        []string      `env:"CORS_ORIGINS" unset:"none" help:"origins whose scripts may call from a browser, beside the service's own page" values:"origins like https://tickets.example.com or http://localhost:3000, comma-separated, without a path, a * or the scheme's default port"`

@@ -20,6 +20,8 @@ type Hall struct {
 	failure    error
 	nextExpiry time.Duration // after refreshed; negative if no seat is held
 	snapshot   *Snapshot     // the last one; nil before the first
+	counts     Counts
+	countsOf   string // the ETag of the view that counts are of
 
 	registry *Halls
 	// The registry guards the fields below.
@@ -103,4 +105,35 @@ func (h *Hall) SeatMap(ctx context.Context, maxAge time.Duration, known func(eta
 	}
 	h.snapshot = newSnapshot(h.event, h.refreshed, h.view)
 	return h.snapshot, nil
+}
+
+// Counts are the numbers of seats that are not available, by status.
+type Counts struct {
+	Reserved, Sold, Blocked int
+}
+
+// Counts returns counts that are at most maxAge old.
+func (h *Hall) Counts(ctx context.Context, maxAge time.Duration) (Counts, error) {
+	asked := time.Now()
+	if err := h.begin(ctx); err != nil {
+		return Counts{}, err
+	}
+	defer h.end()
+	if err := h.refresh(ctx, asked, maxAge); err != nil {
+		return Counts{}, err
+	}
+	if etag := etagOf(h.view); h.countsOf != etag {
+		h.counts, h.countsOf = Counts{}, etag
+		for seat := range h.view.Seats() {
+			switch seat.Status {
+			case seatlock.Reserved:
+				h.counts.Reserved++
+			case seatlock.Sold:
+				h.counts.Sold++
+			case seatlock.Blocked:
+				h.counts.Blocked++
+			}
+		}
+	}
+	return h.counts, nil
 }

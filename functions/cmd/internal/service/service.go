@@ -19,6 +19,7 @@ import (
 	"booking/functions/changes"
 	"booking/functions/internal/api"
 	"booking/functions/internal/auth"
+	"booking/functions/internal/catalog"
 	"booking/functions/internal/config"
 	"booking/functions/internal/hall"
 	"booking/functions/internal/httpserver"
@@ -94,8 +95,9 @@ func open(ctx context.Context, c *config.Config, env envconfig.Lookuper, version
 	s.Monitor = readiness.New(func(ctx context.Context) error { return check(locker, ctx) })
 
 	deps := functions.Deps{
-		Locker: locker, Halls: hall.New(locker), Rules: api.Rules{MaxSeats: c.MaxSeatsPerRequest, HasSeat: c.Plan.Has},
-		Rows: pageRows(c.Plan), Streams: changes.Options{Stop: s.Monitor.DrainStarted(), MaxStreams: c.MaxStreams, Interval: c.ChangesInterval}, Origins: c.CORSOrigins,
+		Locker: locker, Halls: hall.New(locker), Rules: api.Rules{MaxSeats: c.MaxSeatsPerRequest},
+		Catalog: catalog.New(locker, catalog.Options{Unlisted: c.Plan, Listed: !c.UnlistedEvents}),
+		Rows:    pageRows(c.Plan), Streams: changes.Options{Stop: s.Monitor.DrainStarted(), MaxStreams: c.MaxStreams, Interval: c.ChangesInterval}, Origins: c.CORSOrigins,
 	}
 	if c.AuthIssuer != "" {
 		deps.Authenticate = auth.New(auth.Options{Issuer: c.AuthIssuer, Audience: c.AuthAudience, Timeout: c.RequestTimeout}).Middleware

@@ -1,0 +1,193 @@
+// Package catalog knows the plan of each event that this process serves. A script of seatlock
+// refuses a call that was checked against another version of the plan; then the catalog loads
+// the plan and makes the call again.
+package catalog
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"golang.org/x/sync/singleflight"
+
+	"booking/functions/internal/api"
+	"booking/functions/internal/plan"
+	"booking/seatlock"
+)
+
+const (
+	// maxEvents limits the events in memory, maxSeats the seats of their plans.
+	maxEvents = 10_000
+	maxSeats  = 2_000_000
+	// maxAttempts limits how often a call is made because its plan has changed meanwhile.
+	maxAttempts = 5
+)
+
+// Locker is the part of seatlock.Locker that a Catalog uses.
+type Locker interface {
+	Event(ctx context.Context, event string) (seatlock.Event, error)
+	Plan(ctx context.Context, event string) (version int64, plan []byte, err error)
+}
+
+// Options of a Catalog.
+type Options struct {
+	Unlisted *plan.Plan // of the events without settings
+	Listed   bool       // events without settings are unknown
+}
+
+// Catalog is safe for concurrent use.
+type Catalog struct {
+	locker Locker
+	opt    Options
+	loads  singleflight.Group
+
+	mu     sync.Mutex
+	events map[string]*entry
+	seats  int // of all plans
+}
+
+// entry is an event with its plan.
+type entry struct {
+	version int64 // of the plan; 0 if the event has no settings
+	plan    *plan.Plan
+}
+
+// New returns an empty Catalog.
+func New(locker Locker, opt Options) *Catalog {
+	return &Catalog{locker: locker, opt: opt, events: map[string]*entry{}}
+}
+
+// With calls do with the terms of a call on seats of an event. It fails with a *Problem if the
+// event is unknown or does not have one of the seats, and otherwise with the error of do.
+func (c *Catalog) With(ctx context.Context, event string, seats []string, do func(seatlock.Terms) error) error {
+	e, fresh, err := c.get(ctx, event)
+	for attempt := 1; ; attempt++ {
+		if err != nil {
+			return err
+		}
+		missing := e.missing(seats)
+		if missing == "" {
+			err := do(seatlock.Terms{PlanVersion: &e.version})
+			if !errors.Is(err, seatlock.ErrStalePlan) && !errors.Is(err, seatlock.ErrUnknownEvent) || attempt == maxAttempts {
+				return err
+			}
+		} else if fresh {
+			return api.NewProblem(api.CodeUnknownSeat, "There is no seat "+missing+" in this hall.")
+		}
+		e, err = c.load(ctx, event)
+		fresh = true
+	}
+}
+
+// missing returns one of seats that the plan does not have, "" if it has them all.
+func (e *entry) missing(seats []string) string {
+	for _, seat := range seats {
+		if !e.plan.Has(seat) {
+			return seat
+		}
+	}
+	return ""
+}
+
+// Check fails with a *Problem if an event is unknown.
+func (c *Catalog) Check(ctx context.Context, event string) error {
+	if !c.opt.Listed {
+		return nil
+	}
+	_, err := c.load(ctx, event)
+	return err
+}
+
+// Plan returns the plan of an event.
+func (c *Catalog) Plan(ctx context.Context, event string) (*plan.Plan, error) {
+	e, err := c.load(ctx, event)
+	if err != nil {
+		return nil, err
+	}
+	return e.plan, nil
+}
+
+// get returns an event from memory, and loads it if it is not there. An event that was never
+// loaded is expected to have no settings: the script knows better.
+func (c *Catalog) get(ctx context.Context, event string) (e *entry, fresh bool, err error) {
+	c.mu.Lock()
+	e = c.events[event]
+	c.mu.Unlock()
+	switch {
+	case e != nil:
+		return e, false, nil
+	case !c.opt.Listed:
+		return &entry{plan: c.opt.Unlisted}, false, nil
+	}
+	e, err = c.load(ctx, event)
+	return e, true, err
+}
+
+// load reads an event, and parses its plan if that is new.
+func (c *Catalog) load(ctx context.Context, event string) (*entry, error) {
+	found, err, _ := c.loads.Do(event, func() (any, error) {
+		return c.loadOnce(context.WithoutCancel(ctx), event) // others wait for it, too
+	})
+	if err != nil {
+		return nil, err
+	}
+	return found.(*entry), nil
+}
+
+func (c *Catalog) loadOnce(ctx context.Context, event string) (*entry, error) {
+	found, err := c.locker.Event(ctx, event)
+	if errors.Is(err, seatlock.ErrUnknownEvent) {
+		c.keep(event, nil)
+		if c.opt.Listed {
+			return nil, api.NewProblem(api.CodeUnknownEvent, "There is no event "+event+".")
+		}
+		return &entry{plan: c.opt.Unlisted}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	e := c.events[event]
+	c.mu.Unlock()
+	if e != nil && e.version == found.PlanVersion {
+		return e, nil
+	}
+	version, stored, err := c.locker.Plan(ctx, event)
+	if err != nil {
+		return nil, err
+	}
+	e = &entry{version: version}
+	if e.plan, err = Read(stored); err != nil {
+		return nil, err
+	}
+	c.keep(event, e)
+	return e, nil
+}
+
+// keep keeps an event in memory, or forgets it if e is nil. If there are too many, it forgets
+// any others.
+func (c *Catalog) keep(event string, e *entry) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.forget(event)
+	if e == nil {
+		return
+	}
+	c.events[event] = e
+	c.seats += e.plan.Len()
+	for other := range c.events {
+		if len(c.events) <= maxEvents && c.seats <= maxSeats {
+			return
+		}
+		if other != event {
+			c.forget(other)
+		}
+	}
+}
+
+func (c *Catalog) forget(event string) {
+	if e := c.events[event]; e != nil {
+		c.seats -= e.plan.Len()
+		delete(c.events, event)
+	}
+}
