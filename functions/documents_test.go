@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"net/http"
 	"os"
 	"regexp"
 	"slices"
@@ -21,6 +20,11 @@ import (
 // reference is the document that lists the calls, the problems and the settings.
 const reference = "functions/README.md"
 
+// rolesInDocuments are the roles as the documents name them.
+var rolesInDocuments = map[functions.Role]string{
+	functions.RoleAnyone: "all", functions.RoleBuyer: "buyer", functions.RoleSellerIfAny: "seller", functions.RoleSeller: "seller",
+}
+
 func readReference(t *testing.T) string {
 	t.Helper()
 	text, err := os.ReadFile("../" + reference)
@@ -32,13 +36,17 @@ func TestTable_EachFunctionIsInTheReference(t *testing.T) {
 	t.Parallel()
 	text := readReference(t)
 	for _, f := range functions.Table {
-		method := f.Method
-		if method == "" {
-			method = http.MethodGet
-		}
-		row := fmt.Sprintf("| `%s %s`", method, strings.TrimSuffix(f.Paths[0], "{$}"))
-		if !strings.Contains(text, "\n"+row) {
-			t.Errorf("%s: add a row that begins with %s to the table of calls", reference, row)
+		for i, c := range f.Calls {
+			row := fmt.Sprintf("| `%s %s`", c.Method, strings.TrimSuffix(c.Path, "{$}"))
+			if f.Files && i > 0 { // a row has them all
+				continue
+			}
+			found := regexp.MustCompile("(?m)^" + regexp.QuoteMeta(row) + `[^|]*\| (\w+) \|`).FindStringSubmatch(text)
+			if found == nil {
+				t.Errorf("%s: add a row that begins with %s to the table of calls", reference, row)
+			} else if found[1] != rolesInDocuments[c.Role] {
+				t.Errorf("%s: the row %s names %s; write %s", reference, row, found[1], rolesInDocuments[c.Role])
+			}
 		}
 	}
 }
@@ -59,16 +67,35 @@ func TestTable_EachFunctionIsInTheOpenAPIDocument(t *testing.T) {
 	t.Parallel()
 	doc, err := openapi3.NewLoader().LoadFromFile("docs/openapi.json")
 	require.NoError(t, err)
+	roles := map[string]string{} // of the operations that need a token; all can do without if there are no roles
 	for _, f := range functions.Table {
-		if f.Method == "" { // it serves documents
-			continue
-		}
-		for _, path := range f.Paths {
-			if item := doc.Paths.Value(path); item == nil || item.GetOperation(f.Method) == nil {
-				t.Errorf("functions/docs/openapi.json: add %s %s to paths", f.Method, path)
+		for _, c := range f.Calls {
+			if item := doc.Paths.Value(c.Path); !f.Files && (item == nil || item.GetOperation(c.Method) == nil) {
+				t.Errorf("functions/docs/openapi.json: add %s %s to paths", c.Method, c.Path)
 			}
+			roles[c.Method+" "+c.Path] = rolesInDocuments[c.Role]
 		}
 	}
+	none, buyer, seller := openapi3.SecurityRequirement{}, openapi3.SecurityRequirement{"buyer": {}}, openapi3.SecurityRequirement{"seller": {}}
+	security := map[string]openapi3.SecurityRequirements{"all": {}, "buyer": {none, buyer, seller}, "seller": {none, seller}}
+	for path, item := range doc.Paths.Map() {
+		for method, operation := range item.Operations() {
+			role := roles[method+" "+path]
+			switch {
+			case path == "/healthz" || path == "/readyz":
+				role = "all"
+			case role == "":
+				t.Errorf("functions/docs/openapi.json: no function has %s %s", method, path)
+				continue
+			}
+			if operation.Security == nil {
+				t.Errorf("functions/docs/openapi.json: add security to %s %s", method, path)
+				continue
+			}
+			require.Equal(t, security[role], *operation.Security, "functions/docs/openapi.json: security of %s %s, whose role is %s", method, path, role)
+		}
+	}
+	require.NotEmpty(t, doc.Servers)
 }
 
 // The tests of module knative check the manifests themselves.

@@ -18,6 +18,7 @@ import (
 	"booking/functions/events"
 	"booking/functions/extend"
 	"booking/functions/internal/api"
+	"booking/functions/internal/auth"
 	"booking/functions/internal/catalog"
 	"booking/functions/internal/hall"
 	"booking/functions/internal/readiness"
@@ -31,36 +32,71 @@ import (
 
 // Function is one row of the table.
 type Function struct {
-	Name   string   // the value of FUNCTION_TARGET
-	Paths  []string // patterns of http.ServeMux
-	Method string   // POST if it changes seats, GET if it reads them; empty if it does neither
-	Role   Role     // of its callers
-	New    func(Deps) http.Handler
+	Name  string // the value of FUNCTION_TARGET
+	Calls []Call
+	New   func(Deps) http.Handler // serves all its calls; the paths of target at / are /
+	Files bool                    // whether it serves files to a browser: they are no part of the API
 }
 
-// Role says who may call a function.
-type Role int
+// Call is a call of a function. The role of its callers is fixed here and nowhere else.
+type Call struct {
+	Method string // GET includes HEAD
+	Path   string // a pattern of http.ServeMux
+	Role   Role
+}
 
-// The roles.
-const (
-	RoleAnyone Role = iota
-	RoleBuyer       // a caller that Deps.Authenticate accepts
-)
-
-// Table lists the functions.
+// Table lists the functions, and their calls by role.
 var Table = []Function{
-	{"reserve", []string{"/reserve"}, http.MethodPost, RoleBuyer, func(d Deps) http.Handler { return reserve.New(d.Locker, d.Catalog, d.Rules) }},
-	{"buy", []string{"/buy"}, http.MethodPost, RoleBuyer, func(d Deps) http.Handler { return buy.New(d.Locker, d.Catalog, d.Rules) }},
-	{"extend", []string{"/extend"}, http.MethodPost, RoleBuyer, func(d Deps) http.Handler { return extend.New(d.Locker, d.Catalog, d.Rules) }},
-	{"release", []string{"/release"}, http.MethodPost, RoleBuyer, func(d Deps) http.Handler { return release.New(d.Locker, d.Catalog, d.Rules) }},
-	{"events", []string{"/events", "/events/{event_id}", "/events/{event_id}/plan"}, "", RoleAnyone, func(d Deps) http.Handler { return events.New(d.Locker, d.Catalog, d.Halls) }},
-	{"block", []string{"/block"}, http.MethodPost, RoleBuyer, func(d Deps) http.Handler { return block.New(d.Locker, d.Catalog) }},
-	{"unblock", []string{"/unblock"}, http.MethodPost, RoleBuyer, func(d Deps) http.Handler { return unblock.New(d.Locker, d.Catalog) }},
-	{"seat", []string{"/seats/{seat_id}"}, http.MethodGet, RoleAnyone, func(d Deps) http.Handler { return seat.New(d.Locker, d.Catalog) }},
-	{"seatmap", []string{"/seats"}, http.MethodGet, RoleAnyone, func(d Deps) http.Handler { return seatmap.New(d.Catalog, d.Halls) }},
-	{"changes", []string{"/changes"}, http.MethodGet, RoleAnyone, func(d Deps) http.Handler { return changes.New(d.Locker, d.Catalog, d.Halls, d.Streams) }},
-	{Name: "page", Paths: []string{"/{$}", "/page/{file}"}, Role: RoleAnyone, New: func(d Deps) http.Handler { return page.New(d.Rows) }},
-	{Name: "docs", Paths: []string{"/docs", "/docs/{file}", "/openapi.json"}, Role: RoleAnyone, New: func(Deps) http.Handler { return docs.New() }},
+	{Name: "reserve", Calls: []Call{{http.MethodPost, "/reserve", RoleBuyer}},
+		New: func(d Deps) http.Handler { return reserve.New(d.Locker, d.Catalog, d.Rules) }},
+	{Name: "buy", Calls: []Call{{http.MethodPost, "/buy", RoleSellerIfAny}},
+		New: func(d Deps) http.Handler { return buy.New(d.Locker, d.Catalog, d.Rules) }},
+	{Name: "extend", Calls: []Call{{http.MethodPost, "/extend", RoleBuyer}},
+		New: func(d Deps) http.Handler { return extend.New(d.Locker, d.Catalog, d.Rules) }},
+	{Name: "release", Calls: []Call{{http.MethodPost, "/release", RoleBuyer}},
+		New: func(d Deps) http.Handler { return release.New(d.Locker, d.Catalog, d.Rules) }},
+	{Name: "events", Calls: []Call{
+		{http.MethodPut, "/events/{event_id}", RoleSeller}, {http.MethodGet, "/events/{event_id}", RoleAnyone},
+		{http.MethodDelete, "/events/{event_id}", RoleSeller}, {http.MethodGet, "/events/{event_id}/plan", RoleAnyone}, {http.MethodGet, "/events", RoleAnyone}},
+		New: func(d Deps) http.Handler { return events.New(d.Locker, d.Catalog, d.Halls) }},
+	{Name: "block", Calls: []Call{{http.MethodPost, "/block", RoleSeller}},
+		New: func(d Deps) http.Handler { return block.New(d.Locker, d.Catalog) }},
+	{Name: "unblock", Calls: []Call{{http.MethodPost, "/unblock", RoleSeller}},
+		New: func(d Deps) http.Handler { return unblock.New(d.Locker, d.Catalog) }},
+	{Name: "seat", Calls: []Call{{http.MethodGet, "/seats/{seat_id}", RoleAnyone}},
+		New: func(d Deps) http.Handler { return seat.New(d.Locker, d.Catalog) }},
+	{Name: "seatmap", Calls: []Call{{http.MethodGet, "/seats", RoleAnyone}},
+		New: func(d Deps) http.Handler { return seatmap.New(d.Catalog, d.Halls) }},
+	{Name: "changes", Calls: []Call{{http.MethodGet, "/changes", RoleAnyone}},
+		New: func(d Deps) http.Handler { return changes.New(d.Locker, d.Catalog, d.Halls, d.Streams) }},
+	{Name: "page", Calls: []Call{{http.MethodGet, "/{$}", RoleAnyone}, {http.MethodGet, "/page/{file}", RoleAnyone}}, Files: true,
+		New: func(d Deps) http.Handler { return page.New(d.Rows, d.withoutToken()) }},
+	{Name: "docs", Calls: []Call{{http.MethodGet, "/docs", RoleAnyone}, {http.MethodGet, "/docs/{file}", RoleAnyone}, {http.MethodGet, "/openapi.json", RoleAnyone}}, Files: true,
+		New: func(Deps) http.Handler { return docs.New() }},
+}
+
+// root is the path of a function at the URL of its own, which FUNCTION_TARGET gives it.
+const root = "/{$}"
+
+// paths returns the calls by path. If the function is the target, root has all of its
+// methods: each in the strictest of its roles.
+func (f Function) paths(target bool) map[string][]Call {
+	paths := map[string][]Call{}
+	for _, c := range f.Calls {
+		paths[c.Path] = append(paths[c.Path], c)
+	}
+	if _, has := paths[root]; has || !target {
+		return paths
+	}
+	for _, c := range f.Calls {
+		same := func(at Call) bool { return at.Method == c.Method }
+		if i := slices.IndexFunc(paths[root], same); i >= 0 {
+			paths[root][i].Role = max(paths[root][i].Role, c.Role)
+		} else {
+			paths[root] = append(paths[root], Call{c.Method, root, c.Role})
+		}
+	}
+	return paths
 }
 
 // Names lists the values of FUNCTION_TARGET.
@@ -74,14 +110,15 @@ func Names() []string {
 
 // Deps are the dependencies of the functions.
 type Deps struct {
-	Locker       Locker
-	Catalog      *catalog.Catalog
-	Halls        *hall.Halls // the live views that seatmap and changes read
-	Rules        api.Rules
-	Rows         []page.Row                      // the hall that the page shows
-	Streams      changes.Options                 // when the streams of changes end, and how many may be open
-	Authenticate func(http.Handler) http.Handler // admits the callers of RoleBuyer; nil admits every caller
-	Origins      []string                        // other origins whose scripts may call
+	Locker  Locker
+	Catalog *catalog.Catalog
+	Halls   *hall.Halls // the live views that seatmap and changes read
+	Rules   api.Rules
+	Rows    []page.Row      // the hall that the page shows
+	Streams changes.Options // when the streams of changes end, and how many may be open
+	Callers *auth.Callers   // tells buyers and sellers; nil: there are no roles, and every caller is both
+	InPod   bool            // without roles, refuses the calls of RoleSeller
+	Origins []string        // other origins whose scripts may call
 }
 
 // Locker is the part of seatlock.Locker that the functions use.
@@ -114,21 +151,16 @@ func Handler(target string, deps Deps, monitor *readiness.Monitor, middleware ..
 			continue
 		}
 		found = true
-		handler := f.New(deps)
-		if f.Role != RoleAnyone && deps.Authenticate != nil {
-			handler = deps.Authenticate(handler)
-		}
-		if f.Method != "" && len(deps.Origins) > 0 {
-			handler = withCORS(deps.Origins, f.Method, handler)
-		}
-		for _, wrap := range slices.Backward(middleware) {
-			handler = wrap(f.Name, handler)
-		}
-		for _, p := range f.Paths {
-			mux.Handle(p, handler)
-		}
-		if target != "" && !slices.Contains(f.Paths, "/{$}") {
-			mux.Handle("/{$}", handler)
+		function := f.New(deps)
+		for path, calls := range f.paths(target != "") {
+			handler := deps.methods(calls, function)
+			if !f.Files && len(deps.Origins) > 0 {
+				handler = withCORS(deps.Origins, methodsOf(calls), handler)
+			}
+			for _, wrap := range slices.Backward(middleware) {
+				handler = wrap(f.Name, handler)
+			}
+			mux.Handle(path, handler)
 		}
 	}
 	if !found {

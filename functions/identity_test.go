@@ -3,6 +3,7 @@ package functions_test
 import (
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -15,11 +16,14 @@ import (
 	"booking/seatlock/redistest"
 )
 
-// mutations returns the paths of the functions that change seats.
-func mutations() (paths []string) {
+// mutations returns the paths of the functions that change seats: those of the roles, or all
+// if there are none.
+func mutations(roles ...functions.Role) (paths []string) {
 	for _, f := range functions.Table {
-		if f.Method == http.MethodPost {
-			paths = append(paths, f.Paths[0])
+		for _, c := range f.Calls {
+			if c.Method == http.MethodPost && (len(roles) == 0 || slices.Contains(roles, c.Role)) {
+				paths = append(paths, c.Path)
+			}
 		}
 	}
 	return paths
@@ -36,7 +40,7 @@ func identify(t *testing.T, b *testBundle) *authtest.Issuer {
 // identifyBy makes b require tokens of issuer.
 func identifyBy(t *testing.T, b *testBundle, issuer *authtest.Issuer) {
 	t.Helper()
-	b.deps.Authenticate = auth.New(auth.Options{Issuer: issuer.URL, Audience: authtest.Audience, Timeout: time.Minute}).Middleware
+	b.deps.Callers = auth.New(auth.Options{Issuer: issuer.URL, Audience: authtest.Audience, SellerScope: authtest.SellerScope, Timeout: time.Minute})
 	b.serve(t, "")
 }
 
@@ -66,6 +70,8 @@ func TestMutations_ActForTheSubjectOfTheToken(t *testing.T) {
 			p = b.postAs(t, ann+"x", path, seat)
 			p.problem(t, 401, "unauthenticated")
 			require.Contains(t, p.header.Get("WWW-Authenticate"), `error="invalid_token"`)
+		}
+		for _, path := range mutations(functions.RoleBuyer) {
 			q := b.postAs(t, bob, path, `{"seat_id":"1A","user_id":"ann"}`).problem(t, 403, "forbidden")
 			require.Contains(t, q["detail"], "user_id is not the subject of your token")
 			b.postAs(t, bob, path, `{"seat_id":"1A","user_id":"a b"}`).problem(t, 422, "invalid_request")
@@ -75,13 +81,14 @@ func TestMutations_ActForTheSubjectOfTheToken(t *testing.T) {
 		require.Equal(t, "ann", b.postAs(t, ann, "/reserve", seat).success(t)["user_id"])
 		b.postAs(t, bob, "/reserve", seat).problem(t, 409, "seat_unavailable")
 		b.postAs(t, bob, "/extend", seat).problem(t, 400, "held_by_other")
-		b.postAs(t, bob, "/buy", seat).problem(t, 400, "held_by_other")
+		require.Contains(t, b.postAs(t, ann, "/buy", seat).problem(t, 403, "forbidden")["detail"], "Only a seller may make this call")
 		b.postAs(t, bob, "/release", seat).success(t)
 		require.Equal(t, "Reserved", b.get(t, "/seats/1A").success(t)["status"], "bob released a seat of ann")
 
 		b.postAs(t, ann, "/extend", `{"seat_id":"1A","user_id":"ann"}`).success(t)
-		require.Equal(t, "ann", b.postAs(t, ann, "/buy", seat).success(t)["user_id"])
-		b.postAs(t, bob, "/buy", seat).problem(t, 400, "held_by_other")
+		seller := issuer.SellerToken(t)
+		b.postAs(t, seller, "/buy", `{"seat_id":"1A","user_id":"bob"}`).problem(t, 400, "held_by_other")
+		require.Equal(t, "ann", b.postAs(t, seller, "/buy", `{"seat_id":"1A","user_id":"ann"}`).success(t)["user_id"])
 		require.Equal(t, "Sold", b.get(t, "/seats/1A").success(t)["status"])
 	})
 }

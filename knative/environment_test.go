@@ -40,8 +40,8 @@ func configMap(s set, name string) map[string]string {
 	return nil
 }
 
-// suppliedSecret is the Secret that the operator creates if the manifests have none.
-const suppliedSecret = "booking-redis"
+// suppliedSecrets are the Secrets that the operator creates if the manifests have none, and their keys.
+var suppliedSecrets = map[string]string{"booking-redis": "url", "booking-seller": "token"}
 
 // checkReferences returns a check that reports references to a missing ConfigMap, Secret or volume,
 // and variables that the service doesn't know.
@@ -56,6 +56,9 @@ func checkReferences(known map[string]bool) func(set) []error {
 				volumes[v.Name] = true
 				if v.ConfigMap != nil && configMap(s, v.ConfigMap.Name) == nil {
 					fault("ConfigMap %s is missing", v.ConfigMap.Name)
+				}
+				if v.Secret != nil && suppliedSecrets[v.Secret.SecretName] == "" {
+					fault("Secret %s is missing", v.Secret.SecretName)
 				}
 			}
 			for _, claim := range p.claims {
@@ -119,7 +122,7 @@ func checkStreams(s set) (faults []error) {
 func hasSecret(s set, ref *corev1.SecretKeySelector) bool {
 	secrets := all[corev1.Secret](s)
 	if len(secrets) == 0 {
-		return ref.Name == suppliedSecret && ref.Key == "url"
+		return ref.Key == suppliedSecrets[ref.Name]
 	}
 	return slices.ContainsFunc(secrets, func(secret *corev1.Secret) bool {
 		return secret.Name == ref.Name && len(secret.Data[ref.Key]) > 0

@@ -53,6 +53,8 @@ var planted = []struct {
 	{"no limit of streams", base, "name: MAX_STREAMS", "name: MAX_CONNECTIONS", "streams"},
 	{"an unknown variable", plain, "HOLD_TTL:", "HOLD_TIME:", "references"},
 	{"a missing key of a Secret", dev, "key: url\n", "key: uri\n", "references"},
+	{"a missing Secret of a volume", selling, "secretName: booking-seller", "secretName: booking-sellers", "references"},
+	{"a mount without its volume", plainSells, "- mountPath: /etc/booking/seller\n          name: seller", "- mountPath: /etc/booking/seller\n          name: sellers", "references"},
 	{"an unknown function", base, "value: buy\n", "value: sell\n", "routes"},
 	{"a route to a missing Service", dev, "buy.booking-dev.svc", "sell.booking-dev.svc", "routes"},
 	{"a route into another namespace", production, "seat.booking.svc", "seat.booking-dev.svc", "routes"},

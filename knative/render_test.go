@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"strings"
 	"sync"
 	"testing"
@@ -31,9 +32,11 @@ var (
 	rush       = variant{dir: "rush"}
 	prodIstio  = variant{dir: "overlays/production", component: "istio", instead: "gateway"}
 	identified = variant{dir: "overlays/production", also: "identity"}
+	selling    = variant{dir: "overlays/production", also: "seller"}
+	plainSells = variant{dir: "plain", also: "seller"}
 )
 
-var variants = []variant{base, redis, plain, monitoring, dev, production, devIstio, prodIstio, identified, rush}
+var variants = []variant{base, redis, plain, monitoring, dev, production, devIstio, prodIstio, identified, selling, plainSells, rush}
 
 func (v variant) String() string {
 	return strings.TrimSuffix(v.dir+" with "+v.component+v.also, " with ")
@@ -89,7 +92,9 @@ func render(t testing.TB, v variant) string {
 				content = []byte(strings.ReplaceAll(string(content), "  - ../../"+v.instead+" #", "  - ../../"+v.component+" #"))
 			}
 			if v.also != "" {
-				content = []byte(strings.ReplaceAll(string(content), "  # - ../../"+v.also, "  - ../../"+v.also))
+				for _, up := range []string{"../", "../../"} {
+					content = []byte(strings.ReplaceAll(string(content), "  # - "+up+v.also+"\n", "  - "+up+v.also+"\n"))
+				}
 			}
 			if err := disk.WriteFile("knative/"+path, content); err != nil {
 				return "", err
@@ -146,5 +151,21 @@ func TestIdentity_SetsIssuerAndAllowsItsTraffic(t *testing.T) {
 	for _, want := range []string{"AUTH_ISSUER: https://issuer.example.com", "AUTH_AUDIENCE: booking", "port: 443"} {
 		require.NotContains(t, without, want)
 		require.Contains(t, with, want)
+	}
+}
+
+func TestSeller_MountsTheToken(t *testing.T) {
+	t.Parallel()
+	for with, without := range map[variant]variant{selling: production, plainSells: plain} {
+		require.NotContains(t, render(t, without), "booking-seller")
+		for _, p := range pods(rendering(t, with)) {
+			file := p.environment(rendering(t, with))["SELLER_TOKEN_FILE"]
+			require.Equal(t, "/etc/booking/seller/token", file, p.owner)
+			for _, c := range p.own() {
+				require.Len(t, c.VolumeMounts, 1, p.owner)
+				require.Equal(t, path.Dir(file), c.VolumeMounts[0].MountPath)
+				require.Empty(t, c.VolumeMounts[0].SubPath, "a file mounted alone is not updated")
+			}
+		}
 	}
 }

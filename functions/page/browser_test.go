@@ -1,6 +1,7 @@
 package page_test
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"sync"
@@ -146,6 +147,64 @@ func TestPage_AsksToSignIn(t *testing.T) {
 	ann.shows(t, "chosen", "1A")
 	b.rival(t, "1B")
 	ann.shows(t, "taken", "1B")
+}
+
+// With a seller's token the page holds seats, and says why it can't sell them.
+func TestPage_SaysThatItCannotSell(t *testing.T) {
+	t.Parallel()
+	b := setup(t, seatlock.Options{})
+	b.access(t, `{"hold":true,"sell":false}`)
+	ann := b.open(t, "ann")
+	ann.hold(t, "1A")
+	ann.shows(t, "held", "1A")
+	ann.says(t, "status", "1A is held for you. Pay in the shop before the time is up.")
+	ann.says(t, "no-sale", "This page can’t sell seats: a sale needs a seller’s token")
+	ann.waitFor(t, `document.getElementById('no-sale').checkVisibility() && !document.getElementById('buy').checkVisibility()`)
+	require.NoError(t, b.locker.Buy(t.Context(), seatlock.DefaultEvent, []string{"1A"}, "ann"))
+	ann.shows(t, "bought", "1A")
+	ann.hasNoMessages(t)
+}
+
+// With an issuer of tokens the page only shows the seats.
+func TestPage_SaysThatItCannotHold(t *testing.T) {
+	t.Parallel()
+	b := setup(t, seatlock.Options{})
+	b.access(t, `{"hold":false,"sell":false}`)
+	ann := b.open(t, "ann")
+	ann.says(t, "hint", "You can only look at seats here.")
+	ann.run(t, chromedp.Click(chromedp.CSS(`[id="seat-1A"]`)))
+	ann.shows(t, "chosen", "1A")
+	ann.waitFor(t, `document.getElementById('hint').checkVisibility() && !document.getElementById('hold').checkVisibility()`)
+	b.rival(t, "1A")
+	ann.says(t, "alert", "1A was just taken by someone else.")
+	ann.hasNoMessages(t)
+}
+
+// The page's process may lack the settings that the other functions have.
+func TestPage_ExplainsRefusedSale(t *testing.T) {
+	t.Parallel()
+	b := setup(t, seatlock.Options{})
+	ann := b.open(t, "ann")
+	for _, answer := range []struct {
+		seat   string
+		status int
+		code   string
+	}{{"1A", http.StatusUnauthorized, "unauthenticated"}, {"1B", http.StatusForbidden, "forbidden"}} {
+		b.intercept(func(w http.ResponseWriter, r *http.Request) bool {
+			if r.URL.Path != "/buy" {
+				return false
+			}
+			w.Header().Set("Content-Type", "application/problem+json")
+			w.WriteHeader(answer.status)
+			_, _ = fmt.Fprintf(w, `{"code":%q,"detail":"No."}`, answer.code)
+			return true
+		})
+		ann.hold(t, answer.seat)
+		ann.says(t, "status", answer.seat+" is held for you.")
+		ann.click(t, "buy")
+		ann.says(t, "alert", "This page can’t sell seats")
+	}
+	ann.shows(t, "held", "1A", "1B")
 }
 
 func TestPage_LimitsChoiceToTenSeats(t *testing.T) {

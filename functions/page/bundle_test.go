@@ -3,6 +3,7 @@ package page_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -80,8 +81,8 @@ func setupOn(t *testing.T, r *redistest.Redis, changesAddr string, opt seatlock.
 	mux.Handle("/seats/{seat_id}", seat.New(b.locker, events))
 	mux.Handle("/seats", seatmap.New(events, hall.New(b.locker)))
 	mux.Handle("/changes", changes.New(changesLocker, events, hall.New(changesLocker), changes.Options{Stop: stop}))
-	mux.Handle("/{$}", page.New(rows))
-	mux.Handle("/page/{file}", page.New(rows))
+	mux.Handle("/{$}", page.New(rows, page.Access{Hold: true, Sell: true}))
+	mux.Handle("/page/{file}", page.New(rows, page.Access{Hold: true, Sell: true}))
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if intercept := b.interceptor.Load(); intercept != nil && (*intercept)(w, r) {
 			return
@@ -108,6 +109,20 @@ func setupOn(t *testing.T, r *redistest.Redis, changesAddr string, opt seatlock.
 // intercept sets the interceptor.
 func (b *testBundle) intercept(interceptor func(w http.ResponseWriter, r *http.Request) bool) {
 	b.interceptor.Store(&interceptor)
+}
+
+// access makes the page find access.json with this content.
+func (b *testBundle) access(t *testing.T, content string) {
+	t.Helper()
+	b.intercept(func(w http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path != "/page/access.json" {
+			return false
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_, err := io.WriteString(w, content)
+		assert.NoError(t, err)
+		return true
+	})
 }
 
 // rival holds seats for a user without a page.

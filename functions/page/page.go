@@ -1,5 +1,5 @@
 // Package page serves the web page on which buyers choose, hold and buy seats. The binary
-// contains its files. The page calls the other functions at its own origin.
+// contains its files. The page calls the other functions at its own origin, without a token.
 package page
 
 import (
@@ -31,12 +31,15 @@ type Row struct {
 	SeatIDs []string `json:"seat_ids"`
 }
 
+// Access says which calls need no token. The page offers only these.
+type Access struct {
+	Hold bool `json:"hold"` // reserve, extend and release
+	Sell bool `json:"sell"` // buy
+}
+
 // New returns the handler of / and of the files below /page/. The page shows rows.
-func New(rows []Row) http.Handler {
-	plan, err := json.Marshal(rows)
-	if err != nil {
-		panic(err) // unreachable: Row has only strings
-	}
+func New(rows []Row, access Access) http.Handler {
+	documents := map[string][]byte{"plan.json": marshal(rows), "access.json": marshal(access)}
 	return api.Handler(http.MethodGet, func(w http.ResponseWriter, r *http.Request) error {
 		name := path.Base(r.URL.Path)
 		if r.URL.Path == "/" {
@@ -45,13 +48,13 @@ func New(rows []Row) http.Handler {
 				return err
 			}
 		}
-		body, err := files.ReadFile(name)
-		switch {
-		case name == "plan.json":
-			body = plan
-		case err != nil:
-			api.NotFound(w, r)
-			return nil //nolint:nilerr // the only error is a file that does not exist
+		body, found := documents[name]
+		if !found {
+			var err error
+			if body, err = files.ReadFile(name); err != nil {
+				api.NotFound(w, r)
+				return nil //nolint:nilerr // the only error is a file that does not exist
+			}
 		}
 		h := w.Header()
 		h.Set("Content-Type", contentTypes[path.Ext(name)])
@@ -60,4 +63,12 @@ func New(rows []Row) http.Handler {
 		_, _ = w.Write(body) // fails only if the client is gone
 		return nil
 	})
+}
+
+func marshal(document any) []byte {
+	body, err := json.Marshal(document)
+	if err != nil {
+		panic(err) // unreachable: the documents have only strings and bools
+	}
+	return body
 }

@@ -32,7 +32,13 @@ let connected = true
 let lastCall = Promise.resolve() // of the queue
 let reload = () => {}
 
-const seatMap = build($('seatmap'), await (await fetch('/page/plan.json')).json(), choose)
+const load = async file => (await fetch('/page/' + file)).json()
+const [rows, access] = await Promise.all([load('plan.json'), load('access.json')])
+const seatMap = build($('seatmap'), rows, choose)
+
+// What a page without a token can't do, if the service has roles.
+const noHold = 'You can only look at seats here. To hold or buy them, sign in at the shop.'
+const noSale = 'This page can’t sell seats: a sale needs a seller’s token, and only the shop’s back end has one. Pay for your seats in the shop.'
 
 function state (id) {
   if (bought.has(id)) return 'bought'
@@ -67,7 +73,7 @@ function draw () {
   $('held-part').hidden = held.size === 0
   $('chosen-part').hidden = chosen.size === 0
   $('bought-part').hidden = bought.size === 0
-  $('hint').hidden = held.size + chosen.size > 0
+  $('hint').hidden = access.hold && held.size + chosen.size > 0
   enable()
   countDown()
 }
@@ -110,7 +116,7 @@ function countDown () {
   if ($('countdown').textContent !== text) $('countdown').textContent = text
   $('countdown').dataset.soon = now <= warnAt[0]
   const passed = warnAt.find(s => secondsLeft > s && now <= s && secondsLeft !== Infinity)
-  if (passed) say('Your hold ends soon. Buy now, or extend it.')
+  if (passed) say(access.sell ? 'Your hold ends soon. Buy now, or extend it.' : 'Your hold ends soon. Pay for it in the shop now, or extend it.')
   if (now === 0 && secondsLeft > 0) reload() // the service decides whether the hold has ended
   secondsLeft = now
 }
@@ -122,7 +128,7 @@ function choose (id) {
     chosen.delete(id)
     say(`${id} is no longer chosen.`)
   } else if (now !== 'free') {
-    say(describe(id, now) + (now === 'held' ? ' Buy it or release it.' : ''))
+    say(describe(id, now) + (now !== 'held' ? '' : access.sell ? ' Buy it or release it.' : ' Pay for it in the shop, or release it.'))
   } else if (chosen.size + held.size >= maxSeats) {
     say(`You can hold up to ${maxSeats} seats at a time. Buy or release some first.`)
   } else {
@@ -193,7 +199,7 @@ function markBought (ids) {
 const succeeded = {
   reserve (ids, response) {
     markHeld(ids, response.expires_in_ms)
-    say(`${are(ids, 'held for you')} Buy before the time is up.`)
+    say(`${are(ids, 'held for you')} ${access.sell ? 'Buy' : 'Pay in the shop'} before the time is up.`)
   },
   extend (ids, response, before) {
     if (response.status === 'sold') return markBought(ids)
@@ -239,7 +245,8 @@ function refused (call, ids, problem) {
       reload()
       return warn(`Your hold has ended. ${sentence} ${call === 'buy' ? 'Nothing was bought.' : 'Nothing was extended.'} ${held.size ? 'Your other holds are below.' : 'Choose again.'}`)
     case 'unauthenticated':
-      return warn('You can only look at seats here. To hold or buy them, sign in at the shop.')
+    case 'forbidden':
+      return warn(call === 'buy' ? noSale : noHold)
     case 'seat_sold':
       markBought(named)
       return warn(`You have already bought ${list(named)}. Bought seats can’t be released.`)
@@ -349,6 +356,11 @@ onSaveElsewhere(() => {
   draw()
 })
 
+if (!access.hold) $('hint').textContent = noHold
+$('no-sale').textContent = noSale
+$('no-sale').hidden = access.sell
+$('buy').hidden = !access.sell
+$('hold').hidden = !access.hold
 $('event').textContent = event
 $('user').textContent = user
 $('hold').addEventListener('click', () => queue('reserve', () => [...chosen]))

@@ -15,17 +15,18 @@ import (
 func get(t *testing.T, path string) *httptest.ResponseRecorder {
 	t.Helper()
 	rec := httptest.NewRecorder()
-	page.New([]page.Row{{Label: "1", SeatIDs: []string{"1A", "1B"}}}).ServeHTTP(rec, httptest.NewRequest(http.MethodGet, path, nil))
+	page.New([]page.Row{{Label: "1", SeatIDs: []string{"1A", "1B"}}}, page.Access{Hold: true}).ServeHTTP(rec, httptest.NewRequest(http.MethodGet, path, nil))
 	return rec
 }
 
 func TestPage_ServesFiles(t *testing.T) {
 	t.Parallel()
 	for path, contentType := range map[string]string{
-		"/":               "text/html; charset=utf-8",
-		"/page/page.css":  "text/css; charset=utf-8",
-		"/page/page.js":   "text/javascript; charset=utf-8",
-		"/page/plan.json": "application/json",
+		"/":                 "text/html; charset=utf-8",
+		"/page/page.css":    "text/css; charset=utf-8",
+		"/page/page.js":     "text/javascript; charset=utf-8",
+		"/page/plan.json":   "application/json",
+		"/page/access.json": "application/json",
 	} {
 		t.Run(path, func(t *testing.T) {
 			t.Parallel()
@@ -67,4 +68,9 @@ func TestPage_ServesPlan(t *testing.T) {
 	require.JSONEq(t, `[{"label":"1","seat_ids":["1A","1B"]}]`, string(body))
 	var rows []page.Row
 	require.NoError(t, json.Unmarshal(body, &rows))
+}
+
+func TestPage_ServesAccess(t *testing.T) {
+	t.Parallel()
+	require.JSONEq(t, `{"hold":true,"sell":false}`, get(t, "/page/access.json").Body.String())
 }

@@ -23,17 +23,22 @@ func Handler(method string, call func(w http.ResponseWriter, r *http.Request) er
 	if method == http.MethodGet {
 		methods = append(methods, http.MethodHead)
 	}
-	allow := strings.Join(methods, ", ")
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !slices.Contains(methods, r.Method) {
-			w.Header().Set("Allow", allow)
-			WriteError(w, r, NewProblem(CodeMethodNotAllowed, r.URL.Path+" takes "+allow+"."))
+			MethodNotAllowed(w, r, methods)
 			return
 		}
 		if err := call(w, r); err != nil {
 			WriteError(w, r, err)
 		}
 	})
+}
+
+// MethodNotAllowed answers that the path takes only methods.
+func MethodNotAllowed(w http.ResponseWriter, r *http.Request, methods []string) {
+	allow := strings.Join(methods, ", ")
+	w.Header().Set("Allow", allow)
+	WriteError(w, r, NewProblem(CodeMethodNotAllowed, r.URL.Path+" takes "+allow+"."))
 }
 
 // NotFound answers that the path does not exist.

@@ -2,7 +2,6 @@ package api
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"net/http"
 	"strings"
@@ -62,15 +61,8 @@ func (b *seatsBody) check() error {
 	return nil
 }
 
-type userKey struct{}
-
-// WithUser returns the context of a request that the authenticated user sent.
-func WithUser(ctx context.Context, user string) context.Context {
-	return context.WithValue(ctx, userKey{}, user)
-}
-
-// DecodeSeats reads the body of r and checks it against the rules. If the user is
-// authenticated (WithUser), the body may omit user_id, and must not name another user.
+// DecodeSeats reads the body of r and checks it against the rules. If the caller acts for
+// one user only (CallerOf), the body may omit user_id, and must not name another user.
 // The error is a *Problem.
 func DecodeSeats(w http.ResponseWriter, r *http.Request, rules Rules) (Seats, error) {
 	body := buffers.Get().(*bytes.Buffer)
@@ -78,16 +70,15 @@ func DecodeSeats(w http.ResponseWriter, r *http.Request, rules Rules) (Seats, er
 	if err := readInto(body, w, r, MaxBody, example); err != nil {
 		return Seats{}, err
 	}
-	user, _ := r.Context().Value(userKey{}).(string)
-	seats, err := parseSeats(body.Bytes(), rules, user)
+	seats, err := parseSeats(body.Bytes(), rules, CallerOf(r.Context()).User)
 	if c := recorded(r.Context()); c != nil {
 		c.Seats = seats
 	}
 	return seats, err
 }
 
-// parseSeats parses a body. user is the authenticated user; it is empty if callers are
-// trusted.
+// parseSeats parses a body. user is the only user that the caller may name; it is empty if
+// the caller may name any.
 func parseSeats(body []byte, rules Rules, user string) (Seats, error) {
 	var b seatsBody
 	if err := json.Unmarshal(body, &b); err != nil {

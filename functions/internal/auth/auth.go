@@ -1,6 +1,6 @@
-// Package auth authenticates callers by OpenID Connect tokens of one issuer
-// (https://openid.net/specs/openid-connect-core-1_0.html), sent as bearer tokens
-// (https://www.rfc-editor.org/rfc/rfc6750).
+// Package auth tells buyers and sellers by their tokens: OpenID Connect tokens of one issuer
+// (https://openid.net/specs/openid-connect-core-1_0.html), and a secret that makes its sender
+// a seller. Both are sent as bearer tokens (https://www.rfc-editor.org/rfc/rfc6750).
 package auth
 
 import (
@@ -29,80 +29,134 @@ var algorithms = []jose.SignatureAlgorithm{
 	jose.ES256, jose.ES384, jose.ES512, jose.EdDSA,
 }
 
-// Options say which tokens are valid.
+// Options say which tokens are valid. At least one of Issuer and SellerToken is set.
 type Options struct {
-	Issuer   string           // the iss of a token, and the URL of the issuer
-	Audience string           // aud must contain it
-	Timeout  time.Duration    // of a request, including the wait for the issuer
-	Now      func() time.Time // nil means time.Now
+	Issuer      string           // the iss of a token, and the URL of the issuer; empty if there is none
+	Audience    string           // aud must contain it
+	SellerScope string           // in scope or scp, it makes the token a seller's; empty: no token of the issuer is
+	SellerToken *SellerToken     // nil if there is none
+	Timeout     time.Duration    // of a request with an Issuer, including the wait for the issuer
+	Now         func() time.Time // nil means time.Now
 }
 
-// Verifier verifies tokens with the cached keys of the issuer.
-type Verifier struct {
+// Callers tells who makes a call. It verifies tokens with the cached keys of the issuer.
+type Callers struct {
 	opt    Options
 	config *oidc.Config
-	keys   *keyCache
+	keys   *keyCache // nil without an issuer
 }
 
-// New returns a Verifier and starts to fetch the issuer's keys.
-func New(opt Options) *Verifier {
+// New returns Callers and starts to fetch the issuer's keys.
+func New(opt Options) *Callers {
 	if opt.Now == nil {
 		opt.Now = time.Now
+	}
+	if opt.Issuer == "" {
+		return &Callers{opt: opt}
 	}
 	config := &oidc.Config{ClientID: opt.Audience, Now: opt.Now}
 	for _, algorithm := range algorithms {
 		config.SupportedSigningAlgs = append(config.SupportedSigningAlgs, string(algorithm))
 	}
-	return &Verifier{opt: opt, config: config, keys: newKeyCache(opt)}
+	return &Callers{opt: opt, config: config, keys: newKeyCache(opt)}
 }
 
-// Middleware passes a request with a valid token to next, with its user (api.WithUser). It
-// answers others 401 or 403. It answers 503 if it needs the issuer's keys and can't fetch
-// them.
-func (v *Verifier) Middleware(next http.Handler) http.Handler {
+// BuyersNeedToken reports whether Buyers refuses a request without a token.
+func (c *Callers) BuyersNeedToken() bool { return c.keys != nil }
+
+// Buyers passes a request of a buyer or a seller to next, with its api.Caller. It answers
+// others 401 or 403, and 503 if it needs the issuer's keys and can't fetch them. Without an
+// issuer, who does not send the seller's token is a buyer that may name any user: the back end
+// or the gateway in front of the service knows the users.
+func (c *Callers) Buyers(next http.Handler) http.Handler {
+	if !c.BuyersNeedToken() {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			token, err := bearer(r.Header["Authorization"])
+			seller := err == nil && c.opt.SellerToken.is(token)
+			next.ServeHTTP(w, r.WithContext(api.WithCaller(r.Context(), api.Caller{Seller: seller})))
+		})
+	}
+	return c.identify(next, func(api.Caller) error { return nil })
+}
+
+// Sellers passes a request of a seller to next, like Buyers. It answers a buyer 403.
+func (c *Callers) Sellers(next http.Handler) http.Handler {
+	return c.identify(next, func(caller api.Caller) error {
+		if caller.Seller {
+			return nil
+		}
+		return c.notSeller()
+	})
+}
+
+// identify passes a request with a valid token to next, with its caller, unless check
+// returns an error.
+func (c *Callers) identify(next http.Handler, check func(api.Caller) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), v.opt.Timeout)
-		defer cancel()
-		user, err := v.user(ctx, r.Header["Authorization"])
+		ctx := r.Context()
+		if c.keys != nil {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeout(ctx, c.opt.Timeout)
+			defer cancel()
+		}
+		caller, err := c.caller(ctx, r.Header["Authorization"])
+		if err == nil {
+			err = check(caller)
+		}
 		if err != nil {
-			var c *challenge
-			if errors.As(err, &c) {
-				w.Header().Set("WWW-Authenticate", c.header())
+			var refused *challenge
+			if errors.As(err, &refused) {
+				w.Header().Set("WWW-Authenticate", refused.header())
 			}
 			api.WriteError(w, r, err)
 			return
 		}
-		next.ServeHTTP(w, r.WithContext(api.WithUser(ctx, user)))
+		next.ServeHTTP(w, r.WithContext(api.WithCaller(ctx, caller)))
 	})
 }
 
-// user returns the user of the token in the fields of Authorization. The error is a
+// caller returns the sender of the token in the fields of Authorization. The error is a
 // *challenge or an *api.Problem.
-func (v *Verifier) user(ctx context.Context, fields []string) (string, error) {
+func (c *Callers) caller(ctx context.Context, fields []string) (api.Caller, error) {
 	token, err := bearer(fields)
-	if err != nil {
-		return "", err
+	switch {
+	case err != nil:
+		return api.Caller{}, err
+	case c.opt.SellerToken.is(token):
+		return api.Caller{Seller: true}, nil
+	case c.keys == nil:
+		return api.Caller{}, refuse(invalidToken, "The token is not valid here: send the seller's token.")
+	case strings.ContainsFunc(token, notCompact):
+		return api.Caller{}, refuse(invalidToken, "The token is not a JWT in its compact form, header.payload.signature.")
 	}
-	keys := &tokenKeys{cache: v.keys}
-	verified, err := oidc.NewVerifier(v.opt.Issuer, keys, v.config).Verify(ctx, token)
+	return c.verify(ctx, token)
+}
+
+// verify returns the sender of a token of the issuer.
+func (c *Callers) verify(ctx context.Context, token string) (api.Caller, error) {
+	keys := &tokenKeys{cache: c.keys}
+	verified, err := oidc.NewVerifier(c.opt.Issuer, keys, c.config).Verify(ctx, token)
+	var claims claims
 	if err == nil {
-		err = checkEvents(verified)
+		claims, err = claimsOf(verified)
 	}
 	var expired *oidc.TokenExpiredError
 	switch {
 	case errors.Is(keys.err, errNoKeys):
-		return "", api.NewProblem(api.CodeUnavailable, "Your token can't be verified right now, and this request has changed nothing. Send it again.")
+		return api.Caller{}, api.NewProblem(api.CodeUnavailable, "Your token can't be verified right now, and this request has changed nothing. Send it again.")
 	case errors.Is(keys.err, errTokenType), errors.Is(err, errTokenType):
-		return "", refuse(invalidToken, "The token has another purpose: its typ must be absent, JWT or at+jwt, and it must not have events. Send the access token or the ID token that your issuer signed for this service.")
+		return api.Caller{}, refuse(invalidToken, "The token has another purpose: its typ must be absent, JWT or at+jwt, and it must not have events. Send the access token or the ID token that your issuer signed for this service.")
 	case errors.As(err, &expired):
-		return "", refuse(invalidToken, "The token has expired; get a new one.")
+		return api.Caller{}, refuse(invalidToken, "The token has expired; get a new one.")
 	case err != nil:
 		slog.DebugContext(ctx, "token refused", "error", err)
-		return "", refuse(invalidToken, "The token is not valid here: send one that your issuer signed for this service, and that is valid now.")
+		return api.Caller{}, refuse(invalidToken, "The token is not valid here: send one that your issuer signed for this service, and that is valid now.")
+	case claims.haveScope(c.opt.SellerScope):
+		return api.Caller{Seller: true}, nil
 	case !seatlock.ValidUser(verified.Subject):
-		return "", api.NewProblem(api.CodeForbidden, "The subject of your token can't be a user_id: that "+api.UserForm+".")
+		return api.Caller{}, api.NewProblem(api.CodeForbidden, "The subject of your token can't be a user_id: that "+api.UserForm+".")
 	}
-	return verified.Subject, nil
+	return api.Caller{User: verified.Subject}, nil
 }
 
 // tokenKeys is the oidc.KeySet for one token. It keeps its error, because the verifier
@@ -144,8 +198,6 @@ func bearer(fields []string) (string, error) {
 		return "", refuse(invalidRequest, "The token is missing: send Authorization: Bearer TOKEN.")
 	case len(token) > maxToken:
 		return "", refuse(invalidToken, "The token is longer than 8 KiB.")
-	case strings.ContainsFunc(token, notCompact):
-		return "", refuse(invalidToken, "The token is not a JWT in its compact form, header.payload.signature.")
 	}
 	return token, nil
 }
@@ -161,18 +213,27 @@ func notCompact(r rune) bool {
 
 // The error codes of RFC 6750, section 3.1.
 const (
-	invalidRequest = "invalid_request"
-	invalidToken   = "invalid_token"
+	invalidRequest    = "invalid_request"
+	invalidToken      = "invalid_token"
+	insufficientScope = "insufficient_scope"
 )
 
-// challenge is the error of a request without a valid token.
+// challenge is the error of a request without a valid token, or without the scope that it
+// needs.
 type challenge struct {
 	problem *api.Problem
 	code    string // of RFC 6750; empty if the request has no token
+	scope   string // that the token needs; only if the code is insufficientScope
 }
 
 func refuse(code, detail string) *challenge {
-	return &challenge{api.NewProblem(api.CodeUnauthenticated, detail), code}
+	return &challenge{problem: api.NewProblem(api.CodeUnauthenticated, detail), code: code}
+}
+
+// notSeller returns the error of a seller's call by a buyer.
+func (c *Callers) notSeller() *challenge {
+	detail := "Only a seller may make this call, and your token is a buyer's. The shop's back end makes it."
+	return &challenge{problem: api.NewProblem(api.CodeForbidden, detail), code: insufficientScope, scope: c.opt.SellerScope}
 }
 
 func (c *challenge) Error() string { return c.problem.Error() }
@@ -183,5 +244,9 @@ func (c *challenge) header() string {
 	if c.code == "" {
 		return `Bearer realm="booking"`
 	}
-	return `Bearer realm="booking", error="` + c.code + `", error_description="` + c.problem.Detail + `"`
+	header := `Bearer realm="booking", error="` + c.code + `", error_description="` + c.problem.Detail + `"`
+	if c.scope != "" {
+		header += `, scope="` + c.scope + `"`
+	}
+	return header
 }

@@ -88,10 +88,10 @@ func setup(t *testing.T) *testBundle {
 	return b
 }
 
-// restart makes a verifier with an empty cache.
+// restart makes Callers with an empty cache.
 func (b *testBundle) restart() {
-	verifier := auth.New(auth.Options{Issuer: b.issuer.URL, Audience: authtest.Audience, Timeout: b.timeout, Now: b.clock.Now})
-	b.handler = verifier.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	callers := auth.New(auth.Options{Issuer: b.issuer.URL, Audience: authtest.Audience, Timeout: b.timeout, Now: b.clock.Now})
+	b.handler = callers.Buyers(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		seats, err := api.DecodeSeats(w, r, api.Rules{MaxSeats: 10})
 		if err != nil {
 			api.WriteError(w, r, err)
@@ -141,7 +141,7 @@ func refused(t *testing.T, rec *httptest.ResponseRecorder, code, words string) {
 	require.Contains(t, challenge, `Bearer realm="booking", error="`+code+`", error_description="`)
 }
 
-func TestMiddleware_AcceptsValidTokens(t *testing.T) {
+func TestBuyers_AcceptsValidTokens(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	for _, algorithm := range []jose.SignatureAlgorithm{jose.RS256, jose.PS256, jose.ES256, jose.EdDSA} {
@@ -166,7 +166,7 @@ func TestMiddleware_AcceptsValidTokens(t *testing.T) {
 	})
 }
 
-func TestMiddleware_RefusesInvalidTokens(t *testing.T) {
+func TestBuyers_RefusesInvalidTokens(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.issuer.Rotate(t, jose.RS256)
@@ -223,7 +223,7 @@ func TestMiddleware_RefusesInvalidTokens(t *testing.T) {
 	}
 }
 
-func TestMiddleware_RefusesTokensOfOtherPurposes(t *testing.T) {
+func TestBuyers_RefusesTokensOfOtherPurposes(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	const words = "Send the access token or the ID token"
@@ -252,7 +252,7 @@ func TestMiddleware_RefusesTokensOfOtherPurposes(t *testing.T) {
 	}
 }
 
-func TestMiddleware_AcceptsAccessTokensAndIDTokens(t *testing.T) {
+func TestBuyers_AcceptsAccessTokensAndIDTokens(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	for _, typ := range []any{nil, "JWT", "jwt", "application/jwt", "at+jwt", "AT+JWT", "application/at+jwt", "Application/AT+JWT"} {

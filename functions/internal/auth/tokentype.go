@@ -1,11 +1,9 @@
 package auth
 
 import (
-	"encoding/json"
 	"errors"
 	"strings"
 
-	"github.com/coreos/go-oidc/v3/oidc"
 	"github.com/go-jose/go-jose/v4"
 )
 
@@ -32,16 +30,4 @@ func checkType(token *jose.JSONWebSignature) error {
 		return nil
 	}
 	return errTokenType
-}
-
-// checkEvents returns errTokenType if the token has events.
-func checkEvents(token *oidc.IDToken) error {
-	var claims map[string]json.RawMessage
-	if err := token.Claims(&claims); err != nil {
-		return err
-	}
-	if _, ok := claims["events"]; ok {
-		return errTokenType
-	}
-	return nil
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/sethvargo/go-envconfig"
 
 	"booking/functions/internal/api"
+	"booking/functions/internal/auth"
 	"booking/functions/internal/plan"
 	"booking/functions/internal/redisclient"
 )
@@ -40,8 +41,11 @@ type Config struct {
 	MaxSeatsPerUser    int           `env:"MAX_SEATS_PER_USER, default=0" help:"how many seats, held and sold, a user may have at an event" values:"a number from 1 to 1000, or 0 for no limit"`
 	SeatPlan           string        `env:"SEAT_PLAN" unset:"every seat" help:"seats of the hall" values:"sections like 1-12:A-H or STALLS-{A-H}-{1-30}, comma-separated"`
 	UnlistedEvents     bool          `env:"UNLISTED_EVENTS, default=true" help:"serve events without PUT, with SEAT_PLAN and the settings above" values:"true or false"`
-	AuthIssuer         string        `env:"AUTH_ISSUER" unset:"off" help:"OpenID Connect issuer; a call that changes seats then needs its token" values:"the issuer's https:// URL, exactly as in the iss of its tokens, without user, ? or #"`
+	AuthIssuer         string        `env:"AUTH_ISSUER" unset:"off" help:"OpenID Connect issuer; a call that changes seats then needs its token, and a sale a seller's" values:"the issuer's https:// URL, exactly as in the iss of its tokens, without user, ? or #"`
 	AuthAudience       string        `env:"AUTH_AUDIENCE" help:"with AUTH_ISSUER, the audience that tokens must have" values:"the aud of the tokens"`
+	AuthSellerScope    string        `env:"AUTH_SELLER_SCOPE, default=booking:sell" help:"with AUTH_ISSUER, the scope that makes a token a seller's" values:"printable ASCII characters without spaces, quotes and backslashes"`
+	SellerToken        string        `env:"SELLER_TOKEN" unset:"none" help:"secret that makes its sender a seller; a sale then needs a seller" values:"32 to 1024 printable ASCII characters without spaces"`
+	SellerTokenFile    string        `env:"SELLER_TOKEN_FILE" unset:"none" help:"instead of SELLER_TOKEN, a file that has it; a change of the file takes effect within a second" values:"a file with 32 to 1024 printable ASCII characters without spaces"`
 	CORSOrigins        []string      `env:"CORS_ORIGINS" unset:"none" help:"origins whose scripts may call from a browser, beside the service's own page" values:"origins like https://tickets.example.com or http://localhost:3000, comma-separated, without a path, a * or the scheme's default port"`
 	MaxConnections     int           `env:"MAX_CONNECTIONS, default=10000" help:"how many connections may be open at a time" values:"a number from 2 to 1000000"`
 	ChangesInterval    time.Duration `env:"CHANGES_INTERVAL, default=100ms" help:"how often a stream of /changes sends at most; the changes in between are sent together" values:"a duration from 0s to 10s"`
@@ -64,6 +68,17 @@ func (c *Config) InPod() bool { return c.KubernetesServiceHost != "" || c.Knativ
 func (c *Config) Redis(url string) redisclient.Options {
 	return redisclient.Options{Mode: c.RedisMode, URL: url, Timeout: c.RequestTimeout,
 		TLS: redisclient.TLS{CA: c.RedisCA, Cert: c.RedisCert, Key: c.RedisKey}}
+}
+
+// Seller returns the seller's token, or nil if none is set.
+func (c *Config) Seller() (*auth.SellerToken, error) {
+	switch {
+	case c.SellerToken != "":
+		return auth.NewSellerToken(c.SellerToken)
+	case c.SellerTokenFile != "":
+		return auth.ReadSellerToken(c.SellerTokenFile)
+	}
+	return nil, nil
 }
 
 // Load reads and checks the configuration. targets are the functions that FUNCTION_TARGET
@@ -123,11 +138,29 @@ func (c *Config) check(f *faults) {
 		f.addUnset("AUTH_ISSUER", "AUTH_AUDIENCE")
 	}
 	f.require("AUTH_ISSUER", c.AuthIssuer == "" || isIssuer(c.AuthIssuer))
+	f.require("AUTH_SELLER_SCOPE", !strings.ContainsFunc(c.AuthSellerScope, func(r rune) bool { return r <= ' ' || r > '~' || r == '"' || r == '\\' }))
+	if _, set := f.env.Lookup("AUTH_SELLER_SCOPE"); set && c.AuthIssuer == "" {
+		f.addUnset("AUTH_ISSUER", "AUTH_SELLER_SCOPE")
+	}
+	c.checkSeller(f)
 	var err error
 	if c.Plan, err = plan.ParseShort(c.SeatPlan); err != nil {
 		f.addWant("SEAT_PLAN", "has a fault "+err.Error(), "")
 	}
 	c.checkRedis(f)
+}
+
+// checkSeller adds to f what is wrong with the seller's token. It shows no part of it.
+func (c *Config) checkSeller(f *faults) {
+	name := "SELLER_TOKEN"
+	if c.SellerTokenFile != "" {
+		name = "SELLER_TOKEN_FILE"
+	}
+	if c.SellerToken != "" && c.SellerTokenFile != "" {
+		f.addWant(name, "is set, and so is SELLER_TOKEN", "one of them")
+	} else if _, err := c.Seller(); err != nil {
+		f.add(name, fmt.Sprintf("can't be used (%v)", err))
+	}
 }
 
 // checkRedis adds to f what is wrong with the settings of Redis.

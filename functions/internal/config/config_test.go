@@ -3,6 +3,8 @@ package config_test
 import (
 	"fmt"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -30,6 +32,7 @@ func TestLoad_HasDefaults(t *testing.T) {
 	require.Equal(t, &config.Config{
 		Port: 8080, MetricsPort: 9090, RedisMode: "single", HoldTTL: 5 * time.Minute, MaxHold: 15 * time.Minute, MaxSeatsPerRequest: 10,
 		MaxConnections: 10000, ChangesInterval: 100 * time.Millisecond, MaxStreams: 5000, RequestTimeout: 2 * time.Second, DrainDelay: time.Second, LogLevel: slog.LevelInfo,
+		AuthSellerScope: "booking:sell",
 	}, c)
 }
 
@@ -87,14 +90,15 @@ func TestLoad_AcceptsWhatIsWithinTheBounds(t *testing.T) {
 		"DRAIN_DELAY":           {[]string{"0s", "5m"}, []string{"-1ms", "5m1ms"}},
 		"MAX_CONNECTIONS":       {[]string{"2", "1000000"}, []string{"1", "1000001"}},
 		"CHANGES_INTERVAL":      {[]string{"0s", "10s"}, []string{"-1ms", "10001ms"}},
+		"AUTH_SELLER_SCOPE":     {[]string{"sell", "https://api.example.com/sell", "!#[]~"}, []string{"a b", "a\tb", "sëll", `a\b`, `"`}},
 		"SALE_REPLICAS":         {[]string{"0", "5"}, []string{"-1", "6"}},
 	} {
 		for _, value := range test.accepted {
-			_, err := load(t, map[string]string{"REDIS_URL": "redis://localhost:6379", name: value})
+			_, err := load(t, map[string]string{"REDIS_URL": "redis://localhost:6379", "AUTH_ISSUER": "https://a.example.com", "AUTH_AUDIENCE": "booking", name: value})
 			require.NoError(t, err, "%s=%s", name, value)
 		}
 		for _, value := range test.refused {
-			_, err := load(t, map[string]string{"REDIS_URL": "redis://localhost:6379", name: value})
+			_, err := load(t, map[string]string{"REDIS_URL": "redis://localhost:6379", "AUTH_ISSUER": "https://a.example.com", "AUTH_AUDIENCE": "booking", name: value})
 			require.ErrorContains(t, err, fmt.Sprintf("%s is %q", name, value))
 		}
 	}
@@ -204,6 +208,47 @@ func TestLoad_ChecksAuthentication(t *testing.T) {
 				return
 			}
 			require.ErrorContains(t, err, test.want)
+		})
+	}
+}
+
+func TestLoad_ChecksSellerToken(t *testing.T) {
+	t.Parallel()
+	file := func(content string) string {
+		path := filepath.Join(t.TempDir(), "token")
+		require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
+		return path
+	}
+	good := strings.Repeat("s", 32)
+	for name, test := range map[string]struct {
+		env  map[string]string
+		want string // the error; none if empty
+	}{
+		"Secret":        {map[string]string{"SELLER_TOKEN": good}, ""},
+		"Longest":       {map[string]string{"SELLER_TOKEN": strings.Repeat("~", 1024)}, ""},
+		"WithIssuer":    {map[string]string{"SELLER_TOKEN": good, "AUTH_ISSUER": "https://a.example.com", "AUTH_AUDIENCE": "booking"}, ""},
+		"File":          {map[string]string{"SELLER_TOKEN_FILE": file(" \n" + good + "\r\n")}, ""},
+		"TooShort":      {map[string]string{"SELLER_TOKEN": good[1:]}, "SELLER_TOKEN can't be used (auth: the seller's token has 31 characters; use 32 to 1024): want 32 to 1024 printable ASCII characters without spaces"},
+		"TooLong":       {map[string]string{"SELLER_TOKEN": strings.Repeat("s", 1025)}, "SELLER_TOKEN can't be used (auth: the seller's token has 1025 characters; use 32 to 1024)"},
+		"WithSpace":     {map[string]string{"SELLER_TOKEN": good + " " + good}, "SELLER_TOKEN can't be used (auth: the seller's token has a space"},
+		"NotASCII":      {map[string]string{"SELLER_TOKEN": good + "ä"}, "SELLER_TOKEN can't be used (auth: the seller's token has a space, or a character that is not printable ASCII"},
+		"EmptyFile":     {map[string]string{"SELLER_TOKEN_FILE": file("\n")}, "SELLER_TOKEN_FILE can't be used (auth: the seller's token has 0 characters"},
+		"NoFile":        {map[string]string{"SELLER_TOKEN_FILE": "/nothing"}, "SELLER_TOKEN_FILE can't be used (open /nothing: no such file or directory): want a file with 32 to 1024"},
+		"Both":          {map[string]string{"SELLER_TOKEN": good, "SELLER_TOKEN_FILE": file(good)}, "SELLER_TOKEN_FILE is set, and so is SELLER_TOKEN: want one of them"},
+		"ScopeNoIssuer": {map[string]string{"AUTH_SELLER_SCOPE": "sell"}, "AUTH_ISSUER is not set, but AUTH_SELLER_SCOPE needs it"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c, err := load(t, test.env)
+			if test.want == "" {
+				require.NoError(t, err)
+				seller, err := c.Seller()
+				require.NoError(t, err)
+				require.NotNil(t, seller)
+				return
+			}
+			require.ErrorContains(t, err, test.want)
+			require.NotContains(t, err.Error(), "sssss")
 		})
 	}
 }

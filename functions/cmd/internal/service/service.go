@@ -99,8 +99,12 @@ func open(ctx context.Context, c *config.Config, env envconfig.Lookuper, version
 		Catalog: catalog.New(locker, catalog.Options{Unlisted: c.Plan, Listed: !c.UnlistedEvents}),
 		Rows:    pageRows(c.Plan), Streams: changes.Options{Stop: s.Monitor.DrainStarted(), MaxStreams: c.MaxStreams, Interval: c.ChangesInterval}, Origins: c.CORSOrigins,
 	}
-	if c.AuthIssuer != "" {
-		deps.Authenticate = auth.New(auth.Options{Issuer: c.AuthIssuer, Audience: c.AuthAudience, Timeout: c.RequestTimeout}).Middleware
+	deps.InPod = c.InPod()
+	if deps.Callers, err = callers(c); err != nil {
+		return nil, err
+	}
+	if refused := deps.Refused(c.FunctionTarget); len(refused) > 0 {
+		slog.Warn("in a pod only sellers may make the calls of these functions, and no sellers are defined, so the calls are 403: set SELLER_TOKEN, SELLER_TOKEN_FILE or AUTH_ISSUER", "functions", refused)
 	}
 	var middleware []functions.Middleware
 	if tracing.Enabled(env) {
@@ -128,6 +132,17 @@ func open(ctx context.Context, c *config.Config, env envconfig.Lookuper, version
 	}
 	s.Handler = api.LogCalls(slog.Default(), handler)
 	return s, nil
+}
+
+// callers returns what tells buyers from sellers, or nil if c defines no roles.
+func callers(c *config.Config) (*auth.Callers, error) {
+	seller, err := c.Seller()
+	if err != nil || seller == nil && c.AuthIssuer == "" {
+		return nil, err
+	}
+	return auth.New(auth.Options{
+		Issuer: c.AuthIssuer, Audience: c.AuthAudience, SellerScope: c.AuthSellerScope, SellerToken: seller, Timeout: c.RequestTimeout,
+	}), nil
 }
 
 // pageRows returns the rows that the page shows: those of a plan, or of an example if the

@@ -27,6 +27,9 @@ import (
 // Audience is the aud of the issuer's tokens.
 const Audience = "booking"
 
+// SellerScope is the scope of SellerToken.
+const SellerScope = "booking:sell"
+
 // Issuer is an issuer. It stops when its test ends.
 type Issuer struct {
 	URL string
@@ -160,6 +163,12 @@ func (i *Issuer) Claims(user string, now time.Time, others map[string]any) map[s
 func (i *Issuer) Token(t testing.TB, user string) string {
 	t.Helper()
 	return i.Sign(t, i.Claims(user, time.Now(), nil))
+}
+
+// SellerToken returns the token of a seller. Its subject is no user.
+func (i *Issuer) SellerToken(t testing.TB) string {
+	t.Helper()
+	return i.Sign(t, i.Claims("the shop", time.Now(), map[string]any{"scope": "openid " + SellerScope}))
 }
 
 // Sign returns a token with claims, signed with the published key.
