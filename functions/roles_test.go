@@ -195,7 +195,7 @@ func TestSeller_ActsForTheUserThatItNames(t *testing.T) {
 	b := setup(t, redistest.Mini(t), "")
 	issuer := authtest.Start(t)
 	setting{issuer: true, sellerToken: true}.apply(t, b, issuer)
-	for user, seller := range map[string]string{"bob": issuer.SellerToken(t), "carol": sellerSecret} {
+	for user, seller := range map[string]string{"1A": issuer.SellerToken(t), "1B": sellerSecret} {
 		body := `{"seat_id":"` + user + `","user_id":"` + user + `"}`
 		for _, path := range []string{"/reserve", "/extend", "/buy"} {
 			require.Equal(t, user, b.postAs(t, seller, path, body).success(t)["user_id"])

@@ -115,7 +115,7 @@ func TestPutEvent_RefusesInvalidSettings(t *testing.T) {
 
 func TestReserve_ObeysSaleWindow(t *testing.T) {
 	t.Parallel()
-	r := redistest.Mini(t) // its clock stands still
+	r := redistest.Mini(t) // its clock moves only by Advance
 	b := setup(t, r)
 	now := redisNow(t, b).UTC()
 	b.put(t, seatlock.Put{Settings: seatlock.Settings{OnSale: now.Add(time.Second), OffSale: now.Add(time.Minute)}})

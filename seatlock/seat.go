@@ -47,7 +47,7 @@ func (l *Locker) Status(ctx context.Context, event, seat string) (Seat, error) {
 	return l.StatusOn(ctx, event, seat, Terms{})
 }
 
-// StatusOn is Status with Terms, of which it uses PlanVersion. It also fails with
+// StatusOn is Status with Terms. It uses PlanVersion only, and also fails with
 // ErrStalePlan.
 func (l *Locker) StatusOn(ctx context.Context, event, seat string, terms Terms) (Seat, error) {
 	if !ValidID(event) || !ValidID(seat) {

@@ -21,7 +21,7 @@ func (l *Locker) Extend(ctx context.Context, event string, seats []string, user 
 	return l.ExtendOn(ctx, event, seats, user, Terms{})
 }
 
-// ExtendOn is Extend with Terms, of which it uses PlanVersion. It also fails with ErrStalePlan.
+// ExtendOn is Extend with Terms. It uses PlanVersion only, and also fails with ErrStalePlan.
 func (l *Locker) ExtendOn(ctx context.Context, event string, seats []string, user string, terms Terms) (Hold, error) {
 	reply, err := l.transition(ctx, "extend", extendScript, ErrHeldByOther, event, seats, user, terms)
 	if err != nil || len(reply) != 4 || reply[3] == 0 {
@@ -40,7 +40,7 @@ func (l *Locker) Buy(ctx context.Context, event string, seats []string, user str
 	return l.BuyOn(ctx, event, seats, user, Terms{})
 }
 
-// BuyOn is Buy with Terms, of which it uses PlanVersion. It also fails with ErrStalePlan.
+// BuyOn is Buy with Terms. It uses PlanVersion only, and also fails with ErrStalePlan.
 func (l *Locker) BuyOn(ctx context.Context, event string, seats []string, user string, terms Terms) error {
 	rewrite := 0
 	if l.opt.SaleReplicas > 0 {
@@ -59,7 +59,7 @@ func (l *Locker) Release(ctx context.Context, event string, seats []string, user
 	return l.ReleaseOn(ctx, event, seats, user, Terms{})
 }
 
-// ReleaseOn is Release with Terms, of which it uses PlanVersion. It also fails with
+// ReleaseOn is Release with Terms. It uses PlanVersion only, and also fails with
 // ErrStalePlan.
 func (l *Locker) ReleaseOn(ctx context.Context, event string, seats []string, user string, terms Terms) error {
 	_, err := l.transition(ctx, "release", releaseScript, ErrSold, event, seats, user, terms)

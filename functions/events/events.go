@@ -47,7 +47,8 @@ type handler struct {
 }
 
 // New returns the handler of PUT, GET and DELETE /events/{event_id}, GET
-// /events/{event_id}/plan, and GET /events.
+// /events/{event_id}/plan, and GET /events. At the function's own URL, whose path has no
+// event_id, the query names the event.
 func New(locker Locker, c *catalog.Catalog, halls *hall.Halls) http.Handler {
 	h := &handler{locker, c, halls}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -59,6 +60,9 @@ func New(locker Locker, c *catalog.Catalog, halls *hall.Halls) http.Handler {
 
 func (h *handler) serve(w http.ResponseWriter, r *http.Request) error {
 	event := r.PathValue("event_id")
+	if event == "" { // at the function's own URL
+		event = r.URL.Query().Get("event_id")
+	}
 	named := event != ""
 	if named {
 		if !seatlock.ValidID(event) {
