@@ -186,7 +186,8 @@ func (s *section) deepen(text string, names []string) error {
 // padded pads the numbers of a range to the width of its ends, if one has leading zeros.
 func padded(names []string, text string) []string {
 	first, last, isRange := strings.Cut(text, "-")
-	if !isRange || !(len(first) > 1 && first[0] == '0' || len(last) > 1 && last[0] == '0') {
+	hasZeros := func(end string) bool { return len(end) > 1 && end[0] == '0' }
+	if !isRange || !hasZeros(first) && !hasZeros(last) {
 		return names
 	}
 	width := max(len(first), len(last))
