@@ -93,7 +93,7 @@ func TestParse_Accepts(t *testing.T) {
 		"a zone of drawings alone":     {`{"zones":[{"areas":[{"text":"Bar","seats":1}]},{"rows":[]},{"rows":null}]}`, nil},
 		"a row without seats":          {`{"zones":[{"rows":[{"row_number":"1","seats":[]},{"row_number":"2","seats":[{"seat_guid":"s"}]}]}]}`, []plan.Seat{{ID: "s", Row: "2"}}},
 		"a zone_id instead of a name":  {`{"zones":[{"zone_id":7,"name":"","rows":[{"seats":[{"seat_guid":"s"}]}]}]}`, []plan.Seat{{ID: "s", Zone: "7"}}},
-		"unknown members":              {`{"$schema":"x","backgroundImage":{"seats":[]},"zones":[{"rows":[{"skew":1,"seats":[{"seat_guid":"s","wheelchair":true}]}]}]}`, []plan.Seat{{ID: "s"}}},
+		"unknown members":              {`{"$schema":"x","categories":[{"uuid":"u"},null],"backgroundImage":{"seats":[]},"zones":[{"rows":[{"skew":1,"position":{"z":1},"seats":[{"seat_guid":"s","wheelchair":true}]}]}]}`, []plan.Seat{{ID: "s"}}},
 		"deep unknown members":         {`{"zones":[],"x":` + strings.Repeat("[", 9_000) + strings.Repeat("]", 9_000) + `}`, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
