@@ -132,6 +132,16 @@ func (b *testBundle) get(t *testing.T, path string) response {
 	return b.do(t, httptest.NewRequest(http.MethodGet, path, nil))
 }
 
+// put puts an event and requires success.
+func (b *testBundle) put(t *testing.T, path, body string) response {
+	t.Helper()
+	req := httptest.NewRequest(http.MethodPut, path, strings.NewReader(body))
+	req.Header.Set("Content-Type", "application/json")
+	got := b.do(t, req)
+	require.Contains(t, []int{http.StatusOK, http.StatusCreated}, got.status, got.body)
+	return got
+}
+
 func (b *testBundle) post(t *testing.T, path, body string) response {
 	t.Helper()
 	req := httptest.NewRequest(http.MethodPost, path, strings.NewReader(body))

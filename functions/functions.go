@@ -56,7 +56,7 @@ var Table = []Function{
 	{Name: "release", Calls: []Call{{http.MethodPost, "/release", RoleBuyer}},
 		New: func(d Deps) http.Handler { return release.New(d.Locker, d.Catalog, d.Rules) }},
 	{Name: "events", Calls: []Call{
-		{http.MethodPut, "/events/{event_id}", RoleSeller}, {http.MethodGet, "/events/{event_id}", RoleAnyone},
+		{http.MethodGet, "/events/{event_id}", RoleAnyone}, {http.MethodPut, "/events/{event_id}", RoleSeller},
 		{http.MethodDelete, "/events/{event_id}", RoleSeller}, {http.MethodGet, "/events/{event_id}/plan", RoleAnyone}, {http.MethodGet, "/events", RoleAnyone}},
 		New: func(d Deps) http.Handler { return events.New(d.Locker, d.Catalog, d.Halls) }},
 	{Name: "block", Calls: []Call{{http.MethodPost, "/block", RoleSeller}},

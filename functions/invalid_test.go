@@ -137,6 +137,6 @@ func TestRequests_AreRefusedIfInvalid(t *testing.T) {
 			require.Contains(t, p["detail"], names)
 		}
 		b.get(t, "/seats?event_id=gala&events=1&utm_source=x").success(t)
-		require.Equal(t, "Available", b.get(t, "/seats/2").success(t)["status"], "a refused request changed a seat")
+		require.Equal(t, "Available", b.get(t, "/seats/2B").success(t)["status"], "a refused request changed a seat")
 	})
 }

@@ -16,7 +16,7 @@ import (
 )
 
 // examples turns a pattern of functions.Table into a path that it matches.
-var examples = strings.NewReplacer("{$}", "", "{seat_id}", "1A", "/page/{file}", "/page/page.js", "/docs/{file}", "/docs/swagger-ui.css")
+var examples = strings.NewReplacer("{$}", "", "{seat_id}", "1A", "{event_id}", "gala", "/page/{file}", "/page/page.js", "/docs/{file}", "/docs/swagger-ui.css")
 
 // paths returns an example of each path of a function.
 func paths(f functions.Function) (paths []string) {
@@ -38,10 +38,14 @@ func TestHandler_ServesOnlyItsTarget(t *testing.T) {
 		t.Run(f.Name, func(t *testing.T) {
 			t.Parallel()
 			r := redistest.Mini(t)
-			setup(t, r, "").post(t, "/reserve", body).success(t)
+			all := setup(t, r, "")
+			all.post(t, "/reserve", body).success(t)
+			all.put(t, "/events/gala", `{"plan":"1-2:A-B"}`)
 			b := setup(t, r, f.Name)
 			for _, path := range append(paths(f), "/") {
 				switch {
+				case f.Name == "block", f.Name == "unblock":
+					b.post(t, path, `{"seat_id":"1B","channel":"house"}`).success(t)
 				case takes(f, http.MethodPost):
 					b.post(t, path, body).success(t)
 				case f.Name == "changes": // GET would not end
