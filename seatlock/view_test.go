@@ -243,6 +243,71 @@ func TestView_KeepsChangesIfRepairFails(t *testing.T) {
 
 // A View agrees with the keys whatever happens: calls whose replies are lost, a Redis that
 // loses its data or its stream, holds that end, keys that an operator deletes.
+// scanHook calls begin before a page of the index is read.
+type scanHook struct {
+	redis.Hook
+	begin func()
+}
+
+func (scanHook) DialHook(next redis.DialHook) redis.DialHook          { return next }
+func (scanHook) ProcessHook(next redis.ProcessHook) redis.ProcessHook { return next }
+func (h scanHook) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		if cmds[0].Name() == "zscan" {
+			h.begin()
+		}
+		return next(ctx, cmds)
+	}
+}
+
+func TestView_LoadsThreeTimesIfRedisIsReplaced(t *testing.T) {
+	t.Parallel()
+	for losses, want := range map[int]error{2: nil, 3: seatlock.ErrUnavailable} {
+		t.Run(fmt.Sprint(losses), func(t *testing.T) {
+			t.Parallel()
+			r := redistest.Mini(t)
+			b := setup(t, r)
+			b.reserve(t, ann, "1A")
+			client, lost := r.Client(t), 0
+			client.AddHook(scanHook{begin: func() {
+				if lost < losses {
+					lost++
+					require.NoError(t, b.redis.FlushAll(t.Context()).Err())
+					r.Advance(t, time.Millisecond) // otherwise the same IDs come again
+					b.reserve(t, ann, fmt.Sprint("2", lost))
+				}
+			}})
+			view, err := newLocker(t, client, time.Minute).NewView(event)
+			require.NoError(t, err)
+			update, err := view.Refresh(t.Context())
+			require.ErrorIs(t, err, want)
+			require.Equal(t, losses, lost)
+			require.False(t, update.Reset, "nothing was loaded before")
+			if want == nil {
+				require.Equal(t, []string{"22 Reserved"}, seatLines(view))
+			} else {
+				require.Empty(t, seatLines(view))
+				require.Empty(t, view.Position())
+			}
+		})
+	}
+}
+
+// The deadline of a hold has passed, but Redis still has its key.
+func TestView_LeavesOutLapsedSeats(t *testing.T) {
+	t.Parallel()
+	redistest.Each(t, func(t *testing.T, r *redistest.Redis) {
+		b := setup(t, r)
+		b.reserve(t, ann, "1A", "1B")
+		require.Zero(t, b.newView(t).Lapsed())
+		require.NoError(t, b.redis.ZAdd(t.Context(), "seats:{gala}", redis.Z{Score: 1, Member: "1A"}).Err())
+		view := b.newView(t)
+		require.Equal(t, []string{"1B Reserved"}, seatLines(view))
+		require.Equal(t, 2, view.Len())
+		require.Equal(t, 1, view.Lapsed())
+	})
+}
+
 func TestView_AgreesWithKeys(t *testing.T) {
 	t.Parallel()
 	t.Run("miniredis", func(t *testing.T) {
