@@ -138,6 +138,26 @@ func TestExtend_NeverPassesMaxHoldTime(t *testing.T) {
 	b.status(t, "1A", seatlock.Available)
 }
 
+// A repeated call gives the same answer, unless so much time has passed that it is a new one.
+func TestExtend_GainsLeastTimeOrNothing(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ holdTime, least time.Duration }{
+		"Second":          {holdTime, time.Second},
+		"TenthOfHoldTime": {2 * time.Second, 200 * time.Millisecond},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := redistest.Mini(t) // only its clock can be moved
+			b := setupWith(t, r, seatlock.Options{HoldTime: c.holdTime})
+			first := b.reserve(t, ann, "1A").Deadline
+			r.Advance(t, c.least-time.Millisecond)
+			require.Equal(t, first, b.extend(t, ann, "1A").Deadline)
+			r.Advance(t, time.Millisecond)
+			require.Equal(t, first.Add(c.least), b.extend(t, ann, "1A").Deadline)
+		})
+	}
+}
+
 func TestRelease(t *testing.T) {
 	t.Parallel()
 	redistest.Each(t, func(t *testing.T, r *redistest.Redis) {
