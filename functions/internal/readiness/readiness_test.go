@@ -56,3 +56,79 @@ func TestMonitor_IsReadyWhileTheCheckSucceeds(t *testing.T) {
 		require.True(t, m.Draining())
 	})
 }
+
+func TestMonitor_ChecksMoreOftenWhileUnready(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		var checks []time.Duration
+		m := readiness.New(func(context.Context) error {
+			if checks = append(checks, time.Since(start)); len(checks) <= 3 {
+				return seatlock.ErrUnavailable
+			}
+			return nil
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		go m.Run(ctx)
+		time.Sleep(2500 * time.Millisecond)
+		synctest.Wait()
+		want := []time.Duration{0, 100 * time.Millisecond, 200 * time.Millisecond, 300 * time.Millisecond, 1300 * time.Millisecond, 2300 * time.Millisecond}
+		require.Equal(t, want, checks)
+		cancel()
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		require.Equal(t, want, checks, "Run has ended")
+	})
+}
+
+// A Redis that doesn't answer makes the process unready after a second. A check that ends
+// because the process does says nothing.
+func TestMonitor_LimitsCheck(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var stalled atomic.Bool
+		m := readiness.New(func(ctx context.Context) error {
+			if !stalled.Load() {
+				return nil
+			}
+			<-ctx.Done()
+			return ctx.Err()
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() { m.Run(ctx); close(ended) }()
+		synctest.Wait()
+		require.True(t, m.Ready())
+		stalled.Store(true)
+		time.Sleep(2*time.Second - time.Nanosecond)
+		require.True(t, m.Ready(), "the check began after one second")
+		time.Sleep(time.Nanosecond)
+		synctest.Wait()
+		require.False(t, m.Ready())
+
+		stalled.Store(false)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		require.True(t, m.Ready())
+		stalled.Store(true)
+		time.Sleep(600 * time.Millisecond) // within a check
+		cancel()
+		<-ended
+		require.True(t, m.Ready())
+	})
+}
+
+func TestMonitor_AnnouncesDrain(t *testing.T) {
+	t.Parallel()
+	m := readiness.New(func(context.Context) error { return nil })
+	require.False(t, m.Draining())
+	select {
+	case <-m.DrainStarted():
+		t.Fatal("drain has not started")
+	default:
+	}
+	m.Drain()
+	m.Drain() // again
+	<-m.DrainStarted()
+	require.True(t, m.Draining())
+}
