@@ -1,9 +1,12 @@
 package hall_test
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"strings"
 	"sync"
@@ -220,6 +223,92 @@ func TestHalls_ForgetsEventsWithoutReaders(t *testing.T) {
 		time.Sleep(2 * time.Minute)
 		require.Equal(t, hall.Stats{}, halls.Stats())
 		close(s.subscriptions)
+	})
+}
+
+// One refresh a second and event would keep a process with many events busy.
+func TestHalls_RefreshesLessOftenWithManyFollowedEvents(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSource()
+		halls := hall.NewFrom(s)
+		var followers []*hall.Follower
+		follow := func(event string) {
+			f, _, err := halls.Follow(t.Context(), event)
+			require.NoError(t, err)
+			followers = append(followers, f)
+		}
+		for i := range 1000 {
+			follow(fmt.Sprint(i))
+		}
+		require.Equal(t, time.Second, halls.Interval())
+		follow("gala")
+		require.Equal(t, 1001*time.Millisecond, halls.Interval())
+		follow("gala") // it counts once
+		require.Equal(t, 1001*time.Millisecond, halls.Interval())
+		followers[1000].Close()
+		require.Equal(t, 1001*time.Millisecond, halls.Interval())
+		followers[1001].Close()
+		require.Equal(t, time.Second, halls.Interval())
+		for _, f := range followers {
+			f.Close()
+		}
+		close(s.subscriptions)
+		time.Sleep(time.Hour)
+		require.Equal(t, hall.Stats{}, halls.Stats())
+	})
+}
+
+func TestFollow_LeavesNothingIfRedisIsDown(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSource()
+		s.err = seatlock.ErrUnavailable
+		halls := hall.NewFrom(s)
+		_, _, err := halls.Follow(t.Context(), "gala")
+		require.ErrorIs(t, err, seatlock.ErrUnavailable)
+		time.Sleep(2 * time.Minute)
+		require.Equal(t, hall.Stats{}, halls.Stats(), "no follower keeps the view")
+		require.Empty(t, s.subscribed)
+	})
+}
+
+func TestSeatMap_EndsWithContextWhileAnotherReaderRefreshes(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSource()
+		halls := hall.NewFrom(s)
+		f, _, err := halls.Follow(t.Context(), "gala")
+		require.NoError(t, err)
+		go func() { _, _ = get(t, halls, "gala").SeatMap(context.Background(), 0, unknown) }()
+		synctest.Wait()
+		start := time.Now()
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		_, err = get(t, halls, "gala").SeatMap(ctx, 0, unknown)
+		require.ErrorIs(t, err, context.Canceled)
+		_, _, err = f.Take(ctx)
+		require.ErrorIs(t, err, context.Canceled)
+		_, err = f.Position(ctx)
+		require.ErrorIs(t, err, context.Canceled)
+		require.Equal(t, start, time.Now())
+		f.Close()
+		close(s.subscriptions)
+		time.Sleep(time.Hour)
+	})
+}
+
+func TestSnapshot_CompressesBody(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		snapshot, err := get(t, hall.NewFrom(newSource()), "gala").SeatMap(t.Context(), maxAge, unknown)
+		require.NoError(t, err)
+		r, err := gzip.NewReader(bytes.NewReader(snapshot.Compressed()))
+		require.NoError(t, err)
+		body, err := io.ReadAll(r)
+		require.NoError(t, err)
+		require.Equal(t, string(snapshot.Body), string(body))
+		time.Sleep(time.Hour)
 	})
 }
 
