@@ -1,11 +1,13 @@
 package httpserver_test
 
 import (
+	"context"
 	"io"
 	"net"
 	"net/http"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -246,4 +248,47 @@ func TestServe_CallsOnDrainOnce(t *testing.T) {
 		require.NoError(t, s.Wait())
 		require.Equal(t, int64(1), drains.Load())
 	})
+}
+
+func TestServe_ReturnsFaultOfListener(t *testing.T) {
+	t.Parallel()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	require.NoError(t, listener.Close())
+	require.ErrorIs(t, httpserver.Serve(t.Context(), listener, http.HandlerFunc(echo), httpserver.Options{}), net.ErrClosed)
+	drained, drain := context.WithCancel(t.Context())
+	drain()
+	require.ErrorIs(t, httpserver.Serve(drained, listener, http.HandlerFunc(echo), httpserver.Options{DrainDelay: time.Hour}), net.ErrClosed)
+}
+
+// failingListener can't accept a number of connections, as if the process had too many open files.
+type failingListener struct {
+	net.Listener
+	failures int
+}
+
+func (l *failingListener) Accept() (net.Conn, error) {
+	if l.failures > 0 {
+		l.failures--
+		return nil, syscall.EMFILE
+	}
+	return l.Listener.Accept()
+}
+
+// A connection that was not accepted does not count.
+func TestServe_AcceptsAfterTooManyOpenFiles(t *testing.T) {
+	t.Parallel()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	ctx, drain := context.WithCancel(t.Context())
+	served := make(chan error, 1)
+	go func() {
+		served <- httpserver.Serve(ctx, &failingListener{listener, 2}, http.HandlerFunc(echo), httpserver.Options{MaxConnections: 1, RequestTimeout: time.Minute})
+	}()
+	resp, err := http.Get("http://" + listener.Addr().String())
+	require.NoError(t, err)
+	require.NoError(t, resp.Body.Close())
+	require.Equal(t, http.StatusOK, resp.StatusCode)
+	drain()
+	require.NoError(t, <-served)
 }
