@@ -7,6 +7,8 @@ import (
 
 	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
+
+	"booking/seatlock/redistest"
 )
 
 // After a sale that failed, another server may answer. The next sale must check that.
@@ -27,4 +29,19 @@ func TestSend_ForgetsCheckAfterFailedSale(t *testing.T) {
 		require.ErrorContains(t, c.err, "dial")
 		require.Equal(t, sale, l.single.safety.passedAt.IsZero())
 	}
+}
+
+// A call that is not redirected is sent once.
+func TestStatus_IsSentOnceInCluster(t *testing.T) {
+	t.Parallel()
+	r := redistest.Cluster(t)
+	l, err := New(redistest.ClusterClient(t, r), Options{Timeout: time.Minute})
+	require.NoError(t, err)
+	for range 5 {
+		_, err := l.Status(t.Context(), "gala", "1A")
+		require.NoError(t, err)
+	}
+	stats, err := r.Admin(t).Info(t.Context(), "commandstats").Result()
+	require.NoError(t, err)
+	require.Contains(t, stats, "cmdstat_pttl:calls=5,")
 }

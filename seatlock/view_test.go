@@ -243,21 +243,106 @@ func TestView_KeepsChangesIfRepairFails(t *testing.T) {
 
 // A View agrees with the keys whatever happens: calls whose replies are lost, a Redis that
 // loses its data or its stream, holds that end, keys that an operator deletes.
-// scanHook calls begin before a page of the index is read.
+// scanHook calls begin before a page of the index is read, and end after that.
 type scanHook struct {
 	redis.Hook
-	begin func()
+	begin, end func()
 }
 
 func (scanHook) DialHook(next redis.DialHook) redis.DialHook          { return next }
 func (scanHook) ProcessHook(next redis.ProcessHook) redis.ProcessHook { return next }
 func (h scanHook) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return func(ctx context.Context, cmds []redis.Cmder) error {
-		if cmds[0].Name() == "zscan" {
+		scan := cmds[0].Name() == "zscan"
+		if scan && h.begin != nil {
 			h.begin()
+		}
+		err := next(ctx, cmds)
+		if scan && h.end != nil {
+			h.end()
+		}
+		return err
+	}
+}
+
+// viewWith returns a View whose client has a hook.
+func viewWith(t *testing.T, r *redistest.Redis, hook redis.Hook) *seatlock.View {
+	t.Helper()
+	client := r.Client(t)
+	client.AddHook(hook)
+	view, err := newLocker(t, client, time.Minute).NewView(event)
+	require.NoError(t, err)
+	return view
+}
+
+func TestView_AppliesChangesThatComeWhileItLoads(t *testing.T) {
+	t.Parallel()
+	redistest.Each(t, func(t *testing.T, r *redistest.Redis) {
+		b := setup(t, r)
+		b.reserve(t, ann, "1A", "1B")
+		scans := 0
+		view := viewWith(t, r, scanHook{
+			begin: func() { b.buy(t, ann, "1A"); scans++ },
+			end: func() {
+				require.NoError(t, b.locker.Release(t.Context(), event, []string{"1B"}, ann))
+				b.reserve(t, bob, "1C")
+			},
+		})
+		_, err := view.Refresh(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, []string{"1A Sold", "1C Reserved"}, seatLines(view))
+		require.Equal(t, b.last(t), view.Position())
+		require.Equal(t, 1, scans)
+		update, err := view.Refresh(t.Context())
+		require.NoError(t, err)
+		require.Empty(t, update.Changes)
+	})
+}
+
+// An operator removes a seat from the index while a View loads.
+func TestView_LoadsAgainIfSeatsDiffer(t *testing.T) {
+	t.Parallel()
+	r := redistest.Mini(t)
+	b := setup(t, r)
+	b.reserve(t, ann, "1A", "1B")
+	view := viewWith(t, r, scanHook{end: func() {
+		require.NoError(t, b.redis.ZRem(t.Context(), "seats:{gala}", "1A").Err())
+	}})
+	_, err := view.Refresh(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, []string{"1B Reserved"}, seatLines(view))
+}
+
+// scriptHook loses the first replies of scripts.
+type scriptHook struct {
+	scanHook
+	lose *int
+}
+
+func (h scriptHook) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		if *h.lose > 0 && strings.HasPrefix(cmds[0].Name(), "eval") {
+			*h.lose--
+			cmds[0].SetErr(io.ErrUnexpectedEOF)
+			return io.ErrUnexpectedEOF
 		}
 		return next(ctx, cmds)
 	}
+}
+
+func TestView_IsEmptyAfterLoadThatFailed(t *testing.T) {
+	t.Parallel()
+	r := redistest.Mini(t)
+	setup(t, r).reserve(t, ann, "1A")
+	lose := 3 // Refresh retries twice
+	view := viewWith(t, r, scriptHook{lose: &lose})
+	_, err := view.Refresh(t.Context())
+	require.ErrorIs(t, err, seatlock.ErrUnavailable)
+	require.Empty(t, seatLines(view))
+	require.Empty(t, view.Position())
+	_, err = view.Refresh(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, []string{"1A Reserved"}, seatLines(view))
 }
 
 func TestView_LoadsThreeTimesIfRedisIsReplaced(t *testing.T) {
@@ -268,8 +353,8 @@ func TestView_LoadsThreeTimesIfRedisIsReplaced(t *testing.T) {
 			r := redistest.Mini(t)
 			b := setup(t, r)
 			b.reserve(t, ann, "1A")
-			client, lost := r.Client(t), 0
-			client.AddHook(scanHook{begin: func() {
+			lost := 0
+			view := viewWith(t, r, scanHook{begin: func() {
 				if lost < losses {
 					lost++
 					require.NoError(t, b.redis.FlushAll(t.Context()).Err())
@@ -277,8 +362,6 @@ func TestView_LoadsThreeTimesIfRedisIsReplaced(t *testing.T) {
 					b.reserve(t, ann, fmt.Sprint("2", lost))
 				}
 			}})
-			view, err := newLocker(t, client, time.Minute).NewView(event)
-			require.NoError(t, err)
 			update, err := view.Refresh(t.Context())
 			require.ErrorIs(t, err, want)
 			require.Equal(t, losses, lost)
