@@ -171,6 +171,7 @@ func TestFollow_CollectsChangesOfOtherReaders(t *testing.T) {
 		batch, _, err = f.Take(t.Context())
 		require.NoError(t, err)
 		require.True(t, batch.Reset)
+		require.Equal(t, 1, halls.Stats().Reloads)
 
 		f.Close()
 		f.Close()
@@ -312,6 +313,109 @@ func TestSnapshot_CompressesBody(t *testing.T) {
 	})
 }
 
+// A snapshot is shared, not only its refresh. But no reader gets one that is older than it asks
+// for.
+func TestSeatMap_EncodesOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSource()
+		h := get(t, hall.NewFrom(s), "gala")
+		first, err := h.SeatMap(t.Context(), maxAge, unknown)
+		require.NoError(t, err)
+		time.Sleep(100 * time.Millisecond)
+		second, err := h.SeatMap(t.Context(), maxAge, unknown)
+		require.NoError(t, err)
+		require.Same(t, first, second)
+		third, err := h.SeatMap(t.Context(), 50*time.Millisecond, unknown)
+		require.NoError(t, err)
+		require.NotSame(t, first, third)
+		require.Equal(t, 2, s.refreshes)
+		time.Sleep(time.Hour)
+	})
+}
+
+// Readers that wait for the same refresh share it, even if each asks for the newest.
+func TestSeatMap_SharesRefreshAmongReadersThatWait(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSource()
+		h := get(t, hall.NewFrom(s), "gala")
+		for i := range 100 {
+			go func() { _, _ = h.SeatMap(context.Background(), 0, unknown) }()
+			if i == 0 {
+				time.Sleep(time.Millisecond)
+			}
+		}
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		require.Equal(t, 2, s.refreshes, "the first began before the other readers came")
+		time.Sleep(time.Hour)
+	})
+}
+
+func TestFollower_PositionIsThatOfNow(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSource()
+		halls := hall.NewFrom(s)
+		f, position, err := halls.Follow(t.Context(), "gala")
+		require.NoError(t, err)
+		require.Equal(t, "7-1", position)
+		time.Sleep(time.Nanosecond)
+		position, err = f.Position(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, "7-2", position)
+		s.err = seatlock.ErrUnavailable
+		time.Sleep(time.Nanosecond)
+		_, err = f.Position(t.Context())
+		require.ErrorIs(t, err, seatlock.ErrUnavailable)
+		f.Close()
+		close(s.subscriptions)
+		time.Sleep(time.Hour)
+	})
+}
+
+func TestHalls_KeepsEventForAMinute(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		halls := hall.NewFrom(newSource())
+		get(t, halls, "gala")
+		time.Sleep(time.Minute - time.Nanosecond)
+		synctest.Wait()
+		require.Equal(t, 1, halls.Stats().Halls)
+		time.Sleep(time.Nanosecond)
+		synctest.Wait()
+		require.Zero(t, halls.Stats().Halls)
+	})
+}
+
+func TestHalls_CountsSeatsOfViewsInMemory(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSource()
+		halls := hall.NewFrom(s)
+		first := get(t, halls, "gala")
+		refresh := func(h *hall.Hall, seats int) {
+			s.seats = seats
+			_, err := h.SeatMap(t.Context(), 0, unknown)
+			require.NoError(t, err)
+		}
+		for _, seats := range []int{10, 10, 7} {
+			refresh(first, seats)
+			require.Equal(t, hall.Stats{Halls: 1, Seats: seats}, halls.Stats())
+		}
+		time.Sleep(2 * time.Minute)
+		refresh(first, 10) // by a reader that has had it for so long
+		require.Equal(t, hall.Stats{}, halls.Stats())
+		second := get(t, halls, "gala")
+		refresh(first, 10)
+		require.Equal(t, hall.Stats{Halls: 1}, halls.Stats())
+		refresh(second, 8)
+		require.Equal(t, hall.Stats{Halls: 1, Seats: 8}, halls.Stats())
+		time.Sleep(time.Hour)
+	})
+}
+
 // Random event IDs can't fill the memory.
 func TestHalls_BoundsEventsAndSeats(t *testing.T) {
 	t.Parallel()
@@ -328,6 +432,10 @@ func TestHalls_BoundsEventsAndSeats(t *testing.T) {
 			require.NoError(t, err)
 		}
 		require.Equal(t, 900_000, halls.Stats().Seats)
+		s.seats = 100_000
+		_, err := get(t, halls, "small").SeatMap(t.Context(), maxAge, unknown)
+		require.NoError(t, err)
+		require.Equal(t, 1_000_000, halls.Stats().Seats)
 		time.Sleep(time.Hour)
 	})
 }

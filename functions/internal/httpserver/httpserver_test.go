@@ -2,6 +2,7 @@ package httpserver_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -247,6 +248,51 @@ func TestServe_CallsOnDrainOnce(t *testing.T) {
 		s.Drain()
 		require.NoError(t, s.Wait())
 		require.Equal(t, int64(1), drains.Load())
+	})
+}
+
+func TestServe_EndsWithLastCall(t *testing.T) {
+	t.Parallel()
+	for name, inFlight := range map[string]time.Duration{"Idle": 0, "CallInFlight": drainDelay + time.Second} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			call := func(http.ResponseWriter, *http.Request) { time.Sleep(inFlight) }
+			run(t, call, func(t *testing.T, s *httpservertest.Server) {
+				c := s.Dial(t)
+				c.Send(get)
+				if inFlight == 0 {
+					c.Response(t, http.MethodGet)
+				}
+				synctest.Wait()
+				drained := time.Now()
+				s.Drain()
+				if inFlight > 0 {
+					c.Response(t, http.MethodGet)
+				}
+				require.NoError(t, s.Wait())
+				// The server looks for calls in flight once a millisecond or so.
+				require.WithinRange(t, time.Now(), drained.Add(max(drainDelay, inFlight)), drained.Add(max(drainDelay, inFlight)+100*time.Millisecond))
+			})
+		})
+	}
+}
+
+// net/http would read from the connection to learn that, which costs more than it saves.
+func TestServe_DoesNotNoticeThatClientHangsUp(t *testing.T) {
+	t.Parallel()
+	ended := errors.New("the call has not ended")
+	call := func(_ http.ResponseWriter, r *http.Request) {
+		time.Sleep(time.Second)
+		ended = r.Context().Err()
+	}
+	run(t, call, func(t *testing.T, s *httpservertest.Server) {
+		c := s.Dial(t)
+		c.Send(get)
+		synctest.Wait()
+		require.NoError(t, c.Close())
+		time.Sleep(time.Second)
+		synctest.Wait()
+		require.NoError(t, ended)
 	})
 }
 

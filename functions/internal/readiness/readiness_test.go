@@ -3,8 +3,10 @@ package readiness_test
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -131,4 +133,37 @@ func TestMonitor_AnnouncesDrain(t *testing.T) {
 	m.Drain() // again
 	<-m.DrainStarted()
 	require.True(t, m.Draining())
+}
+
+// The test is not parallel because it replaces the default logger.
+func TestMonitor_LogsEachChangeOnce(t *testing.T) {
+	logger := slog.Default()
+	defer slog.SetDefault(logger)
+	var log strings.Builder
+	slog.SetDefault(slog.New(slog.NewTextHandler(&log, nil)))
+	evicts, replica := fmt.Errorf("%w: maxmemory-policy", seatlock.ErrUnsafe), fmt.Errorf("%w: role", seatlock.ErrUnsafe)
+	synctest.Test(t, func(t *testing.T) {
+		faults := []error{seatlock.ErrUnavailable, seatlock.ErrUnavailable, nil, nil, evicts, evicts, replica, nil}
+		ctx, cancel := context.WithCancel(t.Context())
+		readiness.New(func(context.Context) error {
+			if len(faults) == 0 {
+				cancel()
+				return nil
+			}
+			fault := faults[0]
+			faults = faults[1:]
+			return fault
+		}).Run(ctx)
+	})
+	var messages []string
+	for line := range strings.Lines(log.String()) {
+		_, message, _ := strings.Cut(line, "msg=")
+		messages = append(messages, strings.TrimSpace(message))
+	}
+	require.Len(t, messages, 5, log.String())
+	require.Contains(t, messages[0], "not ready: Redis does not answer")
+	require.Contains(t, messages[1], "ready: Redis answers")
+	require.Contains(t, messages[2], "maxmemory-policy")
+	require.Contains(t, messages[3], "role")
+	require.Contains(t, messages[4], "ready: Redis answers")
 }
