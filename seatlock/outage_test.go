@@ -172,3 +172,40 @@ func TestReserve_ReturnsBugAsNeitherOutageNorRefusal(t *testing.T) {
 		require.NotErrorIs(t, err, not)
 	}
 }
+
+// replyHook replaces the replies of scripts.
+type replyHook struct {
+	scanHook
+	reply []int64
+}
+
+func (h replyHook) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		err := next(ctx, cmds)
+		if cmd, ok := cmds[0].(*redis.IntSliceCmd); ok {
+			cmd.SetVal(h.reply)
+		}
+		return err
+	}
+}
+
+// A reply that no script gives is neither a success nor a refusal.
+func TestLocker_OutcomeUnknownIfReplyHasOtherShape(t *testing.T) {
+	t.Parallel()
+	r := redistest.Mini(t)
+	b := setup(t, r)
+	for _, reply := range [][]int64{{9, 9}, {2, 1}, {0, 9, -1}, {1}} {
+		client := r.Client(t)
+		client.AddHook(replyHook{reply: reply})
+		locker := newLocker(t, client, time.Minute)
+		b.reserve(t, ann, "1A")
+		_, err := locker.Reserve(t.Context(), event, []string{"1A"}, ann)
+		require.ErrorIs(t, err, seatlock.ErrOutcomeUnknown, "%v", reply)
+		_, err = locker.Extend(t.Context(), event, []string{"1A"}, ann)
+		require.ErrorIs(t, err, seatlock.ErrOutcomeUnknown, "%v", reply)
+		require.ErrorIs(t, locker.Release(t.Context(), event, []string{"1A"}, ann), seatlock.ErrOutcomeUnknown, "%v", reply)
+		b.reserve(t, ann, "1A")
+		require.ErrorIs(t, locker.Buy(t.Context(), event, []string{"1A"}, ann), seatlock.ErrOutcomeUnknown, "%v", reply)
+		require.NoError(t, b.redis.FlushAll(t.Context()).Err())
+	}
+}
