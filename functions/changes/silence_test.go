@@ -63,6 +63,30 @@ func (s *source) sell(id string, announced bool) {
 	}
 }
 
+// recorder keeps what a stream writes until take.
+type recorder struct {
+	header http.Header
+	mu     sync.Mutex
+	body   strings.Builder
+}
+
+func (r *recorder) Header() http.Header { return r.header }
+func (r *recorder) WriteHeader(int)     {}
+func (r *recorder) Flush()              {}
+
+func (r *recorder) Write(p []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.body.Write(p)
+}
+
+func (r *recorder) take() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	defer r.body.Reset()
+	return r.body.String()
+}
+
 // inBubble runs test with an open stream. received returns what the stream sent since the last
 // call of received.
 func inBubble(t *testing.T, opt changes.Options, test func(t *testing.T, s *source, received func() string)) {
@@ -71,12 +95,11 @@ func inBubble(t *testing.T, opt changes.Options, test func(t *testing.T, s *sour
 		s, stop := newSource(), make(chan struct{})
 		opt.Stop = stop
 		handler := changes.New(nil, hall.NewFrom(s), opt)
-		rec := httptest.NewRecorder()
+		rec := &recorder{header: http.Header{}}
 		go handler.ServeHTTP(rec, httptest.NewRequest(http.MethodGet, "/changes?event_id="+event, nil))
 		received := func() string {
 			synctest.Wait()
-			defer rec.Body.Reset()
-			return rec.Body.String()
+			return rec.take()
 		}
 		require.Equal(t, "retry: 1000\n\n", received())
 		test(t, s, received)
