@@ -47,7 +47,9 @@ func TestFeed_KeepsLastChanges(t *testing.T) {
 	<-sent
 	require.Equal(t, "7-0", f.from)
 	require.Len(t, f.kept, keptChanges)
-	f.advance(batchOf(keptChanges+1, keptChanges+2))
+	f.advance(batchOf(keptChanges+1, keptChanges+1))
+	require.Equal(t, "7-1", f.from)
+	f.advance(batchOf(keptChanges+2, keptChanges+2))
 	require.Equal(t, "7-2", f.from)
 	require.Equal(t, "7-3", f.kept[0].ID)
 	require.Len(t, f.kept, keptChanges)
