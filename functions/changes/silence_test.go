@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"booking/functions/changes"
+	"booking/functions/internal/catalog"
 	"booking/functions/internal/hall"
 	"booking/seatlock"
 )
@@ -94,7 +95,7 @@ func inBubble(t *testing.T, opt changes.Options, test func(t *testing.T, s *sour
 	synctest.Test(t, func(t *testing.T) {
 		s, stop := newSource(), make(chan struct{})
 		opt.Stop = stop
-		handler := changes.New(nil, hall.NewFrom(s), opt)
+		handler := changes.New(nil, catalog.New(nil, catalog.Options{}), hall.NewFrom(s), opt)
 		rec := &recorder{header: http.Header{}}
 		go handler.ServeHTTP(rec, httptest.NewRequest(http.MethodGet, "/changes?event_id="+event, nil))
 		received := func() string {

@@ -308,7 +308,7 @@ func TestSnapshot_CompressesBody(t *testing.T) {
 		require.NoError(t, err)
 		body, err := io.ReadAll(r)
 		require.NoError(t, err)
-		require.Equal(t, string(snapshot.Body), string(body))
+		require.Equal(t, string(snapshot.Body()), string(body))
 		time.Sleep(time.Hour)
 	})
 }
