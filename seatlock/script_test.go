@@ -21,6 +21,10 @@ func TestReadTime_FindsTimeOfEachReply(t *testing.T) {
 		{[]int64{replyLate, now}, now, errLate},
 		{[]int64{replyConflict, 1, ttlFree}, 0, nil},
 		{[]int64{replyLimit, 1, 2}, 0, nil},
+		{[]int64{replyStale, now}, now, ErrStalePlan},
+		{[]int64{replyDeleting, now}, now, ErrUnknownEvent},
+		{[]int64{replyWrongVersion, now}, now, nil},
+		{[]int64{replyOther, now, 1, 0}, now, nil},
 		{[]int64{replyDone}, 0, errReply},
 		{nil, 0, errReply},
 	} {

@@ -155,6 +155,9 @@ func (f *feed) run(ctx context.Context, interval time.Duration) {
 		case nextExpiry >= 0:
 			wait = min(wait, max(nextExpiry, time.Millisecond))
 		}
+		if now.Sub(lastFrame) < quietTime { // the announcement of a change that was read already
+			wait = min(wait, max(interval, quietTime))
+		}
 		if now.Sub(lastSweep) >= sweepInterval {
 			lastSweep = now
 			f.each(nil, func(s *stream) {

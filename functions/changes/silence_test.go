@@ -151,19 +151,20 @@ func TestChanges_SendsFirstChangeAtOnceAndOthersTogether(t *testing.T) {
 // Redis announces only the first change after silence. A message may be lost, too.
 func TestChanges_SendsChangesThatRedisDidNotAnnounce(t *testing.T) {
 	t.Parallel()
-	const interval = 100 * time.Millisecond
-	inBubble(t, changes.Options{Interval: interval}, func(t *testing.T, s *source, received func() string) {
-		time.Sleep(10 * time.Second)
-		s.sell("7-2", true)
-		require.Contains(t, received(), "id: 7-2\n")
-		for _, id := range []string{"7-3", "7-4"} {
-			s.sell(id, false)
-			time.Sleep(interval)
-			require.Contains(t, received(), "id: "+id+"\n")
-		}
-		time.Sleep(10 * time.Second)
-		s.sell("7-5", false)
-		time.Sleep(time.Second)
-		require.Contains(t, received(), "id: 7-5\n")
-	})
+	for interval, within := range map[time.Duration]time.Duration{0: 20 * time.Millisecond, 100 * time.Millisecond: 100 * time.Millisecond} {
+		inBubble(t, changes.Options{Interval: interval}, func(t *testing.T, s *source, received func() string) {
+			time.Sleep(10 * time.Second)
+			s.sell("7-2", true)
+			require.Contains(t, received(), "id: 7-2\n")
+			for _, id := range []string{"7-3", "7-4"} {
+				s.sell(id, false)
+				time.Sleep(within)
+				require.Contains(t, received(), "id: "+id+"\n", interval)
+			}
+			time.Sleep(10 * time.Second)
+			s.sell("7-5", false)
+			time.Sleep(time.Second)
+			require.Contains(t, received(), "id: 7-5\n")
+		})
+	}
 }

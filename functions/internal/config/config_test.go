@@ -30,7 +30,7 @@ func TestLoad_HasDefaults(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, c, empty)
 	require.Equal(t, &config.Config{
-		Port: 8080, MetricsPort: 9090, RedisMode: "single", HoldTTL: 5 * time.Minute, MaxHold: 15 * time.Minute, MaxSeatsPerRequest: 10,
+		Port: 8080, MetricsPort: 9090, RedisMode: "single", HoldTTL: 5 * time.Minute, MaxHold: 15 * time.Minute, MaxSeatsPerRequest: 10, UnlistedEvents: true,
 		MaxConnections: 10000, ChangesInterval: 100 * time.Millisecond, MaxStreams: 5000, RequestTimeout: 2 * time.Second, DrainDelay: time.Second, LogLevel: slog.LevelInfo,
 		AuthSellerScope: "booking:sell",
 	}, c)

@@ -56,7 +56,7 @@ func (f *Follower) Take(ctx context.Context) (Batch, time.Duration, error) {
 		return Batch{}, 0, err
 	}
 	defer f.hall.end()
-	if err := f.hall.refresh(ctx, asked, 0); err != nil {
+	if err := f.hall.refresh(ctx, asked, 0, f); err != nil {
 		return Batch{}, 0, err
 	}
 	batch := f.hall.registry.takePending(f)
@@ -71,7 +71,7 @@ func (f *Follower) Position(ctx context.Context) (string, error) {
 		return "", err
 	}
 	defer f.hall.end()
-	if err := f.hall.refresh(ctx, asked, 0); err != nil {
+	if err := f.hall.refresh(ctx, asked, 0, nil); err != nil {
 		return "", err
 	}
 	return f.hall.view.Position(), nil

@@ -44,9 +44,9 @@ func (h *Hall) begin(ctx context.Context) error {
 func (h *Hall) end() { <-h.refreshing }
 
 // refresh brings the view up to date unless it is at most maxAge old. The caller owns the view
-// since asked at the earliest. If a refresh failed since then, refresh returns its error: the
+// since asked at the earliest; caller is its follower, nil if it has none. If a refresh failed since then, refresh returns its error: the
 // callers that waited for it must not wait for Redis one after the other.
-func (h *Hall) refresh(ctx context.Context, asked time.Time, maxAge time.Duration) error {
+func (h *Hall) refresh(ctx context.Context, asked time.Time, maxAge time.Duration, caller *Follower) error {
 	if !h.refreshed.IsZero() && (time.Since(h.refreshed) <= maxAge || !h.refreshed.Before(asked)) {
 		return nil
 	}
@@ -61,7 +61,7 @@ func (h *Hall) refresh(ctx context.Context, asked time.Time, maxAge time.Duratio
 			h.failed, h.failure = began, err
 			return err
 		}
-		h.collect(update)
+		h.collect(update, caller)
 		if !update.More {
 			h.refreshed, h.nextExpiry = began, update.NextExpiry
 			h.registry.measure(h, h.view.Len())
@@ -70,8 +70,8 @@ func (h *Hall) refresh(ctx context.Context, asked time.Time, maxAge time.Duratio
 	}
 }
 
-// collect keeps an update for the followers.
-func (h *Hall) collect(update seatlock.Update) {
+// collect keeps an update for the followers, and signals all but the caller, who takes it now.
+func (h *Hall) collect(update seatlock.Update, caller *Follower) {
 	if update.Reset {
 		h.registry.reloads.Add(1)
 	}
@@ -81,7 +81,9 @@ func (h *Hall) collect(update seatlock.Update) {
 				f.pending = Batch{Reset: true}
 			}
 			f.pending.Changes = append(f.pending.Changes, update.Changes...)
-			f.Signal()
+			if f != caller {
+				f.Signal()
+			}
 		})
 	}
 }
@@ -97,7 +99,7 @@ func (h *Hall) SeatMap(ctx context.Context, maxAge time.Duration, known func(eta
 	if s := h.snapshot; s != nil && time.Since(s.Taken) <= maxAge {
 		return s, nil
 	}
-	if err := h.refresh(ctx, asked, maxAge); err != nil {
+	if err := h.refresh(ctx, asked, maxAge, nil); err != nil {
 		return nil, err
 	}
 	if etag := etagOf(h.view); known(etag) {
@@ -119,7 +121,7 @@ func (h *Hall) Counts(ctx context.Context, maxAge time.Duration) (Counts, error)
 		return Counts{}, err
 	}
 	defer h.end()
-	if err := h.refresh(ctx, asked, maxAge); err != nil {
+	if err := h.refresh(ctx, asked, maxAge, nil); err != nil {
 		return Counts{}, err
 	}
 	if etag := etagOf(h.view); h.countsOf != etag {
