@@ -20,22 +20,26 @@ import (
 type workload struct {
 	name   string
 	status int // of the service's answer
+	put    bool // whether the event is put before the load
 	// next appends the n-th HTTP request of the load id to buf.
 	next func(buf []byte, id string, n int64) []byte
 }
 
 // The workloads. Each win reserves a free seat, each lose a seat that another user holds.
+// put-win and put-lose do the same at an event that was put.
 var (
-	win = workload{"win", http.StatusOK, func(buf []byte, id string, n int64) []byte {
+	win = workload{"win", http.StatusOK, false, func(buf []byte, id string, n int64) []byte {
 		return appendReserve(buf, fmt.Appendf(nil, `{"seat_id":"S%s-%d","user_id":"user_%d"}`, id, n, n))
 	}}
-	lose = workload{"lose", http.StatusConflict, func(buf []byte, _ string, n int64) []byte {
+	lose = workload{"lose", http.StatusConflict, false, func(buf []byte, _ string, n int64) []byte {
 		return appendReserve(buf, fmt.Appendf(nil, `{"seat_id":"H%d","user_id":"user_%d"}`, n%fewSeats, n))
 	}}
-	status = workload{"status", http.StatusOK, func(buf []byte, _ string, n int64) []byte {
+	status = workload{"status", http.StatusOK, false, func(buf []byte, _ string, n int64) []byte {
 		return fmt.Appendf(buf, "GET /seats/H%d HTTP/1.1\r\nHost: speed\r\n\r\n", n%fewSeats)
 	}}
-	workloads = []workload{win, lose, status}
+	putWin    = workload{"put-win", win.status, true, win.next}
+	putLose   = workload{"put-lose", lose.status, true, lose.next}
+	workloads = []workload{win, lose, status, putWin, putLose}
 )
 
 func appendReserve(buf, body []byte) []byte {

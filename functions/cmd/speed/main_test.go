@@ -95,7 +95,7 @@ func TestSpeed_RefusesBadFlagsInOneSentence(t *testing.T) {
 		{[]string{"-connections", "0"}, "-connections is 0: want a number from 1 to 10000"},
 		{[]string{"-seats", "10"}, "-seats is 10: want a number from 1000 to 100000000, or 0"},
 		{[]string{"-duration", "1ms"}, "-duration is 1ms: want a duration from 100ms to 1h"},
-		{[]string{"-workloads", "win,draw"}, `-workloads has "draw": want win, lose or status, comma-separated`},
+		{[]string{"-workloads", "win,draw"}, `-workloads has "draw": want win, lose, status, put-win or put-lose, comma-separated`},
 		{[]string{"http://localhost:8080"}, `"http://localhost:8080" is not a flag`},
 		{[]string{"-svg", filepath.Join(t.TempDir(), "no", "cost.svg")}, "no such file or directory; set it to a file in an existing directory"},
 	} {

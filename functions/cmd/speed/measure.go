@@ -75,7 +75,7 @@ func measure(ctx context.Context, o *options, progress io.Writer) (*Result, erro
 	}
 	for _, w := range o.workloads {
 		fmt.Fprintf(progress, "%s: %d rounds of 2 × %v\n", w.name, o.rounds, o.duration)
-		cost, err := s.measureCost(ctx, o, w, func() error { return s.holdSeats(ctx, fewSeats) }, &r.Memory)
+		cost, err := s.measureCost(ctx, o, w, func() error { return s.prepare(ctx, w) }, &r.Memory)
 		if err != nil {
 			return nil, err
 		}

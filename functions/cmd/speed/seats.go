@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -43,6 +44,28 @@ func (s *servers) holdSeats(ctx context.Context, seats int) error {
 	l := load{next: appendHold, status: http.StatusOK, addr: s.service.addr, connections: 64, duration: time.Hour, calls: int64(seats+9) / 10}
 	if _, err := l.run(ctx); err != nil {
 		return fmt.Errorf("hold: %w", err)
+	}
+	return nil
+}
+
+// prepare empties Redis, holds a few seats, and puts the event if w says so.
+func (s *servers) prepare(ctx context.Context, w workload) error {
+	if err := s.holdSeats(ctx, fewSeats); err != nil || !w.put {
+		return err
+	}
+	const event = `{"on_sale_at":"2020-01-01T00:00:00Z","hold_ttl":"24h","max_hold":"24h"}`
+	req, err := http.NewRequestWithContext(ctx, http.MethodPut, "http://"+s.service.addr+"/events/default", strings.NewReader(event))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	_ = resp.Body.Close()
+	if resp.StatusCode != http.StatusCreated {
+		return fmt.Errorf("PUT /events/default: %s", resp.Status)
 	}
 	return nil
 }
