@@ -417,3 +417,44 @@ func (l *Locker) holdTime(e eventState) int64 {
 	}
 	return l.opt.HoldTime.Milliseconds()
 }
+
+// Counts are the numbers of an event's seats. A hold that ended a moment ago may still count.
+type Counts struct {
+	Held, Sold, Blocked int
+}
+
+// Counts returns the numbers of each event, in order. It fails with ErrInvalid or
+// ErrUnavailable.
+func (l *Locker) Counts(ctx context.Context, events []string) ([]Counts, error) {
+	for _, event := range events {
+		if !ValidID(event) {
+			return nil, fmt.Errorf("%w: event %q", ErrInvalid, event)
+		}
+	}
+	counts := make([]Counts, len(events))
+	err := l.withRetries(ctx, ErrUnavailable, func(deadline time.Time) error {
+		ctx, cancel := context.WithDeadline(ctx, deadline)
+		defer cancel()
+		pipe := l.client.Pipeline()
+		replies := make([]*redis.IntCmd, 0, 3*len(events))
+		for _, event := range events {
+			for _, args := range [][]any{{"zcard", seatsKey(event)}, {"zcount", seatsKey(event), "+inf", "+inf"}, {"hlen", blockedKey(event)}} {
+				cmd := redis.NewIntCmd(ctx, args...)
+				replies = append(replies, cmd)
+				_ = pipe.Process(ctx, cmd) // only queues it
+			}
+		}
+		if err := exec(ctx, pipe); err != nil {
+			return err
+		}
+		for i := range counts {
+			all, sold, blocked := replies[3*i].Val(), replies[3*i+1].Val(), replies[3*i+2].Val()
+			counts[i] = Counts{Held: int(all - sold), Sold: int(sold), Blocked: int(blocked)}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("counts: %w", err)
+	}
+	return counts, nil
+}

@@ -19,7 +19,7 @@ import (
 // workload is a kind of call.
 type workload struct {
 	name   string
-	status int // of the service's answer
+	status int  // of the service's answer
 	put    bool // whether the event is put before the load
 	// next appends the n-th HTTP request of the load id to buf.
 	next func(buf []byte, id string, n int64) []byte

@@ -122,6 +122,7 @@ func open(ctx context.Context, c *config.Config, env envconfig.Lookuper, version
 		m.Redis(client, locker.Queued, seatlock.MaxQueued)
 		m.Clock(locker.ClockOffset)
 		m.Halls(deps.Halls)
+		m.Events(locker)
 		deps.Streams.OnStream = m.Streams(c.MaxStreams)
 		middleware = append(middleware, m.Middleware)
 		s.serveMetrics(m)
