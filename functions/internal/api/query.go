@@ -1,7 +1,6 @@
 package api
 
 import (
-	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -35,12 +34,11 @@ func DecodeQuery(r *http.Request, parameters ...string) (event string, query url
 // CheckQuery returns a *Problem if a parameter is event_id or one of parameters in another
 // spelling.
 func CheckQuery(query url.Values, parameters ...string) error {
-	if len(query) == 0 {
-		return nil
-	}
-	known := append(Names{"event_id"}, parameters...)
-	for _, other := range slices.Sorted(maps.Keys(query)) {
-		if err := known.CheckParameter(other); err != nil {
+	for other := range query {
+		if other == "event_id" || slices.Contains(parameters, other) {
+			continue
+		}
+		if err := append(Names{"event_id"}, parameters...).CheckParameter(other); err != nil {
 			return err
 		}
 	}
