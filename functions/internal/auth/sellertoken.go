@@ -15,8 +15,8 @@ import (
 
 // The limits of a seller's token, in characters.
 const (
-	MinSellerToken = 32
-	MaxSellerToken = 1024
+	minSellerToken = 32
+	maxSellerToken = 1024
 )
 
 // fileInterval is how long a token that was read from a file is used before the file is
@@ -57,8 +57,8 @@ func readSellerToken(path string, now func() time.Time) (*SellerToken, error) {
 // set checks the secret and makes it the token.
 func (s *SellerToken) set(secret string) error {
 	switch {
-	case len(secret) < MinSellerToken || len(secret) > MaxSellerToken:
-		return fmt.Errorf("auth: the seller's token has %d characters; use %d to %d", len(secret), MinSellerToken, MaxSellerToken)
+	case len(secret) < minSellerToken || len(secret) > maxSellerToken:
+		return fmt.Errorf("auth: the seller's token has %d characters; use %d to %d", len(secret), minSellerToken, maxSellerToken)
 	case strings.ContainsFunc(secret, func(r rune) bool { return r <= ' ' || r > '~' }):
 		return errors.New("auth: the seller's token has a space, or a character that is not printable ASCII; use others")
 	}

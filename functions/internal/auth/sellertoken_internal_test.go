@@ -12,7 +12,7 @@ import (
 
 func TestSellerToken_IsItsSecretAlone(t *testing.T) {
 	t.Parallel()
-	secret := strings.Repeat("s", MinSellerToken)
+	secret := strings.Repeat("s", minSellerToken)
 	s, err := NewSellerToken(secret)
 	require.NoError(t, err)
 	require.True(t, s.is(secret))
@@ -43,7 +43,7 @@ func TestSellerToken_FollowsItsFile(t *testing.T) {
 	require.False(t, s.is(first))
 	require.True(t, s.is(second))
 
-	for _, broken := range []string{"", "\n", "short", second + " " + second, strings.Repeat("x", MaxSellerToken+1)} {
+	for _, broken := range []string{"", "\n", "short", second + " " + second, strings.Repeat("x", maxSellerToken+1)} {
 		write(broken)
 		now = now.Add(fileInterval)
 		require.True(t, s.is(second), "%q", broken)
