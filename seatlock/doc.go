@@ -3,7 +3,7 @@
 //
 // # States
 //
-// A seat is in one of three states. While it is held, only calls of its user change its
+// A seat is in one of four states. While it is held, only calls of its user change its
 // state. If none does, the hold ends at its deadline.
 //
 //	            Reserve           Extend   Buy
@@ -11,6 +11,26 @@
 //	    ▲                        │
 //	    └────────────────────────┘
 //	   Release, or the deadline passes
+//
+// Block keeps an available seat for a channel: it is Blocked. Only a Reserve of that channel can
+// hold it, and when such a hold ends, the seat is Blocked again. Unblock makes it available.
+//
+// # Events
+//
+// An event needs no preparation: any name has seats, with the settings of Options. PutEvent gives
+// an event settings of its own, a plan and a document. The scripts read the settings, so a change
+// holds for the next call of every process. The sale window limits new holds; those that exist can
+// be extended and bought outside of it.
+//
+// The package does not read plans. A caller that does names in its Terms the version of the plan
+// that has the seats. If the event has another version by then, the call changes nothing and fails
+// with [ErrStalePlan]: load the plan, and call again.
+//
+// PutEvent writes a plan only if it has each seat that is held, sold or blocked. It follows the
+// event by a View, and writes if no seat has changed since; otherwise it looks again.
+//
+// DeleteEvent first marks the event, and from then on every script refuses it. Then it deletes the
+// keys in pages. If it is interrupted, the mark remains, and a repeated call goes on.
 //
 // # Promises
 //
@@ -38,6 +58,14 @@
 //	user:{event}:user   sorted set  the user's seats, scored alike; only with
 //	                                Options.MaxSeatsPerUser
 //	changes:{event}     stream      every change; the last 10,000 at least
+//	event:{event}       hash        settings: <version>:<version of the plan>:<on sale>:<off
+//	                                sale>:<hold time>:<longest hold time>:<limit>, in ms, or
+//	                                deleting; document: of PutEvent; blocked: how many
+//	                                seats are blocked
+//	plan:{event}        string      <version>:<plan of PutEvent>
+//	blocked:{event}     hash        the blocked seats and their channels. A seat that is held or
+//	                                sold keeps its channel
+//	events              sorted set  the events that have settings
 //
 // A seat without a key is available. When a hold's TTL ends, Redis removes the key, so no
 // sweeper is needed. The value repeats the deadline, because a conflict then needs no second
@@ -86,14 +114,18 @@
 //
 // # Glossary
 //
-//	event       a name that callers choose; it has its own seats. Its first Reserve creates it
+//	event       a name that callers choose; it has its own seats. It may have settings
+//	settings    the sale window, the hold times and the limit of an event, as PutEvent wrote them
+//	plan        the seats of an event; the package keeps it and does not read it
+//	channel     a name for what blocked seats are kept for
 //	seat        what a user holds or buys, named within its event
 //	user        the buyer that a call names
 //	group       the seats of one call; all of them change, or none
 //	hold        a seat kept for one user until its deadline
 //	sale        a seat that belongs to its user forever
-//	seat map    a snapshot of all seats of an event that are held or sold
-//	change      one entry of an event's stream: held, extended, released, expired or sold
+//	seat map    a snapshot of all seats of an event that are held, sold or blocked
+//	change      one entry of an event's stream: held, extended, released, expired, sold, blocked
+//	            or unblocked
 //	index       the sorted set seats:{event}
 //	stream      changes:{event}, the changes of an event in order
 //	transition  what one call does to seats: reserve, extend, buy or release
