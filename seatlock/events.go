@@ -65,7 +65,6 @@ type Event struct {
 	Version     int64  // greater after each PutEvent
 	PlanVersion int64  // the Version with which the plan changed last
 	Document    []byte // what the caller of PutEvent keeps of the event
-	Blocked     int    // how many seats are blocked
 }
 
 // Put is what PutEvent writes.
@@ -116,7 +115,7 @@ func (l *Locker) PutEvent(ctx context.Context, event string, put Put) (e Event, 
 		case err != nil:
 			return Event{}, false, fmt.Errorf("put: %w", err)
 		case reply[0] == replyDone:
-			e = Event{Version: reply[2], PlanVersion: reply[3], Document: put.Document, Blocked: old.Blocked}
+			e = Event{Version: reply[2], PlanVersion: reply[3], Document: put.Document}
 		case reply[0] == replyWrongVersion && sent > 1: // perhaps an earlier attempt wrote it
 			if e, err = l.Event(ctx, event); err != nil || !bytes.Equal(e.Document, put.Document) {
 				return Event{}, false, fmt.Errorf("put: %w", cmp.Or(err, ErrVersion))
@@ -216,7 +215,7 @@ func (l *Locker) Event(ctx context.Context, event string) (Event, error) {
 			return ErrUnknownEvent
 		}
 		document, _ := cmd.Val()[2].(string)
-		e = Event{Version: state.version, PlanVersion: state.planVersion, Document: []byte(document), Blocked: int(state.blocked)}
+		e = Event{Version: state.version, PlanVersion: state.planVersion, Document: []byte(document)}
 		return nil
 	})
 	if err != nil {

@@ -1,6 +1,7 @@
 package page_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strings"
@@ -77,6 +78,25 @@ func TestPage_ShowsExpiry(t *testing.T) {
 	ann.waitFor(t, `document.getElementById('held-part').hidden`)
 	ann.hasNoMessages(t)
 	ben.hasNoMessages(t)
+}
+
+func TestPage_ShowsBlockedSeatsAsTaken(t *testing.T) {
+	t.Parallel()
+	b := setup(t, seatlock.Options{})
+	block := func(call func(context.Context, string, []string, string, seatlock.Terms) error, seats ...string) {
+		require.NoError(t, call(t.Context(), seatlock.DefaultEvent, seats, "house", seatlock.Terms{}))
+	}
+	block(b.locker.Block, "1A")
+	ann := b.open(t, "ann")
+	ann.shows(t, "taken", "1A")
+	block(b.locker.Block, "1B")
+	ann.shows(t, "taken", "1B")
+	block(b.locker.Unblock, "1A", "1B")
+	ann.shows(t, "free", "1A", "1B")
+	_, _, err := b.locker.PutEvent(t.Context(), seatlock.DefaultEvent, seatlock.Put{Settings: seatlock.Settings{OffSale: time.UnixMilli(1)}})
+	require.NoError(t, err)
+	ann.hold(t, "1A")
+	ann.says(t, "alert", "The event is not on sale now. Nothing was reserved.")
 }
 
 func TestPage_ExplainsRefusals(t *testing.T) {

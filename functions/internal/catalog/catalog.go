@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/singleflight"
 
@@ -19,6 +20,8 @@ const (
 	// maxEvents limits the events in memory, maxSeats the seats of their plans.
 	maxEvents = 10_000
 	maxSeats  = 2_000_000
+	// checkAge is how long a read believes that an event exists.
+	checkAge = 250 * time.Millisecond
 	// maxAttempts limits how often a call is made because its plan has changed meanwhile.
 	maxAttempts = 5
 )
@@ -50,6 +53,7 @@ type Catalog struct {
 type entry struct {
 	version int64 // of the plan; 0 if the event has no settings
 	plan    *plan.Plan
+	loaded  time.Time // when Redis had the event last; Catalog.mu guards it
 }
 
 // New returns an empty Catalog.
@@ -89,9 +93,17 @@ func (e *entry) missing(seats []string) string {
 	return ""
 }
 
-// Check fails with a *Problem if an event is unknown.
+// Check fails with a *Problem if an event is unknown. It believes for checkAge that an event
+// exists.
 func (c *Catalog) Check(ctx context.Context, event string) error {
 	if !c.opt.Listed {
+		return nil
+	}
+	c.mu.Lock()
+	e := c.events[event]
+	recent := e != nil && time.Since(e.loaded) < checkAge
+	c.mu.Unlock()
+	if recent {
 		return nil
 	}
 	_, err := c.load(ctx, event)
@@ -148,6 +160,9 @@ func (c *Catalog) loadOnce(ctx context.Context, event string) (*entry, error) {
 	}
 	c.mu.Lock()
 	e := c.events[event]
+	if e != nil {
+		e.loaded = time.Now()
+	}
 	c.mu.Unlock()
 	if e != nil && e.version == found.PlanVersion {
 		return e, nil
@@ -156,7 +171,7 @@ func (c *Catalog) loadOnce(ctx context.Context, event string) (*entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	e = &entry{version: version}
+	e = &entry{version: version, loaded: time.Now()}
 	if e.plan, err = Read(stored); err != nil {
 		return nil, err
 	}

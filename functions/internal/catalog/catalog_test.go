@@ -6,6 +6,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -112,6 +114,23 @@ func TestWith_KnowsOnlyListedEvents(t *testing.T) {
 	require.NoError(t, c.Check(t.Context(), "gala"))
 	l.version = 0
 	requireCode(t, with(), api.CodeUnknownEvent)
+}
+
+func TestCheck_ReadsRedisFourTimesASecondAtMost(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := &locker{}
+		c := catalog.New(l, catalog.Options{Listed: true})
+		l.put(t, `"1-1:A-A"`)
+		for range 1000 {
+			require.NoError(t, c.Check(t.Context(), "gala"))
+			time.Sleep(time.Millisecond)
+		}
+		require.Equal(t, 4, l.loads)
+		l.version = 0
+		time.Sleep(250 * time.Millisecond)
+		requireCode(t, c.Check(t.Context(), "gala"), api.CodeUnknownEvent)
+	})
 }
 
 func TestWith_PassesErrorsOn(t *testing.T) {
