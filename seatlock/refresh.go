@@ -92,44 +92,38 @@ func parseEntry(entry any) (Change, error) {
 	return newChange(redis.XMessage{ID: id, Values: values}), nil
 }
 
-// scanIndex reads the deadlines of an event's seats. A seat that is added or removed
+// scanIndex returns the deadlines of an event's seats. A seat that is added or removed
 // meanwhile may be missing.
 func (l *Locker) scanIndex(ctx context.Context, event string, size int64) (map[string]int64, error) {
 	deadlines := make(map[string]int64, size)
-	for cursor := uint64(0); ; {
-		var page []string
-		err := l.withRetries(ctx, ErrUnavailable, func(deadline time.Time) error {
-			cmd := redis.NewScanCmd(ctx, nil, "zscan", seatsKey(event), cursor, "count", loadPage)
-			err := l.run(ctx, deadline, cmd)
-			if err == nil {
-				page, cursor = cmd.Val()
-			}
-			return err
-		})
+	err := l.scan(ctx, "zscan", seatsKey(event), func(id, score string) error {
+		deadline, err := parseScore(score)
 		if err != nil {
-			return nil, err
+			return fmt.Errorf("%w: deadline of %s: %w", errReply, id, err)
 		}
-		for pair := range slices.Chunk(page, 2) {
-			deadline, err := parseScore(pair[1])
-			if err != nil {
-				return nil, fmt.Errorf("%w: deadline of %s: %w", errReply, pair[0], err)
-			}
-			deadlines[pair[0]] = deadline
-		}
-		if cursor == 0 {
-			return deadlines, nil
-		}
-	}
+		deadlines[id] = deadline
+		return nil
+	})
+	return deadlines, err
 }
 
 // scanBlocked returns the seats of an event that are blocked. A seat that is blocked or
 // unblocked meanwhile may be missing.
 func (l *Locker) scanBlocked(ctx context.Context, event string) (map[string]bool, error) {
 	blocked := map[string]bool{}
+	err := l.scan(ctx, "hscan", blockedKey(event), func(id, _ string) error {
+		blocked[id] = true
+		return nil
+	})
+	return blocked, err
+}
+
+// scan calls found for each pair of a sorted set or a hash. command is zscan or hscan.
+func (l *Locker) scan(ctx context.Context, command, key string, found func(name, value string) error) error {
 	for cursor := uint64(0); ; {
 		var page []string
 		err := l.withRetries(ctx, ErrUnavailable, func(deadline time.Time) error {
-			cmd := redis.NewScanCmd(ctx, nil, "hscan", blockedKey(event), cursor, "count", loadPage)
+			cmd := redis.NewScanCmd(ctx, nil, command, key, cursor, "count", loadPage)
 			err := l.run(ctx, deadline, cmd)
 			if err == nil {
 				page, cursor = cmd.Val()
@@ -137,13 +131,15 @@ func (l *Locker) scanBlocked(ctx context.Context, event string) (map[string]bool
 			return err
 		})
 		if err != nil {
-			return nil, err
+			return err
 		}
 		for pair := range slices.Chunk(page, 2) {
-			blocked[pair[0]] = true
+			if err := found(pair[0], pair[1]); err != nil {
+				return err
+			}
 		}
 		if cursor == 0 {
-			return blocked, nil
+			return nil
 		}
 	}
 }
