@@ -131,7 +131,8 @@ func (v *View) sort() {
 			merged = append(merged, viewSeat{id, deadline, blocked})
 		}
 	}
-	v.sorted, v.touched = append(merged, rest...), nil
+	merged = append(merged, rest...)
+	v.sorted, v.touched = merged, nil
 }
 
 // touch notes that a seat may differ from sorted.
