@@ -115,7 +115,7 @@ func TestEvents_ReturnThePlanAsItWasPut(t *testing.T) {
 	version := strings.Trim(tag, `"`)
 	rec := b.do(http.MethodGet, "/events/gala/plan", "")
 	require.Equal(t, http.StatusOK, rec.Code)
-	require.Equal(t, []byte(drawn), rec.Body.Bytes(), "unknown members are kept")
+	require.True(t, rec.Body.String() == drawn, "unknown members are kept: %s", rec.Body)
 	require.Equal(t, "no-cache", rec.Header().Get("Cache-Control"))
 	rec = b.do(http.MethodGet, "/events/gala/plan?version="+version, "", "Accept-Encoding", "gzip")
 	require.Equal(t, "public, max-age=31536000, immutable", rec.Header().Get("Cache-Control"))
@@ -124,7 +124,7 @@ func TestEvents_ReturnThePlanAsItWasPut(t *testing.T) {
 	require.NoError(t, err)
 	text, err := io.ReadAll(plain)
 	require.NoError(t, err)
-	require.Equal(t, []byte(drawn), text)
+	require.True(t, string(text) == drawn, "%s", text)
 	require.Equal(t, http.StatusNotModified, b.do(http.MethodGet, "/events/gala/plan", "", "If-None-Match", tag).Code)
 	requireProblem(t, b.do(http.MethodGet, "/events/gala/plan?version=1", ""), http.StatusNotFound, api.CodeNotFound)
 
