@@ -98,16 +98,29 @@ func TestTable_EachFunctionIsInTheOpenAPIDocument(t *testing.T) {
 	require.NotEmpty(t, doc.Servers)
 }
 
-// The tests of module knative check the manifests themselves.
+// A function has a public route, unless only sellers may make its calls. The tests of module knative check the
+// manifests themselves, and that only the calls of others are routed.
 func TestTable_EachFunctionHasItsManifests(t *testing.T) {
 	t.Parallel()
 	for _, f := range functions.Table {
+		public := slices.ContainsFunc(f.Calls, func(c functions.Call) bool { return c.Role != functions.RoleSeller })
+		for path, route := range map[string]string{
+			"knative/gateway/httproute.yaml":    "hostname: " + f.Name + ".booking.svc.",
+			"knative/istio/virtualservice.yaml": "authority: " + f.Name + ".booking.svc.",
+		} {
+			manifest, err := os.ReadFile("../" + path)
+			require.NoError(t, err)
+			switch routed := strings.Contains(string(manifest), route); {
+			case public && !routed:
+				t.Errorf("%s: add function %s: %q is missing", path, f.Name, route)
+			case routed && !public:
+				t.Errorf("%s: remove function %s: only sellers may make its calls", path, f.Name)
+			}
+		}
 		for path, text := range map[string]string{
 			"knative/base/" + f.Name + ".yaml":     "value: " + f.Name + "\n",
 			"knative/base/" + f.Name + "-pdb.yaml": "name: " + f.Name + "\n",
 			"knative/base/kustomization.yaml":      "- " + f.Name + ".yaml\n",
-			"knative/gateway/httproute.yaml":       "hostname: " + f.Name + ".booking.svc.",
-			"knative/istio/virtualservice.yaml":    "authority: " + f.Name + ".booking.svc.",
 		} {
 			if manifest, err := os.ReadFile("../" + path); err != nil || !strings.Contains(string(manifest), text) {
 				t.Errorf("%s: add function %s: %q is missing", path, f.Name, strings.TrimSpace(text))

@@ -82,7 +82,7 @@ func TestConfiguration_StartsService(t *testing.T) {
 	}
 }
 
-// GOMEMLIMIT is below the memory limit in each pod of the service.
+// GOMEMLIMIT is below the memory limit in each pod of the service. Pods that serve events read larger bodies.
 func TestPods_RequestFixedResources(t *testing.T) {
 	t.Parallel()
 	for _, v := range []variant{base, dev, production, plain} {
@@ -90,11 +90,15 @@ func TestPods_RequestFixedResources(t *testing.T) {
 			if p.owner == "StatefulSet booking-redis" {
 				continue
 			}
+			want, limit := `{requests: {cpu: 250m, memory: 64Mi}, limits: {cpu: "1", memory: 128Mi}}`, "100MiB"
+			if p.function == "" || p.function == "events" {
+				want, limit = `{requests: {cpu: 250m, memory: 128Mi}, limits: {cpu: "1", memory: 512Mi}}`, "400MiB"
+			}
 			for _, c := range p.own() {
 				got, err := yaml.Marshal(c.Resources)
 				require.NoError(t, err)
-				require.YAMLEq(t, `{requests: {cpu: 250m, memory: 64Mi}, limits: {cpu: "1", memory: 128Mi}}`, string(got), p.owner)
-				require.Contains(t, c.Env, corev1.EnvVar{Name: "GOMEMLIMIT", Value: "100MiB"}, p.owner)
+				require.YAMLEq(t, want, string(got), p.owner)
+				require.Contains(t, c.Env, corev1.EnvVar{Name: "GOMEMLIMIT", Value: limit}, p.owner)
 			}
 		}
 	}

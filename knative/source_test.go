@@ -5,7 +5,6 @@ import (
 	"go/parser"
 	"go/token"
 	"reflect"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -16,8 +15,18 @@ import (
 // function is a row of functions.Table. This module can't import it.
 type function struct {
 	name  string
-	paths []string // patterns of http.ServeMux
+	calls []call
 }
+
+// call is a call of a function. role is the name of the constant.
+type call struct{ method, path, role string }
+
+// sellersOnly reports whether only sellers may make c. Such a call has no public route. Buy is not among
+// them: every caller may make it if there are no roles.
+func (c call) sellersOnly() bool { return c.role == "RoleSeller" }
+
+// roles are the values of call.role.
+var roles = []string{"RoleAnyone", "RoleBuyer", "RoleSellerIfAny", "RoleSeller"}
 
 // functionTable reads functions.Table from its source.
 func functionTable(t testing.TB) []function {
@@ -28,34 +37,44 @@ func functionTable(t testing.TB) []function {
 		if !ok || spec.Names[0].Name != "Table" {
 			return true
 		}
-		for _, entry := range spec.Values[0].(*ast.CompositeLit).Elts {
-			texts := literals(entry.(*ast.CompositeLit))
-			paths := slices.Clone(texts[1:])
-			slices.Sort(paths)
-			table = append(table, function{texts[0], slices.Compact(paths)}) // a path may have several methods
+		for _, row := range elements(spec.Values[0]) {
+			table = append(table, functionOf(t, row))
 		}
 		return false
 	})
 	require.NotEmpty(t, table)
-	for _, f := range table {
-		require.NotEmpty(t, f.paths, f.name)
-	}
 	return table
 }
 
-// literals returns the strings in lit, without those in function literals.
-func literals(lit *ast.CompositeLit) []string {
-	var texts []string
-	ast.Inspect(lit, func(n ast.Node) bool {
-		if l, ok := n.(*ast.BasicLit); ok && l.Kind == token.STRING {
-			if text, err := strconv.Unquote(l.Value); err == nil {
-				texts = append(texts, text)
+func functionOf(t testing.TB, row ast.Expr) (f function) {
+	t.Helper()
+	for _, field := range elements(row) {
+		switch pair := field.(*ast.KeyValueExpr); pair.Key.(*ast.Ident).Name {
+		case "Name":
+			f.name = text(t, pair.Value)
+		case "Calls":
+			for _, entry := range elements(pair.Value) {
+				e := elements(entry) // like {http.MethodPost, "/buy", RoleBuyer}
+				method := strings.ToUpper(strings.TrimPrefix(e[0].(*ast.SelectorExpr).Sel.Name, "Method"))
+				f.calls = append(f.calls, call{method, text(t, e[1]), e[2].(*ast.Ident).Name})
 			}
 		}
-		_, isFunc := n.(*ast.FuncLit)
-		return !isFunc
-	})
-	return texts
+	}
+	require.NotEmpty(t, f.name)
+	require.NotEmpty(t, f.calls, f.name)
+	for _, c := range f.calls {
+		require.Contains(t, roles, c.role, f.name)
+	}
+	return f
+}
+
+func elements(literal ast.Expr) []ast.Expr { return literal.(*ast.CompositeLit).Elts }
+
+func text(t testing.TB, literal ast.Expr) string {
+	t.Helper()
+	value, err := strconv.Unquote(literal.(*ast.BasicLit).Value)
+	require.NoError(t, err)
+	return value
 }
 
 // variables reads the names of the environment variables from the source of the configuration.
