@@ -95,6 +95,17 @@ func checkReferences(known map[string]bool) func(set) []error {
 	}
 }
 
+// checkSellers reports pods that serve only events that were put, but define no seller, who could put one.
+func checkSellers(s set) (faults []error) {
+	for _, p := range pods(s) {
+		env := p.environment(s)
+		if env["UNLISTED_EVENTS"] == "false" && env["SELLER_TOKEN_FILE"] == "" && env["AUTH_ISSUER"] == "" {
+			faults = append(faults, fmt.Errorf("%s: UNLISTED_EVENTS is false and no caller is a seller: every call is 404 or 403; add the component seller or identity", p.owner))
+		}
+	}
+	return faults
+}
+
 // checkStreams reports functions of streams whose pods refuse streams before Knative adds a pod.
 func checkStreams(s set) (faults []error) {
 	targets := map[string]string{}

@@ -2,6 +2,8 @@ package knative_test
 
 import (
 	"maps"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -26,6 +28,7 @@ func checks(t testing.TB) []check {
 		{"security", checkSecurity},
 		{"pods", checkPods},
 		{"routes", checkRoutes(functionTable(t))},
+		{"sellers", checkSellers},
 		{"references", checkReferences(variables(t))},
 		{"streams", checkStreams},
 		{"selectors", checkSelectors(others)},
@@ -61,7 +64,9 @@ func TestQueries_UseExposedMetrics(t *testing.T) {
 // The service starts with the configuration of each pod. It needs no Redis for that.
 func TestConfiguration_StartsService(t *testing.T) {
 	t.Parallel()
-	for _, v := range []variant{dev, production, plain} {
+	token := filepath.Join(t.TempDir(), "token")
+	require.NoError(t, os.WriteFile(token, []byte("a-token-of-a-seller-with-32-characters"), 0o600))
+	for _, v := range []variant{dev, production, identified, plain, plainSells} {
 		s := rendering(t, v)
 		url := "redis://127.0.0.1:1"
 		for _, secret := range all[corev1.Secret](s) {
@@ -76,6 +81,9 @@ func TestConfiguration_StartsService(t *testing.T) {
 				env := maps.Clone(p.environment(s))
 				env["REDIS_URL"] = url
 				env["KUBERNETES_SERVICE_HOST"] = "10.0.0.1"
+				if env["SELLER_TOKEN_FILE"] != "" {
+					env["SELLER_TOKEN_FILE"] = token
+				}
 				start(t, env).await(t, "/healthz")
 			})
 		}

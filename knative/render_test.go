@@ -32,11 +32,10 @@ var (
 	rush       = variant{dir: "rush"}
 	prodIstio  = variant{dir: "overlays/production", component: "istio", instead: "gateway"}
 	identified = variant{dir: "overlays/production", also: "identity"}
-	selling    = variant{dir: "overlays/production", also: "seller"}
 	plainSells = variant{dir: "plain", also: "seller"}
 )
 
-var variants = []variant{base, redis, plain, monitoring, dev, production, devIstio, prodIstio, identified, selling, plainSells, rush}
+var variants = []variant{base, redis, plain, monitoring, dev, production, devIstio, prodIstio, identified, plainSells, rush}
 
 func (v variant) String() string {
 	return strings.TrimSuffix(v.dir+" with "+v.component+v.also, " with ")
@@ -156,10 +155,10 @@ func TestIdentity_SetsIssuerAndAllowsItsTraffic(t *testing.T) {
 
 func TestSeller_MountsTheToken(t *testing.T) {
 	t.Parallel()
-	for with, without := range map[variant]variant{selling: production, plainSells: plain} {
-		require.NotContains(t, render(t, without), "booking-seller")
-		for _, p := range pods(rendering(t, with)) {
-			file := p.environment(rendering(t, with))["SELLER_TOKEN_FILE"]
+	require.NotContains(t, render(t, plain), "booking-seller")
+	for _, v := range []variant{production, plainSells} {
+		for _, p := range pods(rendering(t, v)) {
+			file := p.environment(rendering(t, v))["SELLER_TOKEN_FILE"]
 			require.Equal(t, "/etc/booking/seller/token", file, p.owner)
 			for _, c := range p.own() {
 				require.Len(t, c.VolumeMounts, 1, p.owner)
