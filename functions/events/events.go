@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/klauspost/compress/gzip"
+	"golang.org/x/sync/semaphore"
 
 	"booking/functions/internal/api"
 	"booking/functions/internal/catalog"
@@ -28,6 +29,10 @@ const (
 	listLimit = 100
 	// countsAge limits the age of the counts.
 	countsAge = 250 * time.Millisecond
+	// maxPuts is how many bodies are read and checked at a time: each may have 16 MiB. putWait
+	// is how long another PUT waits for its turn.
+	maxPuts = 4
+	putWait = 5 * time.Second
 	// deleteTimeout limits a DELETE, which goes on when it is repeated.
 	deleteTimeout = 20 * time.Second
 )
@@ -44,13 +49,14 @@ type handler struct {
 	locker  Locker
 	catalog *catalog.Catalog
 	halls   *hall.Halls
+	puts    *semaphore.Weighted
 }
 
 // New returns the handler of PUT, GET and DELETE /events/{event_id}, GET
 // /events/{event_id}/plan, and GET /events. At the function's own URL, whose path has no
 // event_id, the query names the event.
 func New(locker Locker, c *catalog.Catalog, halls *hall.Halls) http.Handler {
-	h := &handler{locker, c, halls}
+	h := &handler{locker: locker, catalog: c, halls: halls, puts: semaphore.NewWeighted(maxPuts)}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := h.serve(w, r); err != nil {
 			api.WriteError(w, r, err)
@@ -239,6 +245,12 @@ func (h *handler) put(w http.ResponseWriter, r *http.Request, event string) erro
 	if _, err := api.ParseQuery(r); err != nil {
 		return err
 	}
+	ctx, cancel := context.WithTimeout(r.Context(), putWait)
+	defer cancel()
+	if err := h.puts.Acquire(ctx, 1); err != nil {
+		return api.NewProblem(api.CodeUnavailable, "Too many events are put here at the same time. Nothing was written; send it again.")
+	}
+	defer h.puts.Release(1)
 	put, err := decode(w, r)
 	if err != nil {
 		return err

@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -107,6 +108,12 @@ func TestEvents_CountSeatsByStatus(t *testing.T) {
 	require.Contains(t, b.do(http.MethodGet, "/events/gala", "").Body.String(), `"counts":{"available":4,"reserved":2,"sold":1,"blocked":1}`)
 }
 
+// requireSame requires the same bytes.
+func requireSame(t *testing.T, want, got string) {
+	t.Helper()
+	require.Equal(t, want, got)
+}
+
 func TestEvents_ReturnThePlanAsItWasPut(t *testing.T) {
 	t.Parallel()
 	b := setup(t, redistest.Mini(t))
@@ -115,7 +122,7 @@ func TestEvents_ReturnThePlanAsItWasPut(t *testing.T) {
 	version := strings.Trim(tag, `"`)
 	rec := b.do(http.MethodGet, "/events/gala/plan", "")
 	require.Equal(t, http.StatusOK, rec.Code)
-	require.True(t, rec.Body.String() == drawn, "unknown members are kept: %s", rec.Body)
+	requireSame(t, drawn, rec.Body.String()) // unknown members, too
 	require.Equal(t, "no-cache", rec.Header().Get("Cache-Control"))
 	rec = b.do(http.MethodGet, "/events/gala/plan?version="+version, "", "Accept-Encoding", "gzip")
 	require.Equal(t, "public, max-age=31536000, immutable", rec.Header().Get("Cache-Control"))
@@ -124,7 +131,7 @@ func TestEvents_ReturnThePlanAsItWasPut(t *testing.T) {
 	require.NoError(t, err)
 	text, err := io.ReadAll(plain)
 	require.NoError(t, err)
-	require.True(t, string(text) == drawn, "%s", text)
+	requireSame(t, drawn, string(text))
 	require.Equal(t, http.StatusNotModified, b.do(http.MethodGet, "/events/gala/plan", "", "If-None-Match", tag).Code)
 	requireProblem(t, b.do(http.MethodGet, "/events/gala/plan?version=1", ""), http.StatusNotFound, api.CodeNotFound)
 
@@ -188,6 +195,37 @@ func TestPut_NamesEveryFaultWithItsPlace(t *testing.T) {
 	keys, err := b.redis.Admin(t).Keys(t.Context(), "*").Result()
 	require.NoError(t, err)
 	require.Empty(t, keys, "nothing is stored")
+}
+
+// slowBody is a body that does not arrive until it is closed.
+type slowBody struct{ closed chan struct{} }
+
+func (b slowBody) Read([]byte) (int, error) {
+	<-b.closed
+	return 0, io.EOF
+}
+
+func TestPut_ReadsFourBodiesAtATime(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		handler := events.New(nil, nil, nil)
+		body := slowBody{make(chan struct{})}
+		put := func(body io.Reader) *httptest.ResponseRecorder {
+			req := httptest.NewRequest(http.MethodPut, "/?event_id=gala", body)
+			req.Header.Set("Content-Type", "application/json")
+			rec := httptest.NewRecorder()
+			handler.ServeHTTP(rec, req)
+			return rec
+		}
+		for range 4 {
+			go put(body)
+		}
+		synctest.Wait()
+		requireProblem(t, put(body), http.StatusServiceUnavailable, api.CodeUnavailable)
+		close(body.closed)
+		synctest.Wait()
+		requireProblem(t, put(http.NoBody), http.StatusUnprocessableEntity, api.CodeInvalidRequest)
+	})
 }
 
 func TestPut_NamesSeatsThatThePlanDrops(t *testing.T) {

@@ -19,7 +19,7 @@ import (
 const (
 	// maxEvents limits the events in memory, maxSeats the seats of their plans.
 	maxEvents = 10_000
-	maxSeats  = 2_000_000
+	maxSeats  = 500_000
 	// checkAge is how long a read believes that an event exists.
 	checkAge = 250 * time.Millisecond
 	// maxAttempts limits how often a call is made because its plan has changed meanwhile.
