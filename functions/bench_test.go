@@ -12,6 +12,7 @@ import (
 
 	"booking/functions"
 	"booking/functions/internal/api"
+	"booking/functions/internal/catalog"
 	"booking/functions/internal/readiness"
 	"booking/seatlock"
 )
@@ -19,7 +20,7 @@ import (
 // instantLocker answers at once. Each seat is free, except the one named taken.
 type instantLocker struct{ functions.Locker }
 
-func (instantLocker) Reserve(_ context.Context, _ string, seats []string, _ string) (seatlock.Hold, error) {
+func (instantLocker) ReserveOn(_ context.Context, _ string, seats []string, _ string, _ seatlock.Terms) (seatlock.Hold, error) {
 	if seats[0] == "taken" {
 		return seatlock.Hold{}, &seatlock.ConflictError{Err: seatlock.ErrTaken,
 			Seats: []seatlock.Seat{{ID: "taken", Status: seatlock.Reserved, ExpiresIn: time.Minute}}}
@@ -27,7 +28,7 @@ func (instantLocker) Reserve(_ context.Context, _ string, seats []string, _ stri
 	return seatlock.Hold{Deadline: time.UnixMilli(1_700_000_000_000).UTC(), ExpiresIn: 5 * time.Minute}, nil
 }
 
-func (instantLocker) Status(_ context.Context, _, seat string) (seatlock.Seat, error) {
+func (instantLocker) StatusOn(_ context.Context, _, seat string, _ seatlock.Terms) (seatlock.Seat, error) {
 	return seatlock.Seat{ID: seat, Status: seatlock.Reserved, ExpiresIn: time.Minute}, nil
 }
 
@@ -48,7 +49,7 @@ func (*sentBody) Close() error { return nil }
 
 // BenchmarkHandler measures the functions without a network and without Redis.
 func BenchmarkHandler(b *testing.B) {
-	handler, err := functions.Handler("", functions.Deps{Locker: instantLocker{}, Rules: api.Rules{MaxSeats: 10}}, readiness.New(nil))
+	handler, err := functions.Handler("", functions.Deps{Locker: instantLocker{}, Catalog: catalog.New(instantLocker{}, catalog.Options{}), Rules: api.Rules{MaxSeats: 10}}, readiness.New(nil))
 	require.NoError(b, err)
 	for _, call := range []struct {
 		name, method, path, body string

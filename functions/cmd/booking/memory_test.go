@@ -12,6 +12,7 @@ import (
 	"booking/functions"
 	"booking/functions/changes"
 	"booking/functions/internal/api"
+	"booking/functions/internal/catalog"
 	"booking/functions/internal/hall"
 	"booking/functions/internal/httpserver"
 	"booking/functions/internal/httpserver/httpservertest"
@@ -22,11 +23,11 @@ import (
 // freeLocker is a Locker of an event with all seats free, in which each call succeeds.
 type freeLocker struct{ functions.Locker }
 
-func (freeLocker) Reserve(context.Context, string, []string, string) (seatlock.Hold, error) {
+func (freeLocker) ReserveOn(context.Context, string, []string, string, seatlock.Terms) (seatlock.Hold, error) {
 	return seatlock.Hold{Deadline: time.UnixMilli(1_700_000_000_000), ExpiresIn: time.Minute}, nil
 }
 
-func (freeLocker) Status(_ context.Context, _, seat string) (seatlock.Seat, error) {
+func (freeLocker) StatusOn(_ context.Context, _, seat string, _ seatlock.Terms) (seatlock.Seat, error) {
 	return seatlock.Seat{ID: seat}, nil
 }
 
@@ -64,7 +65,7 @@ func inMemory(t *testing.T, test func(t *testing.T, s *httpservertest.Server)) {
 	t.Helper()
 	httpservertest.Run(t, func() (http.Handler, httpserver.Options) {
 		monitor := readiness.New(func(context.Context) error { return nil })
-		handler, err := functions.Handler("", functions.Deps{Locker: freeLocker{}, Halls: hall.NewFrom(freeLocker{}), Rules: api.Rules{MaxSeats: 10}, Streams: changes.Options{Stop: monitor.DrainStarted(), MaxStreams: maxStreams}}, monitor)
+		handler, err := functions.Handler("", functions.Deps{Locker: freeLocker{}, Catalog: catalog.New(freeLocker{}, catalog.Options{}), Halls: hall.NewFrom(freeLocker{}), Rules: api.Rules{MaxSeats: 10}, Streams: changes.Options{Stop: monitor.DrainStarted(), MaxStreams: maxStreams}}, monitor)
 		require.NoError(t, err)
 		return handler, httpserver.Options{MaxConnections: maxConnections, RequestTimeout: 2 * time.Second, OnDrain: monitor.Drain}
 	}, test)

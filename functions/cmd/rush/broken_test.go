@@ -15,6 +15,7 @@ import (
 	"booking/functions"
 	"booking/functions/changes"
 	"booking/functions/internal/api"
+	"booking/functions/internal/catalog"
 	"booking/functions/internal/hall"
 	"booking/functions/internal/readiness"
 	"booking/functions/internal/redisclient"
@@ -150,7 +151,7 @@ func serveBroken(t *testing.T, b brokenLocker) (url string) {
 	b.Locker, err = seatlock.New(client, seatlock.Options{HoldTime: 10 * time.Second, Timeout: 30 * time.Second})
 	require.NoError(t, err)
 	monitor := readiness.New(b.Ping)
-	handler, err := functions.Handler("", functions.Deps{Locker: b, Halls: hall.New(b.Locker), Rules: api.Rules{MaxSeats: api.MaxSeats}, Streams: changes.Options{Stop: monitor.DrainStarted()}}, monitor)
+	handler, err := functions.Handler("", functions.Deps{Locker: b, Catalog: catalog.New(b.Locker, catalog.Options{}), Halls: hall.New(b.Locker), Rules: api.Rules{MaxSeats: api.MaxSeats}, Streams: changes.Options{Stop: monitor.DrainStarted()}}, monitor)
 	require.NoError(t, err)
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
