@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -125,7 +126,7 @@ func (l *Locker) PutEvent(ctx context.Context, event string, put Put) (e Event, 
 		default:
 			continue
 		}
-		if err := l.listEvent(ctx, event); err != nil {
+		if err := l.listEvent(ctx, event, true); err != nil {
 			return Event{}, false, fmt.Errorf("put: %w", err)
 		}
 		return e, old.Version == 0, nil
@@ -188,10 +189,15 @@ func (l *Locker) put(ctx context.Context, event string, put Put, old int64, newP
 	return reply, sent, err
 }
 
-// listEvent adds an event to the list that Events reads.
-func (l *Locker) listEvent(ctx context.Context, event string) error {
+// listEvent adds an event to the list that Events reads, or removes it.
+func (l *Locker) listEvent(ctx context.Context, event string, add bool) error {
+	op := 0
+	if add {
+		op = 1
+	}
 	return l.withRetries(ctx, ErrOutcomeUnknown, func(deadline time.Time) error {
-		return l.run(ctx, deadline, redis.NewIntCmd(ctx, "zadd", eventsKey, 0, event))
+		cmd := redis.NewIntSliceCmd(ctx, listScript.command([]string{eventsKey}, event, notAfterUnset, op)...)
+		return l.runScript(ctx, deadline, "", listScript, cmd)
 	})
 }
 
@@ -318,64 +324,70 @@ func (l *Locker) DeleteEvent(ctx context.Context, event string, discardSales boo
 	return nil
 }
 
-// deleteKeys deletes all keys of an event, that of its settings last: it keeps others out.
+// deleteKeys deletes all keys of an event, that of its settings last: it keeps others out. It
+// stops if another call has deleted the event meanwhile, because the event may exist again.
 func (l *Locker) deleteKeys(ctx context.Context, event string) error {
 	for found := true; found; {
 		found = false
 		for cursor := uint64(0); ; {
-			var keys []string
-			err := l.onNode(ctx, event, func() redis.Cmder {
-				return redis.NewScanCmd(ctx, nil, "scan", cursor, "match", "*:{"+event+"}*", "count", scanPage)
-			}, func(cmd redis.Cmder) { keys, cursor = cmd.(*redis.ScanCmd).Val() })
+			keys, next, err := l.scanKeys(ctx, event, cursor)
 			if err != nil {
 				return err
 			}
-			args := []any{"unlink"}
-			for _, key := range keys {
-				if key != eventKey(event) {
-					args = append(args, key)
-				}
-			}
-			if len(args) > 1 {
+			for part := range slices.Chunk(keys, scanPage) {
 				found = true
-				if err := l.onNode(ctx, event, func() redis.Cmder { return redis.NewIntCmd(ctx, args...) }, func(redis.Cmder) {}); err != nil {
+				if deleting, err := l.unlink(ctx, event, part...); err != nil || !deleting {
 					return err
 				}
 			}
-			if cursor == 0 {
+			if cursor = next; cursor == 0 {
 				break
 			}
 		}
 	}
-	for _, args := range [][]any{{"zrem", eventsKey, event}, {"unlink", eventKey(event)}} {
-		err := l.withRetries(ctx, ErrOutcomeUnknown, func(deadline time.Time) error {
-			return l.run(ctx, deadline, redis.NewIntCmd(ctx, args...))
-		})
-		if err != nil {
-			return err
-		}
+	if deleting, err := l.unlink(ctx, event); err != nil || !deleting {
+		return err
 	}
-	return nil
+	if err := l.listEvent(ctx, event, false); err != nil {
+		return err
+	}
+	_, err := l.unlink(ctx, event, eventKey(event))
+	return err
 }
 
-// onNode sends the command that newCommand returns to the node of an event, and calls done
-// with it if that succeeded.
-func (l *Locker) onNode(ctx context.Context, event string, newCommand func() redis.Cmder, done func(redis.Cmder)) error {
-	return l.withRetries(ctx, ErrOutcomeUnknown, func(deadline time.Time) error {
+// scanKeys reads a page of the keys of an event, without that of its settings.
+func (l *Locker) scanKeys(ctx context.Context, event string, cursor uint64) (keys []string, next uint64, err error) {
+	err = l.withRetries(ctx, ErrUnavailable, func(deadline time.Time) error {
 		ctx, cancel := context.WithDeadline(ctx, deadline)
 		defer cancel()
 		n, err := l.nodeOf(ctx, event)
 		if err != nil {
 			return err
 		}
-		cmd, pipe := newCommand(), n.client.Pipeline()
+		cmd, pipe := redis.NewScanCmd(ctx, nil, "scan", cursor, "match", "*:{"+event+"}*", "count", scanPage), n.client.Pipeline()
 		_ = pipe.Process(ctx, cmd) // only queues it
 		if err := exec(ctx, pipe); err != nil {
 			return err
 		}
-		done(cmd)
+		keys, next = cmd.Val()
 		return nil
 	})
+	return slices.DeleteFunc(keys, func(key string) bool {
+		_, rest, _ := strings.Cut(key, ":") // of another event, a user may have the pattern
+		return key == eventKey(event) || !strings.HasPrefix(rest, "{"+event+"}")
+	}), next, err
+}
+
+// unlink runs lua/unlink.lua. It reports whether the event is being deleted.
+func (l *Locker) unlink(ctx context.Context, event string, keys ...string) (deleting bool, err error) {
+	keys = append([]string{eventKey(event)}, keys...)
+	err = l.withRetries(ctx, ErrOutcomeUnknown, func(deadline time.Time) error {
+		cmd := redis.NewIntSliceCmd(ctx, unlinkScript.command(keys, "", notAfterUnset)...)
+		err := l.runScript(ctx, deadline, event, unlinkScript, cmd)
+		deleting = err == nil && cmd.Val()[0] == replyDone
+		return err
+	})
+	return deleting, err
 }
 
 // eventState is what the hash event:{event} says.

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 
 	"booking/seatlock"
@@ -338,4 +339,73 @@ func TestDeleteEvent_KeepsOthersOutAndGoesOn(t *testing.T) {
 		require.Empty(t, b.keys(t))
 		b.reserve(t, ann, "1A")
 	})
+}
+
+// A user's name may look like the hash tag of another event.
+func TestDeleteEvent_KeepsKeysOfOtherEvents(t *testing.T) {
+	t.Parallel()
+	redistest.Each(t, func(t *testing.T, r *redistest.Redis) {
+		b := setupWith(t, r, seatlock.Options{HoldTime: holdTime, MaxSeatsPerUser: 1})
+		b.put(t, seatlock.Put{})
+		const user = "x:{gala}y"
+		_, err := b.locker.Reserve(t.Context(), "other", []string{"1A"}, user)
+		require.NoError(t, err)
+		before := b.keys(t)
+		require.NoError(t, b.locker.DeleteEvent(t.Context(), event, false))
+		require.ElementsMatch(t, []string{"seat:{other}:1A", "seats:{other}", "changes:{other}", "user:{other}:" + user}, b.keys(t), "before: %v", before)
+		_, err = b.locker.Reserve(t.Context(), "other", []string{"1B"}, user)
+		require.ErrorIs(t, err, seatlock.ErrSeatLimit)
+	})
+}
+
+// Another call deletes the event first, and a seller puts it on sale again.
+func TestDeleteEvent_KeepsEventThatWasPutAgain(t *testing.T) {
+	t.Parallel()
+	redistest.Each(t, func(t *testing.T, r *redistest.Redis) {
+		b := setup(t, r)
+		var again func()
+		client := r.Client(t)
+		client.AddHook(commandHook{before: func(name string) {
+			if name == "scan" && again != nil {
+				again()
+			}
+		}})
+		slow := newLocker(t, client, time.Minute)
+		for _, found := range []bool{true, false} { // whether the scan finds a key
+			b.put(t, seatlock.Put{})
+			again = func() {
+				again = nil
+				require.NoError(t, b.locker.DeleteEvent(t.Context(), event, true))
+				b.put(t, seatlock.Put{})
+				if found {
+					b.reserve(t, ann, "1A")
+					b.buy(t, ann, "1A")
+				}
+			}
+			require.NoError(t, slow.DeleteEvent(t.Context(), event, true))
+			require.Nil(t, again)
+			_, err := b.locker.Event(t.Context(), event)
+			require.NoError(t, err)
+			events, err := b.locker.Events(t.Context(), "", 10)
+			require.NoError(t, err)
+			require.Equal(t, []string{event}, events)
+			if found {
+				b.status(t, "1A", seatlock.Sold)
+			}
+		}
+	})
+}
+
+// commandHook calls before with the name of the first command of each pipeline, before it is
+// sent.
+type commandHook struct {
+	scanHook
+	before func(name string)
+}
+
+func (h commandHook) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		h.before(cmds[0].Name())
+		return next(ctx, cmds)
+	}
 }

@@ -27,7 +27,7 @@ type nodeState struct {
 	safety safetyCheck
 }
 
-// nodeOf returns the server that has the event. In a cluster, a Locker picks the node
+// nodeOf returns the server that has the event, or the list of events if event is "". In a cluster, a Locker picks the node
 // itself for two reasons. WAIT has no key to find the node by. And for a slot that moves,
 // the cluster client's own pipeline sends a command to two nodes at once, and their
 // replies race.
@@ -36,7 +36,11 @@ func (l *Locker) nodeOf(ctx context.Context, event string) (*node, error) {
 	if !ok {
 		return l.single, nil
 	}
-	primary, err := cluster.MasterForKey(ctx, seatsKey(event))
+	key := eventsKey
+	if event != "" {
+		key = seatsKey(event)
+	}
+	primary, err := cluster.MasterForKey(ctx, key)
 	if err != nil {
 		return nil, fmt.Errorf("find the primary: %w", err)
 	}

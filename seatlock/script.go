@@ -29,15 +29,21 @@ var (
 	putSource string
 	//go:embed lua/delete.lua
 	deleteSource string
+	//go:embed lua/unlink.lua
+	unlinkSource string
+	//go:embed lua/list.lua
+	listSource string
 
-	reserveScript = newScript(reserveSource)
-	buyScript     = newScript(buySource)
-	extendScript  = newScript(extendSource)
-	releaseScript = newScript(releaseSource)
-	refreshScript = newScript(refreshSource)
-	blockScript   = newScript(blockSource)
-	putScript     = newScript(putSource)
-	deleteScript  = newScript(deleteSource)
+	reserveScript = newScript(eventSource + reserveSource)
+	buyScript     = newScript(eventSource + buySource)
+	extendScript  = newScript(eventSource + extendSource)
+	releaseScript = newScript(eventSource + releaseSource)
+	refreshScript = newScript(eventSource + refreshSource)
+	blockScript   = newScript(eventSource + blockSource)
+	putScript     = newScript(eventSource + putSource)
+	deleteScript  = newScript(eventSource + deleteSource)
+	unlinkScript  = newScript(unlinkSource)
+	listScript    = newScript(listSource)
 )
 
 // errLate means that a script arrived after the deadline of its call, by the clock of Redis,
@@ -51,9 +57,7 @@ type script struct {
 	source, digest string
 }
 
-// newScript returns the script of source, which lua/event.lua precedes.
 func newScript(source string) *script {
-	source = eventSource + source
 	sum := sha1.Sum([]byte(source))
 	return &script{source: source, digest: hex.EncodeToString(sum[:])}
 }
