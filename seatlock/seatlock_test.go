@@ -1,6 +1,7 @@
 package seatlock_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -124,22 +125,26 @@ func TestLocker_ChangesNothingIfKeyHasWrongType(t *testing.T) {
 		}{
 			{setup(t, r), "seats:{gala}"}, {setup(t, r), "changes:{gala}"},
 			{setupLimited(t, r), "seats:{gala}"}, {setupLimited(t, r), "changes:{gala}"}, {setupLimited(t, r), "user:{gala}:" + ann},
+			{setup(t, r), "blocked:{gala}"},
 		} {
 			b, key := c.b, c.key
 			require.NoError(t, b.redis.FlushAll(t.Context()).Err())
 			b.reserve(t, ann, "1A")
+			b.block(t, "house", "1X")
 			r.Advance(t, time.Minute)
-			before, err := b.redis.Get(t.Context(), "seat:{gala}:1A").Result()
-			require.NoError(t, err)
 			require.NoError(t, b.redis.Set(t.Context(), key, "a string", 0).Err())
-			_, err = b.locker.Reserve(t.Context(), event, []string{"1B"}, ann)
+			before := b.contents(t)
+			_, err := b.locker.Reserve(t.Context(), event, []string{"1B"}, ann)
 			require.ErrorContains(t, err, "WRONGTYPE", key)
 			_, err = b.locker.Extend(t.Context(), event, []string{"1A"}, ann)
 			require.ErrorContains(t, err, "WRONGTYPE", key)
 			require.ErrorContains(t, b.locker.Buy(t.Context(), event, []string{"1A"}, ann), "WRONGTYPE", key)
 			require.ErrorContains(t, b.locker.Release(t.Context(), event, []string{"1A"}, ann), "WRONGTYPE", key)
-			b.status(t, "1B", seatlock.Available)
-			require.Equal(t, before, b.redis.Get(t.Context(), "seat:{gala}:1A").Val(), key)
+			if !strings.HasPrefix(key, "user:") { // block and unblock don't write it
+				require.ErrorContains(t, b.locker.Block(t.Context(), event, []string{"1B"}, "house", seatlock.Terms{}), "WRONGTYPE", key)
+				require.ErrorContains(t, b.locker.Unblock(t.Context(), event, []string{"1X"}, "house", seatlock.Terms{}), "WRONGTYPE", key)
+			}
+			require.Equal(t, before, b.contents(t), key)
 		}
 	})
 }

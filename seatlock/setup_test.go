@@ -113,6 +113,34 @@ func (b *testBundle) keys(t *testing.T) []string {
 	return keys
 }
 
+// contents returns the value and the end of each key in Redis.
+func (b *testBundle) contents(t *testing.T) map[string]string {
+	t.Helper()
+	found := map[string]string{}
+	for _, key := range b.keys(t) {
+		kind, err := b.redis.Type(t.Context(), key).Result()
+		require.NoError(t, err)
+		var value any
+		switch kind {
+		case "string":
+			value, err = b.redis.Get(t.Context(), key).Result()
+		case "hash":
+			value, err = b.redis.HGetAll(t.Context(), key).Result()
+		case "zset":
+			value, err = b.redis.ZRangeWithScores(t.Context(), key, 0, -1).Result()
+		case "stream":
+			value, err = b.redis.XRange(t.Context(), key, "-", "+").Result()
+		default:
+			t.Fatalf("%s is a %s", key, kind)
+		}
+		require.NoError(t, err)
+		ends, err := b.redis.PExpireTime(t.Context(), key).Result()
+		require.NoError(t, err)
+		found[key] = fmt.Sprint(value, ends)
+	}
+	return found
+}
+
 // requireConflict requires a ConflictError of want with these seats ("ID Status"), in order.
 func requireConflict(t *testing.T, err, want error, seats ...string) {
 	t.Helper()
