@@ -101,6 +101,36 @@ func TestBlock_KeepsSeatsThroughHoldsOfChannel(t *testing.T) {
 	})
 }
 
+// A hold of a seat has ended, and no change says so yet.
+func TestBlock_RecordsHoldsThatEnded(t *testing.T) {
+	t.Parallel()
+	redistest.Each(t, func(t *testing.T, r *redistest.Redis) {
+		b := setup(t, r)
+		b.reserve(t, ann, "1A")
+		b.block(t, "house", "1B")
+		require.NoError(t, b.reserveFrom(t, "house", ann, "1B"))
+		r.Advance(t, holdTime+time.Second)
+		b.block(t, "house", "1A", "1C")
+		b.unblock(t, "house", "1B")
+		require.Equal(t, []string{
+			"held[1A]", "blocked[1B]", "held[1B]", "expired[1A]", "blocked[1A 1C]", "expired[1B]", "unblocked[1B]",
+		}, b.changes(t, seatlock.NoChange))
+		require.Equal(t, []string{"1A Blocked", "1C Blocked"}, seatLines(b.newView(t)))
+	})
+}
+
+// Only seats of the channel are blocked again when their hold ends.
+func TestBlock_KeepsOtherSeatsAvailable(t *testing.T) {
+	t.Parallel()
+	redistest.Each(t, func(t *testing.T, r *redistest.Redis) {
+		b := setup(t, r)
+		b.block(t, "house", "1A")
+		b.reserve(t, ann, "1B")
+		require.NoError(t, b.locker.Release(t.Context(), event, []string{"1B"}, ann))
+		require.Equal(t, []string{"blocked[1A]", "held[1B]", "released[1B]"}, b.changes(t, seatlock.NoChange))
+	})
+}
+
 func TestBlock_TakesThousandSeats(t *testing.T) {
 	t.Parallel()
 	redistest.Each(t, func(t *testing.T, r *redistest.Redis) {

@@ -2,7 +2,6 @@ package seatlock
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -66,6 +65,7 @@ type Event struct {
 	Version     int64  // greater after each PutEvent
 	PlanVersion int64  // the Version with which the plan changed last
 	Document    []byte // what the caller of PutEvent keeps of the event
+	settings    string // as Settings.String returns them
 }
 
 // Put is what PutEvent writes.
@@ -96,7 +96,7 @@ func (l *Locker) PutEvent(ctx context.Context, event string, put Put) (e Event, 
 	if err != nil {
 		return Event{}, false, err
 	}
-	for attempt := 1; ; attempt++ {
+	for range putAttempts {
 		old, newPlan, err := l.readForPut(ctx, event, put.Plan)
 		if err != nil {
 			return Event{}, false, fmt.Errorf("put: %w", err)
@@ -116,13 +116,14 @@ func (l *Locker) PutEvent(ctx context.Context, event string, put Put) (e Event, 
 		case err != nil:
 			return Event{}, false, fmt.Errorf("put: %w", err)
 		case reply[0] == replyDone:
-			e = Event{Version: reply[2], PlanVersion: reply[3], Document: put.Document}
+			e = Event{Version: reply[2], PlanVersion: reply[3], Document: put.Document, settings: put.Settings.String()}
 		case reply[0] == replyWrongVersion && sent > 1: // perhaps an earlier attempt wrote it
-			if e, err = l.Event(ctx, event); err != nil || !bytes.Equal(e.Document, put.Document) {
-				return Event{}, false, fmt.Errorf("put: %w", cmp.Or(err, ErrVersion))
+			if e, newPlan, err = l.readForPut(ctx, event, put.Plan); err != nil {
+				return Event{}, false, fmt.Errorf("put: %w", err)
 			}
-		case attempt == putAttempts:
-			return Event{}, false, fmt.Errorf("put: %w: the event changed at each of %d attempts", ErrUnavailable, attempt)
+			if newPlan || e.settings != put.Settings.String() || !bytes.Equal(e.Document, put.Document) {
+				continue
+			}
 		default:
 			continue
 		}
@@ -131,6 +132,7 @@ func (l *Locker) PutEvent(ctx context.Context, event string, put Put) (e Event, 
 		}
 		return e, old.Version == 0, nil
 	}
+	return Event{}, false, fmt.Errorf("put: %w: the event changed at each of %d attempts", ErrUnavailable, putAttempts)
 }
 
 // readForPut returns the event, zero if it does not exist, and whether plan is not its plan.
@@ -221,7 +223,7 @@ func (l *Locker) Event(ctx context.Context, event string) (Event, error) {
 			return ErrUnknownEvent
 		}
 		document, _ := cmd.Val()[2].(string)
-		e = Event{Version: state.version, PlanVersion: state.planVersion, Document: []byte(document)}
+		e = Event{Version: state.version, PlanVersion: state.planVersion, Document: []byte(document), settings: state.settings}
 		return nil
 	})
 	if err != nil {
@@ -395,6 +397,7 @@ type eventState struct {
 	version, planVersion int64 // 0 if the event has no settings
 	holdTime             int64 // ms; 0 if Options decide
 	blocked              int64 // how many seats are blocked
+	settings             string
 }
 
 // parseEvent reads the fields settings and blocked. It returns ErrUnknownEvent while the event
@@ -418,6 +421,7 @@ func parseEvent(values []any) (eventState, error) {
 	e.version, _ = strconv.ParseInt(fields[0], 10, 64)
 	e.planVersion, _ = strconv.ParseInt(fields[1], 10, 64)
 	e.holdTime, _ = strconv.ParseInt(fields[4], 10, 64)
+	e.settings = strings.Join(fields[2:], ":")
 	return e, nil
 }
 

@@ -169,6 +169,27 @@ func TestReserve_ObeysSettingsOfEvent(t *testing.T) {
 	})
 }
 
+func TestExtend_NeverPassesMaxHoldTimeOfEvent(t *testing.T) {
+	t.Parallel()
+	r := redistest.Mini(t) // only its clock can be moved
+	b := setup(t, r)
+	b.put(t, seatlock.Put{Settings: seatlock.Settings{HoldTime: 10 * time.Second, MaxHoldTime: 15 * time.Second}})
+	first := b.reserve(t, ann, "1A").Deadline
+	r.Advance(t, 8*time.Second)
+	require.Equal(t, first.Add(5*time.Second), b.extend(t, ann, "1A").Deadline)
+}
+
+// The hold time of an event may be longer than Options.MaxHoldTime.
+func TestReserve_KeepsIndexThroughHoldTimeOfEvent(t *testing.T) {
+	t.Parallel()
+	r := redistest.Mini(t) // only its clock can be moved
+	b := setup(t, r)
+	b.put(t, seatlock.Put{Settings: seatlock.Settings{HoldTime: 2 * time.Hour}})
+	b.reserve(t, ann, "1A")
+	r.Advance(t, 2*time.Hour-time.Second)
+	require.Equal(t, []string{"1A Reserved"}, seatLines(b.newView(t)))
+}
+
 func TestLocker_RefusesOtherVersionsOfPlan(t *testing.T) {
 	t.Parallel()
 	redistest.Each(t, func(t *testing.T, r *redistest.Redis) {
@@ -254,6 +275,47 @@ func TestPutEvent_NeverDropsSeatsInUse(t *testing.T) {
 		b.put(t, seatlock.Put{Plan: []byte("1"), HasSeat: oneOf("1A", "1B", "1C", "1D")})
 		require.NoError(t, b.locker.Release(t.Context(), event, []string{"1A"}, ann))
 		b.put(t, seatlock.Put{Plan: []byte("2"), HasSeat: oneOf("1B", "1C")})
+	})
+}
+
+// Another call puts the event after PutEvent has read its version, and before it writes.
+func TestPutEvent_ReplacesOnlyVersionThatItRead(t *testing.T) {
+	t.Parallel()
+	redistest.Each(t, func(t *testing.T, r *redistest.Redis) {
+		b := setup(t, r)
+		b.reserve(t, ann, "1A")
+		e := b.put(t, seatlock.Put{})
+		for _, c := range []struct {
+			version *int64
+			err     error
+			want    string
+		}{{&e.Version, seatlock.ErrVersion, "other"}, {nil, nil, "own"}} {
+			once := sync.OnceFunc(func() { b.put(t, seatlock.Put{Document: []byte("other")}) })
+			_, _, err := b.locker.PutEvent(t.Context(), event, seatlock.Put{Version: c.version, Document: []byte("own"), Plan: []byte("x"), HasSeat: func(string) bool {
+				once()
+				return true
+			}})
+			require.ErrorIs(t, err, c.err)
+			found, err := b.locker.Event(t.Context(), event)
+			require.NoError(t, err)
+			require.Equal(t, c.want, string(found.Document))
+		}
+	})
+}
+
+// A process that still has the plan of the deleted event can't take it for the new one.
+func TestPutEvent_NeverUsesVersionAgain(t *testing.T) {
+	t.Parallel()
+	redistest.Each(t, func(t *testing.T, r *redistest.Redis) {
+		b := setup(t, r)
+		var last int64
+		for range 3 {
+			e := b.put(t, seatlock.Put{})
+			require.Greater(t, e.Version, last)
+			last = b.put(t, seatlock.Put{Plan: []byte("x")}).Version
+			require.NoError(t, b.locker.DeleteEvent(t.Context(), event, false))
+			r.Advance(t, time.Millisecond)
+		}
 	})
 }
 
@@ -365,10 +427,11 @@ func TestDeleteEvent_KeepsEventThatWasPutAgain(t *testing.T) {
 		b := setup(t, r)
 		var again func()
 		client := r.Client(t)
-		client.AddHook(commandHook{before: func(name string) {
+		client.AddHook(commandHook{before: func(name string) error {
 			if name == "scan" && again != nil {
 				again()
 			}
+			return nil
 		}})
 		slow := newLocker(t, client, time.Minute)
 		for _, found := range []bool{true, false} { // whether the scan finds a key
@@ -396,16 +459,19 @@ func TestDeleteEvent_KeepsEventThatWasPutAgain(t *testing.T) {
 	})
 }
 
-// commandHook calls before with the name of the first command of each pipeline, before it is
-// sent.
+// commandHook calls before with the name of the first command of each pipeline. If that
+// returns an error, the pipeline is not sent and fails with it.
 type commandHook struct {
 	scanHook
-	before func(name string)
+	before func(name string) error
 }
 
 func (h commandHook) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return func(ctx context.Context, cmds []redis.Cmder) error {
-		h.before(cmds[0].Name())
+		if err := h.before(cmds[0].Name()); err != nil {
+			cmds[0].SetErr(err)
+			return err
+		}
 		return next(ctx, cmds)
 	}
 }

@@ -26,8 +26,12 @@ func TestLocker_ChangesNothingAfterDeadline(t *testing.T) {
 	seats := []string{"1A"}
 	nothing := func(*testing.T, *testBundle) {}
 	reserve := func(t *testing.T, b *testBundle) { b.reserve(t, ann, seats...) }
-	release := func(t *testing.T, b *testBundle) { require.NoError(t, b.locker.Release(t.Context(), event, seats, ann)) }
-	put := func(t *testing.T, b *testBundle) { b.put(t, seatlock.Put{Document: []byte("old"), Plan: []byte("plan")}) }
+	release := func(t *testing.T, b *testBundle) {
+		require.NoError(t, b.locker.Release(t.Context(), event, seats, ann))
+	}
+	put := func(t *testing.T, b *testBundle) {
+		b.put(t, seatlock.Put{Document: []byte("old"), Plan: []byte("plan")})
+	}
 	remove := func(t *testing.T, b *testBundle) { require.NoError(t, b.locker.DeleteEvent(t.Context(), event, false)) }
 	putAgain := func(t *testing.T, b *testBundle) {
 		remove(t, b)
@@ -69,6 +73,10 @@ func TestLocker_ChangesNothingAfterDeadline(t *testing.T) {
 			"DeleteKeys":     {put, callDelete, 2, putAgain},
 			"DeleteUnlists":  {put, callDelete, 4, putAgain},
 			"DeleteSettings": {put, callDelete, 5, putAgain},
+			"DeleteMark": {put, callDelete, 5, func(t *testing.T, b *testBundle) {
+				putAgain(t, b)
+				require.NoError(t, b.redis.HSet(t.Context(), "event:{gala}", "settings", "deleting").Err()) // as lua/delete.lua leaves it
+			}},
 		} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
@@ -99,10 +107,11 @@ func (c lateCall) run(t *testing.T, r *redistest.Redis) {
 	proxy := redistest.NewProxy(t, r)
 	var scripts, held, replies atomic.Int64
 	client := r.Client(t, proxy.Addr)
-	client.AddHook(commandHook{before: func(name string) {
+	client.AddHook(commandHook{before: func(name string) error {
 		if name == "evalsha" {
 			scripts.Add(1)
 		}
+		return nil
 	}})
 	delayed := newLocker(t, client, time.Second)
 	require.Eventually(t, func() bool { return delayed.Ping(t.Context()) == nil }, redistest.WaitLimit, time.Millisecond)
