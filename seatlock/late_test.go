@@ -11,7 +11,7 @@ import (
 	"booking/seatlock/redistest"
 )
 
-// lateCall is a call of which one script arrives too late.
+// lateCall is a call with a script that arrives too late.
 type lateCall struct {
 	prepare   func(*testing.T, *testBundle)
 	call      func(*testing.T, *seatlock.Locker) error
