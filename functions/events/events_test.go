@@ -224,7 +224,7 @@ func TestPut_ReadsFourBodiesAtATime(t *testing.T) {
 		requireProblem(t, put(body), http.StatusServiceUnavailable, api.CodeUnavailable)
 		close(body.closed)
 		synctest.Wait()
-		requireProblem(t, put(http.NoBody), http.StatusUnprocessableEntity, api.CodeInvalidRequest)
+		requireProblem(t, put(strings.NewReader("")), http.StatusUnprocessableEntity, api.CodeInvalidRequest)
 	})
 }
 
