@@ -26,8 +26,9 @@ var ErrReset = errors.New("seatlock: position of changes lost")
 // ChangeType is what a change did to its seats.
 type ChangeType string
 
-// The types of changes. An expired hold ended by its deadline. Blocked seats are kept for a
-// channel; the change also follows the end of a hold of such seats.
+// The types of changes. An expired hold ended by its deadline. A returned sale has
+// ended. Blocked seats are kept for a channel; the change also follows the end of a hold or a sale
+// of such seats.
 const (
 	ChangeHeld     ChangeType = "held"
 	ChangeExtended ChangeType = "extended"
@@ -35,6 +36,7 @@ const (
 	ChangeExpired  ChangeType = "expired"
 	ChangeSold     ChangeType = "sold"
 
+	ChangeReturned  ChangeType = "returned"
 	ChangeBlocked   ChangeType = "blocked"
 	ChangeUnblocked ChangeType = "unblocked"
 )

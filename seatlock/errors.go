@@ -25,8 +25,13 @@ var (
 	// ErrHeldByOther means that another user holds a seat, or has bought it.
 	ErrHeldByOther = errors.New("seatlock: held by another user")
 
-	// ErrSold means that a seat to release is sold to the user.
+	// ErrSold means that a seat to release is sold to the user, or that a seat to buy is sold to
+	// the user under another order.
 	ErrSold = errors.New("seatlock: seat sold to the user")
+
+	// ErrNotReturnable means that a seat to return is held, or sold to another user or under
+	// another order.
+	ErrNotReturnable = errors.New("seatlock: seat not returnable")
 
 	// ErrSeatLimit means that the user would have more seats at the event than it allows.
 	ErrSeatLimit = errors.New("seatlock: seat limit")
@@ -65,8 +70,8 @@ var (
 )
 
 // A ConflictError says why a group of seats was refused, and which of them caused that. It
-// wraps ErrTaken, ErrOwned, ErrHoldExpired, ErrHeldByOther, ErrSold or
-// ErrPlanDropsSeats. Nothing has changed.
+// wraps ErrTaken, ErrOwned, ErrHoldExpired, ErrHeldByOther, ErrSold,
+// ErrNotReturnable or ErrPlanDropsSeats. Nothing has changed.
 type ConflictError struct {
 	Err   error
 	Seats []Seat // in the order of the call's seats, never empty

@@ -25,6 +25,7 @@ const (
 	ttlFree         = -2
 	ttlSoldToCaller = -3
 	ttlBlocked      = -4
+	ttlOtherOrder   = -5
 )
 
 // errReply means that a reply does not have the shape that its command has.
@@ -69,7 +70,7 @@ func refusal(conflict error, seats []string, reply []int64) error {
 
 // newConflict returns the ConflictError for pairs: the place of a seat in seats, from 1 on,
 // and its time to live. ErrHeldByOther becomes ErrHoldExpired if all of the seats are available.
-// ErrTaken becomes ErrOwned if all are sold to the user of the call.
+// ErrTaken becomes ErrOwned if all are sold to the user of the call, and ErrHeldByOther ErrSold.
 func newConflict(conflict error, seats []string, pairs []int64) *ConflictError {
 	found, allFree, allOwned := make([]Seat, 0, len(pairs)/2), true, true
 	for i := 0; i < len(pairs); i += 2 {
@@ -79,8 +80,10 @@ func newConflict(conflict error, seats []string, pairs []int64) *ConflictError {
 	switch {
 	case allFree && errors.Is(conflict, ErrHeldByOther):
 		conflict = ErrHoldExpired
-	case allOwned:
+	case allOwned && errors.Is(conflict, ErrTaken):
 		conflict = ErrOwned
+	case allOwned && errors.Is(conflict, ErrHeldByOther):
+		conflict = ErrSold
 	}
 	return &ConflictError{Err: conflict, Seats: found}
 }
@@ -88,7 +91,7 @@ func newConflict(conflict error, seats []string, pairs []int64) *ConflictError {
 // newSeat returns the Seat with this time to live: milliseconds, or one of the constants.
 func newSeat(id string, ttl int64) Seat {
 	switch ttl {
-	case ttlSoldToCaller:
+	case ttlSoldToCaller, ttlOtherOrder:
 		return Seat{ID: id, Status: Sold, OwnedByCaller: true}
 	case ttlSold:
 		return Seat{ID: id, Status: Sold}

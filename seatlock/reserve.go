@@ -24,6 +24,10 @@ type Terms struct {
 	// Channel is the channel that the seats are kept for. Then each of the seats must be
 	// blocked for it, and the sale window does not count. Empty: seats that are not blocked.
 	Channel string
+
+	// Order is the caller's own name of a purchase: of a sale, and of its return. It is a
+	// ValidID, or empty.
+	Order string
 }
 
 // planArg is ARGV[4] of the scripts.

@@ -19,6 +19,8 @@ var (
 	buySource string
 	//go:embed lua/extend.lua
 	extendSource string
+	//go:embed lua/return.lua
+	returnSource string
 	//go:embed lua/release.lua
 	releaseSource string
 	//go:embed lua/refresh.lua
@@ -37,6 +39,7 @@ var (
 	reserveScript = newScript(eventSource + reserveSource)
 	buyScript     = newScript(eventSource + buySource)
 	extendScript  = newScript(eventSource + extendSource)
+	returnScript  = newScript(eventSource + returnSource)
 	releaseScript = newScript(eventSource + releaseSource)
 	refreshScript = newScript(eventSource + refreshSource)
 	blockScript   = newScript(eventSource + blockSource)

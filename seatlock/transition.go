@@ -40,13 +40,26 @@ func (l *Locker) Buy(ctx context.Context, event string, seats []string, user str
 	return l.BuyOn(ctx, event, seats, user, Terms{})
 }
 
-// BuyOn is Buy with Terms. It uses PlanVersion only, and also fails with ErrStalePlan.
+// BuyOn is Buy with Terms. It uses PlanVersion and Order, and also fails with ErrStalePlan, and
+// with a ConflictError of ErrSold if all of the conflicting seats are sold to the user under
+// another order.
 func (l *Locker) BuyOn(ctx context.Context, event string, seats []string, user string, terms Terms) error {
 	rewrite := 0
 	if l.opt.SaleReplicas > 0 {
 		rewrite = 1
 	}
-	_, err := l.transition(ctx, "buy", buyScript, ErrHeldByOther, event, seats, user, terms, rewrite)
+	_, err := l.transition(ctx, "buy", buyScript, ErrHeldByOther, event, seats, user, terms, terms.Order, rewrite)
+	return err
+}
+
+// Return ends the user's sales of all of the seats, or of none: the sales under Terms.Order. A
+// seat that is available stays so. It uses PlanVersion, too.
+//
+// It fails with a ConflictError of ErrNotReturnable, which names the seats that are held, or
+// sold to another user or under another order; or with ErrStalePlan, ErrInvalid,
+// ErrUnavailable or ErrOutcomeUnknown.
+func (l *Locker) Return(ctx context.Context, event string, seats []string, user string, terms Terms) error {
+	_, err := l.transition(ctx, "return", returnScript, ErrNotReturnable, event, seats, user, terms, terms.Order)
 	return err
 }
 
@@ -73,9 +86,13 @@ func (l *Locker) transition(ctx context.Context, name string, s *script, conflic
 	if err := validate(event, seats, user); err != nil {
 		return nil, err
 	}
+	if terms.Order != "" && !ValidID(terms.Order) {
+		return nil, fmt.Errorf("%w: order %q", ErrInvalid, terms.Order)
+	}
 	keys := transitionKeys(event, seats, user)
 	args = append(append(l.scriptArgs(terms.planArg()), user), args...)
-	key := batchKey{event: event, sale: s == buyScript && (l.opt.Durable || l.opt.SaleReplicas > 0)}
+	isSale := s == buyScript || s == returnScript
+	key := batchKey{event: event, sale: isSale && (l.opt.Durable || l.opt.SaleReplicas > 0)}
 	var reply []int64
 	err := l.withRetries(ctx, ErrOutcomeUnknown, func(deadline time.Time) error {
 		cmd := redis.NewIntSliceCmd(ctx, s.command(keys, args...)...)

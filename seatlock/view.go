@@ -189,7 +189,7 @@ func (v *View) apply(r refreshed) {
 				v.deadlines[id] = c.Deadline.UnixMilli()
 			case ChangeSold:
 				v.deadlines[id] = soldDeadline
-			case ChangeReleased, ChangeExpired:
+			case ChangeReleased, ChangeExpired, ChangeReturned:
 				delete(v.deadlines, id)
 			case ChangeBlocked:
 				v.blocked[id] = true

@@ -12,6 +12,7 @@ import (
 
 	"booking/seatlock"
 	"booking/seatlock/oracle"
+	"booking/seatlock/redistest"
 )
 
 // requireNoFindings verifies the load. Any finding fails the test. It empties the servers
@@ -126,7 +127,7 @@ func ignoreNil(err error) error {
 // state parses the value of a seat's key.
 func state(value string, ttl time.Duration) (s oracle.State, exists bool) {
 	s = oracle.State{TTL: ttl >= 0}
-	if user, sold := strings.CutPrefix(value, "sold:"); sold {
+	if user, _, sold := redistest.SaleOf(value); sold {
 		s.User, s.Status = user, seatlock.Sold
 	} else if hold := strings.SplitN(value, ":", 4); hold[0] == "held" {
 		s.User, s.Status = hold[3], seatlock.Reserved

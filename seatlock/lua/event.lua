@@ -49,20 +49,30 @@ if ARGV[4] ~= '' and ARGV[4] ~= planVersion then
 end
 
 -- Returns the value of a held seat: held:<deadline>:<latest deadline>:<user>, both ms since
--- the epoch, of 13 digits until the year 2286. The value of a sold seat is sold:<user>.
+-- the epoch, of 13 digits until the year 2286. The value of a sold seat is
+-- sold:<time of the sale>:<order> <user>; the order may be empty. Earlier versions wrote
+-- sold:<user>.
 local function heldValue(deadline, latest, user)
   return 'held:' .. deadline .. ':' .. latest .. ':' .. user
 end
 
--- Returns the user of a seat's value, nil if the seat is free; and the deadline, nil unless
--- it is held. That takes a third of the time of a PTTL.
+local function soldValue(order, user)
+  return 'sold:' .. string.format('%.0f', now) .. ':' .. order .. ' ' .. user
+end
+
+-- Returns the user of a seat's value, nil if the seat is free; the deadline, nil unless it is
+-- held; and the order, nil unless it is sold. That takes a third of the time of a PTTL.
 local function parse(value)
   if not value then
     return nil
   elseif string.byte(value) == 104 then -- h
     return string.sub(value, 34), tonumber(string.sub(value, 6, 18))
   end
-  return string.sub(value, 6)
+  local space = string.find(value, ' ', 6, true)
+  if not space then
+    return string.sub(value, 6), nil, ''
+  end
+  return string.sub(value, space + 1), nil, string.sub(value, 20, space - 1)
 end
 
 -- Returns the time to live of a seat with this user and deadline, ms; -1 if it is sold, -2 if

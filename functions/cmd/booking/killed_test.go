@@ -79,7 +79,7 @@ func TestBooking_LosesNothingWhenProcessesEnd(t *testing.T) {
 	for keys := admin.Scan(t.Context(), 0, "seat:{killed}:*", 1000).Iterator(); keys.Next(t.Context()); {
 		value, ttl := admin.Get(t.Context(), keys.Val()).Val(), admin.PTTL(t.Context(), keys.Val()).Val()
 		id := oracle.SeatID{Event: "killed", Seat: strings.TrimPrefix(keys.Val(), "seat:{killed}:")}
-		if user, sold := strings.CutPrefix(value, "sold:"); sold {
+		if user, _, sold := redistest.SaleOf(value); sold {
 			final[id] = oracle.State{Status: seatlock.Sold, User: user, TTL: ttl >= 0}
 		}
 	}
