@@ -125,3 +125,28 @@ func TestUnlistedEvents_AreUnknownIfTurnedOff(t *testing.T) {
 		b.post(t, "/reserve", body).problem(t, 404, "unknown_event")
 	})
 }
+
+func TestOrders_KeepTwoCheckoutsApart(t *testing.T) {
+	t.Parallel()
+	redistest.Each(t, func(t *testing.T, r *redistest.Redis) {
+		b := setup(t, r, "")
+		const ann = `{"seat_ids":["1A","1B"],"user_id":"ann"`
+		b.post(t, "/reserve", ann+`}`).success(t)
+		first := b.post(t, "/buy", ann+`,"order_id":"o:1"}`).success(t)
+		require.Equal(t, "o:1", first["order_id"])
+		require.Equal(t, first, b.post(t, "/buy", ann+`,"order_id":"o:1"}`).success(t))
+		for _, order := range []string{`,"order_id":"o:2"}`, `}`} {
+			p := b.post(t, "/buy", ann+order).problem(t, 409, "seat_sold")
+			require.Equal(t, []string{"1A Sold", "1B Sold"}, conflicts(t, p))
+			require.Equal(t, []string{"1A Sold", "1B Sold"}, conflicts(t, b.post(t, "/return", ann+order).problem(t, 409, "not_returnable")))
+		}
+		returned := `{"status":"returned","event_id":"default","seat_ids":["1A","1B"],"user_id":"ann","order_id":"o:1"}`
+		for range 2 {
+			require.JSONEq(t, returned, b.post(t, "/return", ann+`,"order_id":"o:1"}`).body)
+		}
+		require.Equal(t, "Available", b.get(t, "/seats/1A").success(t)["status"])
+		b.post(t, "/reserve", `{"seat_id":"1A","user_id":"bob"}`).success(t)
+		require.Equal(t, []string{"1A Reserved"}, conflicts(t, b.post(t, "/return", ann+`,"order_id":"o:1"}`).problem(t, 409, "not_returnable")))
+		b.post(t, "/buy", `{"seat_id":"1A","user_id":"bob","order_id":"a b"}`).problem(t, 422, "invalid_request")
+	})
+}

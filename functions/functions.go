@@ -25,6 +25,7 @@ import (
 	"booking/functions/page"
 	"booking/functions/release"
 	"booking/functions/reserve"
+	"booking/functions/returns"
 	"booking/functions/seat"
 	"booking/functions/seatmap"
 	"booking/functions/unblock"
@@ -55,6 +56,8 @@ var Table = []Function{
 		New: func(d Deps) http.Handler { return extend.New(d.Locker, d.Catalog, d.Rules) }},
 	{Name: "release", Calls: []Call{{http.MethodPost, "/release", RoleBuyer}},
 		New: func(d Deps) http.Handler { return release.New(d.Locker, d.Catalog, d.Rules) }},
+	{Name: "return", Calls: []Call{{http.MethodPost, "/return", RoleSeller}},
+		New: func(d Deps) http.Handler { return returns.New(d.Locker, d.Catalog, d.Rules) }},
 	{Name: "events", Calls: []Call{
 		{http.MethodGet, "/events/{event_id}", RoleAnyone}, {http.MethodPut, "/events/{event_id}", RoleSeller},
 		{http.MethodDelete, "/events/{event_id}", RoleSeller}, {http.MethodGet, "/events/{event_id}/plan", RoleAnyone}, {http.MethodGet, "/events", RoleAnyone}},
@@ -132,6 +135,7 @@ type Locker interface {
 	events.Locker
 	block.Locker
 	unblock.Locker
+	returns.Locker
 }
 
 // Middleware wraps the handler of the named function.

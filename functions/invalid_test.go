@@ -59,7 +59,7 @@ func TestRequests_AreRefusedIfInvalid(t *testing.T) {
 		b.do(t, req).success(t)
 	})
 	t.Run("other members are ignored", func(t *testing.T) {
-		b.post(t, "/reserve", `{"seat_id":"3C","user_id":"ann","note":{"eventId":["1A"]},"price":null,"order_id":7,"events":1}`).success(t)
+		b.post(t, "/reserve", `{"seat_id":"3C","user_id":"ann","note":{"eventId":["1A"]},"price":null,"events":1}`).success(t)
 	})
 	t.Run("invalid_request", func(t *testing.T) {
 		for body, names := range map[string]string{

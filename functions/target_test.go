@@ -44,6 +44,8 @@ func TestHandler_ServesOnlyItsTarget(t *testing.T) {
 			b := setup(t, r, f.Name)
 			for _, path := range append(paths(f), "/") {
 				switch {
+				case f.Name == "return":
+					b.post(t, path, `{"seat_id":"1B","user_id":"ann"}`).success(t)
 				case f.Name == "block", f.Name == "unblock":
 					b.post(t, path, `{"seat_id":"1B","channel":"house"}`).success(t)
 				case takes(f, http.MethodPost):

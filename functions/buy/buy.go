@@ -23,11 +23,14 @@ func New(locker Locker, c *catalog.Catalog, rules api.Rules) http.Handler {
 			return err
 		}
 		err = c.With(r.Context(), seats.EventID, seats.SeatIDs, func(terms seatlock.Terms) error {
+			terms.Order = seats.OrderID
 			return locker.BuyOn(r.Context(), seats.EventID, seats.SeatIDs, seats.UserID, terms)
 		})
 		if err != nil {
 			return err
 		}
-		return api.WriteSeats(w, r, "sold", api.NewSeatsResponse("sold", seats))
+		response := api.NewSeatsResponse("sold", seats)
+		response.OrderID = seats.OrderID
+		return api.WriteSeats(w, r, "sold", response)
 	})
 }

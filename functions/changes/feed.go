@@ -296,7 +296,7 @@ type change struct {
 var statusAfter = map[seatlock.ChangeType]seatlock.Status{
 	seatlock.ChangeHeld: seatlock.Reserved, seatlock.ChangeExtended: seatlock.Reserved, seatlock.ChangeSold: seatlock.Sold,
 	seatlock.ChangeReleased: seatlock.Available, seatlock.ChangeExpired: seatlock.Available,
-	seatlock.ChangeBlocked: seatlock.Blocked, seatlock.ChangeUnblocked: seatlock.Available,
+	seatlock.ChangeReturned: seatlock.Available, seatlock.ChangeBlocked: seatlock.Blocked, seatlock.ChangeUnblocked: seatlock.Available,
 }
 
 // encode returns changes as events, one an event.

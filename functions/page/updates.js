@@ -1,7 +1,7 @@
 // How the page learns of other buyers: it loads the seat map, then applies every change.
 // If the stream of /changes is unavailable, it polls the seat map every second.
 
-const types = ['held', 'extended', 'released', 'expired', 'sold', 'blocked', 'unblocked']
+const types = ['held', 'extended', 'released', 'expired', 'sold', 'returned', 'blocked', 'unblocked']
 const pollInterval = 1000 // ms
 const openTimeout = 3000 // ms for the stream to open
 const pollsPerStream = 5 // polls between two attempts to open the stream

@@ -30,7 +30,7 @@ func TestRelease_AnswersWithTheReleaseOrTheConflict(t *testing.T) {
 	}{
 		"Released": {nil, http.StatusOK, `{"status":"released","event_id":"default","seat_ids":["1A"],"user_id":"ann"}`},
 		"Sold": {&seatlock.ConflictError{Err: seatlock.ErrSold, Seats: []seatlock.Seat{{ID: "1A", Status: seatlock.Sold}}}, http.StatusConflict,
-			`{"type":"about:blank","title":"Conflict","status":409,"code":"seat_sold","detail":"1A is sold. Sold seats can't be released. Nothing was released.",
+			`{"type":"about:blank","title":"Conflict","status":409,"code":"seat_sold","detail":"1A is sold. Sold seats can't be released, nor sold under another order. Nothing has changed.",
 			"conflicts":[{"seat_id":"1A","status":"Sold"}]}`},
 	} {
 		t.Run(name, func(t *testing.T) {

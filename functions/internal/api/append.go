@@ -21,6 +21,9 @@ func (r *SeatsResponse) appendJSON(b []byte) []byte {
 		b = appendString(b, id)
 	}
 	b = appendString(append(b, `],"user_id":`...), r.UserID)
+	if r.OrderID != "" {
+		b = appendString(append(b, `,"order_id":`...), r.OrderID)
+	}
 	if r.ExpiresAt != "" {
 		b = appendString(append(b, `,"expires_at":`...), r.ExpiresAt)
 	}

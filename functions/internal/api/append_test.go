@@ -15,7 +15,7 @@ func TestAppendJSON_IsWhatEncodingJSONWrites(t *testing.T) {
 		ms := rapid.Ptr(rapid.Int64(), true)
 		answer := &SeatsResponse{
 			Status: text.Draw(t, "status"), EventID: text.Draw(t, "event"), SeatIDs: rapid.SliceOfN(text, 1, 10).Draw(t, "seats"),
-			UserID: text.Draw(t, "user"), ExpiresAt: text.Draw(t, "at"), ExpiresInMS: ms.Draw(t, "ms"),
+			UserID: text.Draw(t, "user"), ExpiresAt: text.Draw(t, "at"), ExpiresInMS: ms.Draw(t, "ms"), OrderID: text.Draw(t, "order"),
 		}
 		want, err := json.Marshal(answer)
 		require.NoError(t, err)

@@ -46,7 +46,7 @@ func TestWriteError_ListsTheConflictsBeforeTheDetail(t *testing.T) {
 		{conflict(seatlock.ErrTaken, yours, held), "1C is already sold to you, 1A is held by someone else. Nothing has changed; choose other seats."},
 		{conflict(seatlock.ErrHoldExpired, free), "1D is not held. Nothing has changed; reserve again."},
 		{conflict(seatlock.ErrHeldByOther, held, free), "1A is held by someone else, 1D is not held. Nothing has changed; choose other seats."},
-		{conflict(seatlock.ErrSold, sold), "1B is sold. Sold seats can't be released. Nothing was released."},
+		{conflict(seatlock.ErrSold, sold), "1B is sold. Sold seats can't be released, nor sold under another order. Nothing has changed."},
 		{&seatlock.LimitError{Limit: 4, Held: 1, Sold: 3}, "You would have more seats than a user may have at this event. Nothing was reserved; choose fewer, or release some."},
 		{seatlock.ErrOutcomeUnknown, "This may or may not have taken effect. Send the same request again; that is safe."},
 	} {

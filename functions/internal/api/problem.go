@@ -30,6 +30,7 @@ const (
 	CodeEventHasSales        Code = "event_has_sales"
 	CodeEventHasHolds        Code = "event_has_holds"
 	CodePreconditionFailed   Code = "precondition_failed"
+	CodeNotReturnable        Code = "not_returnable"
 	CodeSeatLimit            Code = "seat_limit"
 	CodeTooLarge             Code = "too_large"
 	CodeUnsupportedMediaType Code = "unsupported_media_type"
@@ -74,7 +75,9 @@ var problemTypes = []ProblemType{
 	{Code: CodeEventHasHolds, Status: http.StatusConflict, Cause: seatlock.ErrHasHolds,
 		Detail: "Seats of the event are held. Nothing was deleted; try again when the holds have ended."},
 	{Code: CodeSeatSold, Status: http.StatusConflict, Cause: seatlock.ErrSold,
-		Detail: "Sold seats can't be released. Nothing was released."},
+		Detail: "Sold seats can't be released, nor sold under another order. Nothing has changed."},
+	{Code: CodeNotReturnable, Status: http.StatusConflict, Cause: seatlock.ErrNotReturnable,
+		Detail: "Only seats that are sold to this user under this order can be returned. Nothing has changed."},
 	{Code: CodeSeatLimit, Status: http.StatusConflict, Cause: seatlock.ErrSeatLimit,
 		Detail: "You would have more seats than a user may have at this event. Nothing was reserved; choose fewer, or release some."},
 	{Code: CodePreconditionFailed, Status: http.StatusPreconditionFailed, Cause: seatlock.ErrVersion,

@@ -16,6 +16,7 @@ type SeatsResponse struct {
 	EventID     string   `json:"event_id"`
 	SeatIDs     []string `json:"seat_ids"`
 	UserID      string   `json:"user_id"`
+	OrderID     string   `json:"order_id,omitempty"`      // of a sale that has one, and of its return
 	ExpiresAt   string   `json:"expires_at,omitempty"`    // RFC 3339 with ms, UTC; only while the seats are held
 	ExpiresInMS *int64   `json:"expires_in_ms,omitempty"` // likewise
 }

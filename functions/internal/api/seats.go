@@ -37,6 +37,7 @@ type Seats struct {
 	SeatIDs []string // 1 to MaxSeats, without duplicates
 	UserID  string
 	Channel string // that the seats are kept for; only for a reserve, and empty for the public
+	OrderID string // of a sale; only for a buy and a return, and it may be empty
 }
 
 // seatsBody is the body of such a request. A pointer is nil if the member is missing or
@@ -47,6 +48,7 @@ type seatsBody struct {
 	SeatIDs []string                  `json:"seat_ids"`
 	UserID  *string                   `json:"user_id"`
 	Channel *string                   `json:"channel"`
+	OrderID *string                   `json:"order_id"`
 	Others  map[string]jsontext.Value `json:",embed"`
 }
 
@@ -100,6 +102,12 @@ func parseSeats(body []byte, rules Rules, user string) (Seats, error) {
 			return Seats{}, Invalid("channel %s.", IDForm)
 		}
 		seats.Channel = *b.Channel
+	}
+	if b.OrderID != nil {
+		if !seatlock.ValidID(*b.OrderID) {
+			return Seats{}, Invalid("order_id %s.", IDForm)
+		}
+		seats.OrderID = *b.OrderID
 	}
 	switch {
 	case b.UserID == nil && user == "":

@@ -1,0 +1,37 @@
+// Package returns is the function that ends sales.
+package returns
+
+import (
+	"context"
+	"net/http"
+
+	"booking/functions/internal/api"
+	"booking/functions/internal/catalog"
+	"booking/seatlock"
+)
+
+// Locker is the part of seatlock.Locker that the function uses.
+type Locker interface {
+	Return(ctx context.Context, event string, seats []string, user string, terms seatlock.Terms) error
+}
+
+// New returns the handler of POST /return. The response does not say which of the seats were
+// sold.
+func New(locker Locker, c *catalog.Catalog, rules api.Rules) http.Handler {
+	return api.Handler(http.MethodPost, func(w http.ResponseWriter, r *http.Request) error {
+		seats, err := api.DecodeSeats(w, r, rules)
+		if err != nil {
+			return err
+		}
+		err = c.With(r.Context(), seats.EventID, seats.SeatIDs, func(terms seatlock.Terms) error {
+			terms.Order = seats.OrderID
+			return locker.Return(r.Context(), seats.EventID, seats.SeatIDs, seats.UserID, terms)
+		})
+		if err != nil {
+			return err
+		}
+		response := api.NewSeatsResponse("returned", seats)
+		response.OrderID = seats.OrderID
+		return api.WriteSeats(w, r, "returned", response)
+	})
+}
