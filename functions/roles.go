@@ -26,6 +26,10 @@ func (d Deps) admit(role Role, next http.Handler) http.Handler {
 		return next
 	case d.Callers == nil && role == RoleSeller && d.InPod:
 		return http.HandlerFunc(refuseAll)
+	case d.Callers == nil && d.InPod:
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { // who names a channel is no seller
+			next.ServeHTTP(w, r.WithContext(api.WithCaller(r.Context(), api.Caller{})))
+		})
 	case d.Callers == nil:
 		return next
 	case role == RoleBuyer:

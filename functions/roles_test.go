@@ -152,7 +152,7 @@ func TestAdmit_TellsTheCaller(t *testing.T) {
 	annBuys, anySells, anyHolds := api.Caller{User: "ann"}, api.Caller{Seller: true}, api.Caller{}
 	known := map[string][6]api.Caller{
 		"NoRoles":      {anySells, anySells, anySells, anySells, anySells, anySells},
-		"NoRolesInPod": {anySells, anySells, anySells, anySells, anySells, anySells},
+		"NoRolesInPod": {anyHolds, anyHolds, anyHolds, anyHolds, anyHolds, anyHolds},
 		"Issuer":       {{}, annBuys, annBuys, anySells, {}, {}},
 		"SellerToken":  {anyHolds, anyHolds, anyHolds, anyHolds, anySells, anyHolds},
 		"Both":         {{}, annBuys, annBuys, anySells, anySells, {}},

@@ -38,7 +38,7 @@ func TestBlock(t *testing.T) {
 		require.Equal(t, []string{"blocked[1A 1B]", "blocked[1C]"}, b.changes(t, seatlock.NoChange))
 		_, err := b.locker.Reserve(t.Context(), event, []string{"1D", "1A"}, ann)
 		requireConflict(t, err, seatlock.ErrTaken, "1A Blocked")
-		requireConflict(t, b.locker.Buy(t.Context(), event, []string{"1A"}, ann), seatlock.ErrHoldExpired, "1A Available")
+		requireConflict(t, b.locker.Buy(t.Context(), event, []string{"1A"}, ann), seatlock.ErrHoldExpired, "1A Blocked")
 
 		requireConflict(t, b.locker.Block(t.Context(), event, []string{"1D", "1A"}, "sponsor", seatlock.Terms{}), seatlock.ErrTaken, "1A Blocked")
 		requireConflict(t, b.locker.Unblock(t.Context(), event, []string{"1B", "1A"}, "sponsor", seatlock.Terms{}), seatlock.ErrTaken, "1B Blocked", "1A Blocked")

@@ -104,6 +104,7 @@ func (e *LimitError) Unwrap() error { return ErrSeatLimit }
 // changed.
 type NotOnSaleError struct {
 	OnSaleAt time.Time // UTC; zero if the event does not say
+	Ended    bool      // the sale has begun, and ended
 }
 
 func (e *NotOnSaleError) Error() string { return ErrNotOnSale.Error() }

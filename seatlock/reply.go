@@ -46,7 +46,7 @@ func checkReply(reply []int64, n int) error {
 	case reply[0] == replyLimit:
 		ok = len(reply) == 4
 	case reply[0] == replyNotOnSale:
-		ok = len(reply) == 2
+		ok = len(reply) == 3
 	}
 	if !ok {
 		return fmt.Errorf("%w: %v for %d seats", errReply, reply, n)
@@ -63,19 +63,19 @@ func refusal(conflict error, seats []string, reply []int64) error {
 	case replyLimit:
 		return &LimitError{Held: int(reply[1]), Sold: int(reply[2]), Limit: int(reply[3])}
 	case replyNotOnSale:
-		return &NotOnSaleError{OnSaleAt: timeOf(reply[1])}
+		return &NotOnSaleError{OnSaleAt: timeOf(reply[1]), Ended: reply[2] == 1}
 	}
 	return nil
 }
 
 // newConflict returns the ConflictError for pairs: the place of a seat in seats, from 1 on,
-// and its time to live. ErrHeldByOther becomes ErrHoldExpired if all of the seats are available.
+// and its time to live. ErrHeldByOther becomes ErrHoldExpired if none of the seats is held or sold.
 // ErrTaken becomes ErrOwned if all are sold to the user of the call, and ErrHeldByOther ErrSold.
 func newConflict(conflict error, seats []string, pairs []int64) *ConflictError {
 	found, allFree, allOwned := make([]Seat, 0, len(pairs)/2), true, true
 	for i := 0; i < len(pairs); i += 2 {
 		seat := newSeat(seats[pairs[i]-1], pairs[i+1])
-		found, allFree, allOwned = append(found, seat), allFree && seat.Status == Available, allOwned && seat.OwnedByCaller
+		found, allFree, allOwned = append(found, seat), allFree && (seat.Status == Available || seat.Status == Blocked), allOwned && seat.OwnedByCaller
 	}
 	switch {
 	case allFree && errors.Is(conflict, ErrHeldByOther):

@@ -26,6 +26,8 @@ const (
 	maxLimit = 1000
 )
 
+const exampleTime = `a string like "2027-01-31T10:00:00Z"`
+
 // body is the body of PUT. A pointer is nil if the member is missing or null.
 type body struct {
 	Title           *string        `json:"title"`
@@ -45,24 +47,26 @@ var members = api.Names{"title", "starts_at", "on_sale_at", "off_sale_at", "hold
 // putRequest is a body that was checked.
 type putRequest struct {
 	seatlock.Put
-	plan *plan.Plan
+	plan     *plan.Plan
+	hasPlan  bool     // whether the body has a plan or areas
+	document document // that Put.Document has as JSON
 }
 
 // decode reads and checks the body of PUT. The error is a *Problem that names every fault with
 // its place.
-func decode(w http.ResponseWriter, r *http.Request) (putRequest, error) {
+func decode(w http.ResponseWriter, r *http.Request) (*putRequest, error) {
 	text, err := api.ReadBody(w, r, maxBody)
 	if err != nil {
-		return putRequest{}, err
+		return nil, err
 	}
 	var b body
 	if err := jsonv2.Unmarshal(text, &b, jsonv2.RejectUnknownMembers(true)); err != nil {
-		return putRequest{}, notEvent(text, err)
+		return nil, notEvent(text, err)
 	}
 	c := &checker{}
 	put := b.check(c)
 	if len(c.faults) > 0 {
-		return putRequest{}, api.Invalid("%s.", strings.Join(c.faults, "; "))
+		return nil, api.Invalid("%s.", strings.Join(c.faults, "; "))
 	}
 	return put, nil
 }
@@ -79,9 +83,16 @@ func notEvent(text []byte, err error) error {
 		if err := members.CheckMember(name); err != nil {
 			return err
 		}
+		if strings.HasPrefix(string(semantic.JSONPointer), "/areas/") {
+			return api.Invalid("%.64q at %s is not a member of an area; its members are area_id, capacity, category.", name, place(semantic.JSONPointer))
+		}
 		return api.Invalid("%.64q at %s is not a member of an event; its members are %s.", name, place(semantic.JSONPointer), strings.Join(members, ", "))
 	case errors.As(err, &semantic):
-		want := map[string]string{"max_seats_per_user": "a number from 0 to 1000", "areas": "an array", "capacity": "a number"}[semantic.JSONPointer.LastToken()]
+		want := map[string]string{
+			"max_seats_per_user": "a number from 0 to 1000", "areas": "an array", "capacity": "a number",
+			"hold_ttl": `a string like "5m"`, "max_hold": `a string like "15m"`,
+			"starts_at": exampleTime, "on_sale_at": exampleTime, "off_sale_at": exampleTime,
+		}[semantic.JSONPointer.LastToken()]
 		if want == "" {
 			want = "a string"
 		}
@@ -92,7 +103,7 @@ func notEvent(text []byte, err error) error {
 	case errors.As(err, &syntax) && errors.Is(syntax.Err, jsontext.ErrDuplicateName):
 		return api.Invalid("%s is there twice; send each member once.", place(syntax.JSONPointer))
 	case errors.As(err, &syntax):
-		return api.Invalid("The body is not one JSON value (byte %d).", syntax.ByteOffset)
+		return api.Invalid("The body is not one JSON value (byte %d); send an object like {\"on_sale_at\":\"2027-01-31T10:00:00Z\"}.", syntax.ByteOffset)
 	}
 	return api.Invalid("The body is not JSON.")
 }
@@ -148,9 +159,9 @@ func (c *checker) duration(name string, value *string) (time.Duration, string) {
 }
 
 // check checks the members and adds their faults to c.
-func (b *body) check(c *checker) putRequest {
-	var put putRequest
-	var d document
+func (b *body) check(c *checker) *putRequest {
+	put := &putRequest{hasPlan: b.Plan != nil || b.Areas != nil}
+	d := &put.document
 	if b.Title != nil {
 		if d.Title = *b.Title; len([]rune(d.Title)) > maxTitle {
 			c.add("title has %d characters: want at most %d", len([]rune(d.Title)), maxTitle)

@@ -33,6 +33,9 @@ const (
 	// is how long another PUT waits for its turn.
 	maxPuts = 4
 	putWait = 5 * time.Second
+	// maxPutAttempts limits how often a PUT that keeps the plan is tried, because another PUT came
+	// between.
+	maxPutAttempts = 10
 	// deleteTimeout limits a DELETE, which goes on when it is repeated.
 	deleteTimeout = 20 * time.Second
 )
@@ -258,7 +261,7 @@ func (h *handler) put(w http.ResponseWriter, r *http.Request, event string) erro
 	if put.Version, err = h.precondition(r, event); err != nil {
 		return err
 	}
-	e, isNew, err := h.locker.PutEvent(r.Context(), event, put.Put)
+	e, isNew, err := h.write(r.Context(), event, put)
 	if err != nil {
 		return err
 	}
@@ -273,12 +276,69 @@ func (h *handler) put(w http.ResponseWriter, r *http.Request, event string) erro
 	return api.WriteJSON(w, answer)
 }
 
+// write puts an event. If the body has neither a plan nor areas, those of the event stay.
+func (h *handler) write(ctx context.Context, event string, put *putRequest) (e seatlock.Event, isNew bool, err error) {
+	if put.hasPlan {
+		return h.locker.PutEvent(ctx, event, put.Put)
+	}
+	required := put.Version
+	for range maxPutAttempts {
+		version, err := h.keepPlan(ctx, event, put)
+		if err != nil {
+			return e, false, err
+		}
+		if required == nil { // the event must still have the plan
+			put.Version = &version
+		}
+		e, isNew, err = h.locker.PutEvent(ctx, event, put.Put)
+		if required != nil || !errors.Is(err, seatlock.ErrVersion) {
+			return e, isNew, err
+		}
+	}
+	return e, false, seatlock.ErrUnavailable
+}
+
+// keepPlan completes put by the plan and the areas that the event has, and returns the version of
+// the event, 0 if it does not exist.
+func (h *handler) keepPlan(ctx context.Context, event string, put *putRequest) (int64, error) {
+	e, err := h.locker.Event(ctx, event)
+	if errors.Is(err, seatlock.ErrUnknownEvent) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	_, stored, err := h.locker.Plan(ctx, event)
+	if err != nil {
+		return 0, err
+	}
+	if put.plan, err = catalog.Read(stored); err != nil {
+		return 0, err
+	}
+	put.Plan = stored
+	if put.plan != nil {
+		put.HasSeat = put.plan.Has
+	}
+	var d document
+	if err := json.Unmarshal(e.Document, &d); err != nil {
+		return 0, fmt.Errorf("document of %s: %w", event, err)
+	}
+	put.document.Areas = d.Areas
+	put.Document, err = json.Marshal(put.document)
+	return e.Version, err
+}
+
 // precondition returns the version that the event must have by If-Match or If-None-Match, nil
 // without them. It returns a *Problem if the event does not have it.
 func (h *handler) precondition(r *http.Request, event string) (*int64, error) {
 	ifMatch, ifNoneMatch := api.Tags(r.Header.Values("If-Match")), api.Tags(r.Header.Values("If-None-Match"))
 	if len(ifMatch) == 0 && len(ifNoneMatch) == 0 {
 		return nil, nil
+	}
+	for _, tag := range ifMatch {
+		if tag != "*" && !strings.HasSuffix(tag, `"`) {
+			return nil, api.Invalid("If-Match must be an ETag with its quotes, like \"1795380000000000\", or *.")
+		}
 	}
 	if len(ifNoneMatch) > 0 && !slices.Contains(ifNoneMatch, "*") {
 		return nil, api.Invalid("If-None-Match must be *, which requires that the event is new.")
@@ -307,6 +367,9 @@ func (h *handler) delete(w http.ResponseWriter, r *http.Request, event string) e
 	}
 	if query.Has("sales") && query.Get("sales") != "discard" {
 		return api.Invalid("sales must be discard; omit it to keep an event that has sales.")
+	}
+	if _, err := h.precondition(r, event); err != nil {
+		return err
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), deleteTimeout)
 	defer cancel()

@@ -93,6 +93,8 @@ func TestEvents_ArePutAndReadBack(t *testing.T) {
 		rec = b.put(t, `{}`)
 		require.Equal(t, http.StatusOK, rec.Code)
 		require.NotEqual(t, tag, rec.Header().Get("ETag"))
+		require.JSONEq(t, `{"event_id":"gala","areas":[{"area_id":"floor","capacity":3,"category":"standing"}],"plan_version":`+version+`}`, rec.Body.String(), "the plan stays")
+		b.put(t, `{"plan":null}`)
 		require.JSONEq(t, `{"event_id":"gala","counts":{"reserved":0,"sold":0,"blocked":0}}`, b.do(http.MethodGet, "/events/gala", "").Body.String())
 	})
 }
@@ -159,6 +161,9 @@ func TestPut_ObeysPreconditions(t *testing.T) {
 		require.Equal(t, http.StatusOK, put("If-Match", `"1", `+first).Code)
 		requireProblem(t, put("If-Match", first), http.StatusPreconditionFailed, api.CodePreconditionFailed)
 		require.Equal(t, http.StatusOK, put("If-Match", "*").Code)
+		p := requireProblem(t, put("If-Match", strings.Trim(first, `"`)), http.StatusUnprocessableEntity, api.CodeInvalidRequest)
+		require.Contains(t, p.Detail, "If-Match must be an ETag with its quotes")
+		requireProblem(t, b.do(http.MethodDelete, "/events/gala", "", "If-Match", first), http.StatusPreconditionFailed, api.CodePreconditionFailed)
 	})
 }
 

@@ -96,7 +96,7 @@ func TestPage_ShowsBlockedSeatsAsTaken(t *testing.T) {
 	_, _, err := b.locker.PutEvent(t.Context(), seatlock.DefaultEvent, seatlock.Put{Settings: seatlock.Settings{OffSale: time.UnixMilli(1)}})
 	require.NoError(t, err)
 	ann.hold(t, "1A")
-	ann.says(t, "alert", "The event is not on sale now. Nothing was reserved.")
+	ann.says(t, "alert", "The sale of the event has ended, or is paused. Nothing was reserved.")
 }
 
 func TestPage_ExplainsRefusals(t *testing.T) {

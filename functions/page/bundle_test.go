@@ -72,6 +72,7 @@ func setupOn(t *testing.T, r *redistest.Redis, changesAddr string, opt seatlock.
 		rows = append(rows, row)
 	}
 	rules, events := api.Rules{MaxSeats: 10}, catalog.New(b.locker, catalog.Options{})
+	plan := func(context.Context, string) ([]page.Row, error) { return rows, nil }
 	stop := make(chan struct{})
 	mux := http.NewServeMux()
 	mux.Handle("/reserve", reserve.New(b.locker, events, rules))
@@ -81,8 +82,8 @@ func setupOn(t *testing.T, r *redistest.Redis, changesAddr string, opt seatlock.
 	mux.Handle("/seats/{seat_id}", seat.New(b.locker, events))
 	mux.Handle("/seats", seatmap.New(events, hall.New(b.locker)))
 	mux.Handle("/changes", changes.New(changesLocker, events, hall.New(changesLocker), changes.Options{Stop: stop}))
-	mux.Handle("/{$}", page.New(rows, page.Access{Hold: true, Sell: true}))
-	mux.Handle("/page/{file}", page.New(rows, page.Access{Hold: true, Sell: true}))
+	mux.Handle("/{$}", page.New(plan, page.Access{Hold: true, Sell: true}))
+	mux.Handle("/page/{file}", page.New(plan, page.Access{Hold: true, Sell: true}))
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if intercept := b.interceptor.Load(); intercept != nil && (*intercept)(w, r) {
 			return

@@ -3,6 +3,7 @@
 package page
 
 import (
+	"context"
 	"embed"
 	"encoding/json"
 	"net/http"
@@ -37,9 +38,9 @@ type Access struct {
 	Sell bool `json:"sell"` // buy
 }
 
-// New returns the handler of / and of the files below /page/. The page shows rows.
-func New(rows []Row, access Access) http.Handler {
-	documents := map[string][]byte{"plan.json": marshal(rows), "access.json": marshal(access)}
+// New returns the handler of / and of the files below /page/. rows returns the rows of an
+// event that the page shows; its error is a *api.Problem, or one of seatlock.
+func New(rows func(ctx context.Context, event string) ([]Row, error), access Access) http.Handler {
 	return api.Handler(http.MethodGet, func(w http.ResponseWriter, r *http.Request) error {
 		name := path.Base(r.URL.Path)
 		if r.URL.Path == "/" {
@@ -48,8 +49,21 @@ func New(rows []Row, access Access) http.Handler {
 				return err
 			}
 		}
-		body, found := documents[name]
-		if !found {
+		var body []byte
+		switch name {
+		case "plan.json":
+			event, _, err := api.DecodeQuery(r)
+			if err != nil {
+				return err
+			}
+			found, err := rows(r.Context(), event)
+			if err != nil {
+				return err
+			}
+			body = marshal(found)
+		case "access.json":
+			body = marshal(access)
+		default:
 			var err error
 			if body, err = files.ReadFile(name); err != nil {
 				api.NotFound(w, r)

@@ -32,8 +32,14 @@ let connected = true
 let lastCall = Promise.resolve() // of the queue
 let reload = () => {}
 
-const load = async file => (await fetch('/page/' + file)).json()
-const [rows, access] = await Promise.all([load('plan.json'), load('access.json')])
+const load = async file => {
+  const response = await fetch('/page/' + file)
+  const document = await response.json()
+  if (response.ok) return document
+  $('alert').textContent = document.detail
+  throw new Error(document.detail)
+}
+const [rows, access] = await Promise.all([load('plan.json?event_id=' + encodeURIComponent(event)), load('access.json')])
 const seatMap = build($('seatmap'), rows, choose)
 
 // What a page without a token can't do, if the service has roles.

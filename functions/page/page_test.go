@@ -1,6 +1,7 @@
 package page_test
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
@@ -10,23 +11,32 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"booking/functions/page"
+	"booking/seatlock"
 )
+
+// rows are those of the event gala; another event is unknown.
+func rows(_ context.Context, event string) ([]page.Row, error) {
+	if event != "gala" {
+		return nil, seatlock.ErrUnknownEvent
+	}
+	return []page.Row{{Label: "1", SeatIDs: []string{"1A", "1B"}}}, nil
+}
 
 func get(t *testing.T, path string) *httptest.ResponseRecorder {
 	t.Helper()
 	rec := httptest.NewRecorder()
-	page.New([]page.Row{{Label: "1", SeatIDs: []string{"1A", "1B"}}}, page.Access{Hold: true}).ServeHTTP(rec, httptest.NewRequest(http.MethodGet, path, nil))
+	page.New(rows, page.Access{Hold: true}).ServeHTTP(rec, httptest.NewRequest(http.MethodGet, path, nil))
 	return rec
 }
 
 func TestPage_ServesFiles(t *testing.T) {
 	t.Parallel()
 	for path, contentType := range map[string]string{
-		"/":                 "text/html; charset=utf-8",
-		"/page/page.css":    "text/css; charset=utf-8",
-		"/page/page.js":     "text/javascript; charset=utf-8",
-		"/page/plan.json":   "application/json",
-		"/page/access.json": "application/json",
+		"/":                             "text/html; charset=utf-8",
+		"/page/page.css":                "text/css; charset=utf-8",
+		"/page/page.js":                 "text/javascript; charset=utf-8",
+		"/page/plan.json?event_id=gala": "application/json",
+		"/page/access.json":             "application/json",
 	} {
 		t.Run(path, func(t *testing.T) {
 			t.Parallel()
@@ -39,7 +49,7 @@ func TestPage_ServesFiles(t *testing.T) {
 				"base-uri 'none'; form-action 'none'; frame-ancestors 'none'", h.Get("Content-Security-Policy"))
 		})
 	}
-	for _, path := range []string{"/page/nothing.js", "/page/page.go", "/page/."} {
+	for _, path := range []string{"/page/plan.json", "/page/nothing.js", "/page/page.go", "/page/."} {
 		require.Equal(t, http.StatusNotFound, get(t, path).Code, path)
 	}
 }
@@ -64,7 +74,7 @@ func TestPage_LoadsOnlyItsOwnFiles(t *testing.T) {
 
 func TestPage_ServesPlan(t *testing.T) {
 	t.Parallel()
-	body := get(t, "/page/plan.json").Body.Bytes()
+	body := get(t, "/page/plan.json?event_id=gala").Body.Bytes()
 	require.JSONEq(t, `[{"label":"1","seat_ids":["1A","1B"]}]`, string(body))
 	var rows []page.Row
 	require.NoError(t, json.Unmarshal(body, &rows))

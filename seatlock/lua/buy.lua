@@ -12,7 +12,7 @@
 -- the epoch.
 -- Returns {0, i, ttl, ...}: a conflict; nothing has changed. A pair for each seat that
 -- conflicts: its place among the seats, from 1 on; and its time to live, ms, if another user
--- holds it; -1 if it is sold to another user; -2 if it is free; -5 if it is sold to the user
+-- holds it; -1 if it is sold to another user; -2 if it is free; -4 if it is blocked; -5 if it is sold to the user
 -- under another order.
 
 local userSeats, user, order, rewrite = KEYS[3], ARGV[5], ARGV[6], ARGV[7] == '1'
@@ -23,7 +23,7 @@ for i, value in ipairs(redis.call('MGET', unpack(KEYS, 4))) do
   local owner, deadline, soldOrder = parse(value)
   if owner ~= user then
     conflict[#conflict + 1] = i
-    conflict[#conflict + 1] = ttl(owner, deadline)
+    conflict[#conflict + 1] = ttl(string.sub(KEYS[i + 3], #seatPrefix + 1), owner, deadline)
   elseif soldOrder and soldOrder ~= order then
     conflict[#conflict + 1] = i
     conflict[#conflict + 1] = -5

@@ -18,7 +18,7 @@ for i, value in ipairs(redis.call('MGET', unpack(KEYS, 4))) do
   local owner, deadline = parse(value)
   if owner ~= user then
     conflict[#conflict + 1] = i
-    conflict[#conflict + 1] = ttl(owner, deadline)
+    conflict[#conflict + 1] = ttl(string.sub(KEYS[i + 3], #seatPrefix + 1), owner, deadline)
   elseif deadline then
     local latest = tonumber(string.sub(value, 20, 32))
     local newDeadline = math.min(now + holdTime, latest)

@@ -17,8 +17,8 @@
 -- another user holds it; -1 if it is sold to another user; -2 if it is free, but not of the
 -- channel; -3 if it is sold to the user; -4 if it is blocked.
 -- 2, held, sold, limit: the limit; nothing has changed for the call. How many seats the user has.
--- 3, on: the event is not on sale; nothing has changed for the call. When its sale begins, ms
--- since the epoch, 0 if that was not set.
+-- 3, on, ended: the event is not on sale; nothing has changed for the call. When its sale begins,
+-- ms since the epoch, 0 if that was not set; and 1 if it has begun already, so it has ended.
 
 -- Without a sale, the index and the stream end this long, ms, after the last hold can end.
 local grace = 600000
@@ -75,7 +75,7 @@ while seat <= count do
     else
       size = math.max(size, start) + 2
       reply[size - 1] = 1 + seat - first
-      reply[size] = owner == user and -3 or not owner and channels[seat] and -4 or ttl(owner, deadline)
+      reply[size] = owner == user and -3 or not owner and channels[seat] and -4 or ttl(string.sub(key, #seatPrefix + 1), owner, deadline)
     end
     seat = seat + 1
   until ARGV[6 + seat] ~= ''
@@ -83,8 +83,9 @@ while seat <= count do
   if size > start then
     reply[start - 1], reply[start] = size - start + 1, 0
   elseif freeCount > 0 and channel == '' and not onSaleNow then
-    reply[size + 1], reply[size + 2], reply[size + 3] = 2, 3, tonumber(onSale) or 0
-    size = size + 3
+    local on = tonumber(onSale) or 0
+    reply[size + 1], reply[size + 2], reply[size + 3], reply[size + 4] = 3, 3, on, now >= on and 1 or 0
+    size = size + 4
   else
     local userSeats = limit > 0 and freeCount > 0 and userPrefix .. user
     if not (userSeats and exceedsLimit(userSeats, freeCount)) then

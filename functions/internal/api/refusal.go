@@ -19,8 +19,13 @@ func problemOf(method string, err error) *Problem {
 	if limit, ok := errors.AsType[*seatlock.LimitError](err); ok {
 		p.Limit = &Limit{limit.Limit, limit.Held, limit.Sold}
 	}
-	if window, ok := errors.AsType[*seatlock.NotOnSaleError](err); ok && !window.OnSaleAt.IsZero() {
-		p.OnSaleAt = Time(window.OnSaleAt)
+	if window, ok := errors.AsType[*seatlock.NotOnSaleError](err); ok {
+		if !window.OnSaleAt.IsZero() {
+			p.OnSaleAt = Time(window.OnSaleAt)
+		}
+		if window.Ended {
+			p.Detail = "The sale of the event has ended, or is paused. Nothing was reserved."
+		}
 	}
 	if conflict, ok := errors.AsType[*seatlock.ConflictError](err); ok {
 		p.addConflicts(conflict.Seats)
@@ -37,21 +42,27 @@ func (p *Problem) addConflicts(seats []seatlock.Seat) {
 		if i > 0 {
 			list.WriteString(", ")
 		}
-		list.WriteString(seat.ID + " is " + conflictText(seat))
+		list.WriteString(seat.ID + " is " + conflictText(p.Code, seat))
 	}
 	p.Detail = list.String() + ". " + p.Detail
 }
 
-func conflictText(seat seatlock.Seat) string {
+func conflictText(code Code, seat seatlock.Seat) string {
 	switch {
-	case seat.OwnedByCaller:
+	case seat.OwnedByCaller && code == CodeAlreadyYours, seat.OwnedByCaller && code == CodeSeatUnavailable:
 		return "already sold to you"
+	case seat.OwnedByCaller:
+		return "sold under another order"
 	case seat.Status == seatlock.Sold:
 		return "sold"
+	case seat.Status == seatlock.Reserved && code == CodePlanDropsSeats:
+		return "held"
 	case seat.Status == seatlock.Reserved:
 		return "held by someone else"
 	case seat.Status == seatlock.Blocked:
 		return "blocked"
+	case code == CodeSeatUnavailable:
+		return "not kept for this channel"
 	}
 	return "not held"
 }

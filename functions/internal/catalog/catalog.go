@@ -151,7 +151,11 @@ func (c *Catalog) loadOnce(ctx context.Context, event string) (*entry, error) {
 	if errors.Is(err, seatlock.ErrUnknownEvent) {
 		c.keep(event, nil)
 		if c.opt.Listed {
-			return nil, api.NewProblem(api.CodeUnknownEvent, "There is no event "+event+".")
+			detail := "There is no event " + event + "."
+			if event == seatlock.DefaultEvent {
+				detail = "There is no event " + event + "; name the event in event_id."
+			}
+			return nil, api.NewProblem(api.CodeUnknownEvent, detail)
 		}
 		return &entry{plan: c.opt.Unlisted}, nil
 	}
