@@ -17,6 +17,8 @@ const (
 	Extend  Op = "extend"
 	Buy     Op = "buy"
 	Release Op = "release"
+	Block   Op = "block"
+	Unblock Op = "unblock"
 )
 
 // Outcome is what the caller knows about the result of a call.
@@ -35,7 +37,7 @@ type Call struct {
 	Op    Op       `json:"op"`
 	Event string   `json:"event,omitempty"`
 	Seats []string `json:"seats"`
-	User  string   `json:"user"`
+	User  string   `json:"user"` // of a block or unblock: the channel
 
 	// Nanoseconds on one monotonic clock that all callers share, with any start.
 	Sent     time.Duration `json:"sent"`
@@ -48,9 +50,15 @@ type Call struct {
 	// all the extended seats are sold.
 	Hold time.Duration `json:"hold,omitempty"`
 
+	// Deadline is seatlock.Hold.Deadline of such a call; the zero Time if it is not known.
+	Deadline time.Time `json:"deadline,omitzero"`
+
 	// Conflicts is seatlock.ConflictError.Seats of a call that is Refused: every seat that
-	// caused the refusal. Empty if the user's seat limit caused it.
+	// caused the refusal. Empty if the user's seat limit or the sale window caused it.
 	Conflicts []seatlock.Seat `json:"conflicts,omitempty"`
+
+	// NotOnSale means that the sale window caused the refusal: seatlock.ErrNotOnSale.
+	NotOnSale bool `json:"not_on_sale,omitempty"`
 }
 
 // String returns the call on one line.
@@ -59,6 +67,12 @@ func (c Call) String() string {
 	fmt.Fprintf(&b, "%v to %v: %s %s by %s: %s", c.Sent, c.Answered, c.Op, strings.Join(c.Seats, ","), c.User, c.Outcome)
 	if c.Hold > 0 {
 		fmt.Fprintf(&b, " for %v", c.Hold)
+	}
+	if !c.Deadline.IsZero() {
+		fmt.Fprintf(&b, ", until %s", c.Deadline.UTC().Format("15:04:05.000"))
+	}
+	if c.NotOnSale {
+		b.WriteString(", because it is not on sale")
 	}
 	for _, s := range c.Conflicts {
 		fmt.Fprintf(&b, " (%s is %v)", s.ID, s.Status)

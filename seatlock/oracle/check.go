@@ -13,12 +13,16 @@ import (
 // promise and seat, sorted by seat. It returns none if all promises may have been kept. Its
 // time complexity is that of sorting the calls.
 func Check(h History, end Final) []Finding {
-	calls := map[SeatID][]*Call{}
+	calls, blocks := map[SeatID][]*Call{}, map[SeatID][]*Call{}
 	for i := range h.Calls {
 		c := &h.Calls[i]
 		for _, seat := range c.Seats {
 			id := SeatID{c.Event, seat}
-			calls[id] = append(calls[id], c)
+			if c.Op == Block || c.Op == Unblock {
+				blocks[id] = append(blocks[id], c)
+			} else {
+				calls[id] = append(calls[id], c)
+			}
 		}
 	}
 	for id := range end {
@@ -26,9 +30,15 @@ func Check(h History, end Final) []Finding {
 			calls[id] = nil
 		}
 	}
+	for id := range blocks {
+		if _, named := calls[id]; !named {
+			calls[id] = nil
+		}
+	}
 	var findings []Finding
 	for id, calls := range calls {
-		s := newSeat(id, calls, end, h.HoldTime)
+		s := newSeat(id, calls, end, &h)
+		s.setBlocks(blocks[id])
 		findings = append(findings, s.check()...)
 	}
 	slices.SortStableFunc(findings, func(a, b Finding) int {
@@ -41,13 +51,18 @@ func Check(h History, end Final) []Finding {
 type seat struct {
 	id       SeatID
 	end      Final
+	history  *History
 	users    []user
+	blocks   []*Call // blocks and unblocks
 	reported map[Promise]bool
 	findings []Finding
 
 	owned timeline // when the seat was certainly a user's
 	held  timeline // when a user may have held it
 	sold  timeline // when it may have been sold to a user
+
+	blocked      timeline // when the seat was certainly blocked
+	maybeBlocked timeline // when it may have been
 }
 
 // user has the calls of one user for one seat, and what they show.
@@ -64,8 +79,8 @@ type user struct {
 	firstBuy, firstSale time.Duration
 }
 
-func newSeat(id SeatID, calls []*Call, end Final, holdTime time.Duration) *seat {
-	s := &seat{id: id, end: end, reported: map[Promise]bool{}}
+func newSeat(id SeatID, calls []*Call, end Final, h *History) *seat {
+	s := &seat{id: id, end: end, history: h, reported: map[Promise]bool{}}
 	slices.SortFunc(calls, func(a, b *Call) int {
 		return cmp.Or(strings.Compare(a.User, b.User), cmp.Compare(a.Sent, b.Sent))
 	})
@@ -77,7 +92,7 @@ func newSeat(id SeatID, calls []*Call, end Final, holdTime time.Duration) *seat 
 		}
 		u := user{number: len(s.users), calls: calls[:n], firstBuy: forever, firstSale: forever}
 		calls = calls[n:]
-		userOwned, userHeld, userBought := u.spans(id.Seat, holdTime)
+		userOwned, userHeld, userBought := u.spans(id.Seat, h.HoldTime)
 		owned = append(owned, userOwned...)
 		for _, span := range userHeld {
 			span.user = u.number
@@ -181,6 +196,7 @@ func (s *seat) check() []Finding {
 			s.report(OneHolder, other, span.call)
 		}
 	}
+	s.checkBlocks()
 	s.checkEnd()
 	return s.findings
 }
@@ -203,6 +219,10 @@ func (s *seat) checkDone(u *user, index int, c *Call) {
 	if other := s.owned.covering(c.Sent, c.Answered, u.number); other != nil {
 		s.report(OneHolder, other, c)
 	}
+	if block := s.blocked.covering(c.Sent, c.Answered, noUser); block != nil {
+		s.report(BlockedKept, block, c)
+	}
+	s.checkBegin(c)
 	switch c.Op {
 	case Extend:
 		if u.held.overlapping(c.Sent, c.Answered, index) == nil && u.firstSale > c.Answered {
@@ -236,8 +256,16 @@ func (s *seat) reportWithoutHold(u *user, proof ...*Call) {
 func (s *seat) checkRefused(u *user, c *Call) {
 	conflict := c.conflict(s.id.Seat)
 	own := u.owned.covering(c.Sent, c.Answered, noUser)
+	if c.NotOnSale && !s.history.Opening.At.IsZero() && c.Sent >= s.history.Opening.OpenFrom {
+		s.report(OpensOnTime, c)
+	}
+	if block := s.blocked.covering(c.Sent, c.Answered, noUser); block != nil && c.Op == Reserve &&
+		len(c.Conflicts) > 0 && (conflict == nil || conflict.Status != seatlock.Blocked) {
+		s.report(BlockedKept, block, c)
+		return
+	}
 	switch {
-	case conflict == nil && len(c.Conflicts) == 0: // the user's seat limit, or an unknown cause
+	case conflict == nil && len(c.Conflicts) == 0: // the user's seat limit, the sale window, or an unknown cause
 		if own != nil && len(c.Seats) == 1 {
 			s.report(OwnerServed, own, c)
 		}
@@ -251,6 +279,10 @@ func (s *seat) checkRefused(u *user, c *Call) {
 		}
 	case own != nil:
 		s.report(OwnerServed, own, c)
+	case conflict.Status == seatlock.Blocked:
+		if s.maybeBlocked.overlapping(c.Sent, c.Answered, noUser) == nil {
+			s.report(NothingStuck, c)
+		}
 	case conflict.Status == seatlock.Available:
 		if other := s.owned.covering(c.Sent, c.Answered, u.number); other != nil {
 			s.report(OneHolder, other, c)
@@ -267,6 +299,15 @@ func (s *seat) checkRefused(u *user, c *Call) {
 // checkEnd checks the final state.
 func (s *seat) checkEnd() {
 	end := s.end[s.id]
+	if block := s.blocked.covering(forever, forever, noUser); block != nil && end.Status != seatlock.Blocked {
+		s.report(BlockedKept, block)
+	}
+	if end.Status == seatlock.Blocked {
+		if s.maybeBlocked.overlapping(forever, forever, noUser) == nil {
+			s.report(NothingStuck)
+		}
+		return
+	}
 	switch {
 	case end.Status == seatlock.Sold && end.TTL:
 		s.report(SalesLast)

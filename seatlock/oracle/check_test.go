@@ -15,7 +15,14 @@ const (
 	hold = 100 * time.Second
 	ann  = "ann"
 	bob  = "bob"
+
+	house = "house" // a channel
 )
+
+// opening is when the sale opens: between second -1 and second 1.
+var opening = Opening{At: time.UnixMilli(1_795_600_000_000), ClosedUntil: -time.Second, OpenFrom: time.Second}
+
+var blockedSeat = seatlock.Seat{ID: "1A", Status: seatlock.Blocked}
 
 // call returns a call that is sent at second sent and takes a millisecond. Its seat is 1A
 // by default.
@@ -37,7 +44,21 @@ func refused(c Call, conflicts ...seatlock.Seat) Call {
 	return c
 }
 
+// at returns c, whose hold begins that many milliseconds after the sale opens.
+func at(ms int, c Call) Call {
+	c.Deadline = opening.At.Add(time.Duration(ms)*time.Millisecond + hold)
+	return c
+}
+
+// notOnSale returns c, refused because of the sale window.
+func notOnSale(c Call) Call {
+	c.NotOnSale = true
+	return c
+}
+
 func reserved(id string) seatlock.Seat { return seatlock.Seat{ID: id, Status: seatlock.Reserved} }
+
+var blocked = State{Status: seatlock.Blocked}
 
 func soldTo(user string) State { return State{Status: seatlock.Sold, User: user} }
 
@@ -95,14 +116,31 @@ func TestCheck_FindsPlantedViolation(t *testing.T) {
 		"RefusedWithoutReason":         {OwnerServed, []Call{call(0, Reserve, ann, Done), call(2, Buy, ann, Refused)}, end(heldBy(ann))},
 		"SaleToOtherUser":              {OwnerServed, []Call{call(0, Reserve, ann, Done), call(2, Buy, ann, Done), refused(call(4, Reserve, ann, Refused), sold)}, end(soldTo(ann))},
 
-		"HalfGroupSold":    {GroupsWhole, []Call{call(0, Reserve, ann, Done, b...), call(2, Buy, ann, Unknown, b...)}, end(soldTo(ann), heldBy(ann))},
-		"HalfGroupHeld":    {GroupsWhole, []Call{call(0, Reserve, bob, Done, "1B"), refused(call(2, Reserve, ann, Refused, b...), reserved("1B"))}, end(heldBy(ann), heldBy(bob))},
-		"HalfGroupBought":  {GroupsWhole, []Call{call(0, Reserve, bob, Done, "1B"), refused(call(2, Reserve, ann, Refused, b...), reserved("1B")), call(4, Buy, ann, Done, a...)}, end(soldTo(ann), heldBy(bob))},
+		"HalfGroupSold":              {GroupsWhole, []Call{call(0, Reserve, ann, Done, b...), call(2, Buy, ann, Unknown, b...)}, end(soldTo(ann), heldBy(ann))},
+		"HalfGroupHeld":              {GroupsWhole, []Call{call(0, Reserve, bob, Done, "1B"), refused(call(2, Reserve, ann, Refused, b...), reserved("1B"))}, end(heldBy(ann), heldBy(bob))},
+		"HalfGroupBought":            {GroupsWhole, []Call{call(0, Reserve, bob, Done, "1B"), refused(call(2, Reserve, ann, Refused, b...), reserved("1B")), call(4, Buy, ann, Done, a...)}, end(soldTo(ann), heldBy(bob))},
+		"HoldBeginsEarly":            {OpensOnTime, []Call{at(-1, call(2, Reserve, ann, Done))}, end(heldBy(ann))},
+		"HoldAnsweredEarly":          {OpensOnTime, []Call{call(-2, Reserve, ann, Done)}, end(heldBy(ann))},
+		"ExtensionShowsEarlyHold":    {OpensOnTime, []Call{call(2, Reserve, ann, Done), at(-1, call(3, Extend, ann, Done))}, end(heldBy(ann))},
+		"RefusedAfterOpening":        {OpensOnTime, []Call{notOnSale(call(2, Reserve, ann, Refused))}, end()},
+		"OwnerRefusedBeforeOpening":  {OwnerServed, []Call{call(0, Reserve, ann, Done), notOnSale(call(2, Reserve, ann, Refused))}, end(heldBy(ann))},
+		"BlockedSeatHeld":            {BlockedKept, []Call{call(-9, Block, house, Done), call(2, Reserve, ann, Done)}, end(blocked)},
+		"BlockedSeatHeldInGroup":     {BlockedKept, []Call{call(-9, Block, house, Done), call(2, Reserve, ann, Done, b...)}, end(blocked, heldBy(ann))},
+		"BlockedSeatSold":            {BlockedKept, []Call{call(0, Reserve, ann, Done), call(110, Block, house, Done), call(120, Buy, ann, Done)}, end(soldTo(ann))},
+		"BlockEnds":                  {BlockedKept, []Call{call(-9, Block, house, Done)}, end()},
+		"BlockedSeatCalledHeld":      {BlockedKept, []Call{call(-9, Block, house, Done), refused(call(2, Reserve, ann, Refused), reserved("1A"))}, end(blocked)},
+		"BlockMissingFromConflicts":  {BlockedKept, []Call{call(-9, Block, house, Done), call(1, Reserve, bob, Done, "1B"), refused(call(2, Reserve, ann, Refused, b...), reserved("1B"))}, end(blocked, heldBy(bob))},
+		"UnblockRefused":             {BlockedKept, []Call{call(-9, Block, house, Done), refused(call(2, Unblock, house, Refused), reserved("1A"))}, end(blocked)},
+		"HeldSeatBlocked":            {OneHolder, []Call{call(0, Reserve, ann, Done), call(2, Block, house, Done)}, end(blocked)},
+		"UnblockedSeatCalledBlocked": {NothingStuck, []Call{call(-9, Block, house, Done), call(0, Unblock, house, Done), refused(call(2, Reserve, ann, Refused), blockedSeat)}, end()},
+		"NeverBlockedSeatIsBlocked":  {NothingStuck, nil, end(blocked)},
+		"UnblockedSeatIsBlocked":     {NothingStuck, []Call{call(-9, Block, house, Done), call(0, Unblock, house, Done)}, end(blocked)},
+
 		"HalfGroupNotSold": {SalesLast, []Call{call(0, Reserve, ann, Done, b...), call(2, Buy, ann, Done, b...)}, end(soldTo(ann), heldBy(ann))},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			found := Check(History{test.calls, hold}, test.end)
+			found := Check(History{Calls: test.calls, HoldTime: hold, Opening: opening}, test.end)
 			var broken []Promise
 			for _, f := range found {
 				broken = append(broken, f.Promise)
@@ -140,11 +178,19 @@ func TestCheck_AcceptsCorrectHistory(t *testing.T) {
 		"SeatLimitRefusesGroup":   {[]Call{call(0, Reserve, ann, Done), call(2, Reserve, ann, Refused, "1A", "1B")}, end(heldBy(ann))},
 		"RetriedReserveExpires":   {[]Call{refused(late, reserved("1A")), refused(call(1, Reserve, bob, Refused), reserved("1A")), call(120, Reserve, "eve", Done)}, end(heldBy("eve"))},
 		"RetriedGroupKeepsRest":   {[]Call{call(0, Reserve, ann, Done), refused(lateGroup, reserved("1A")), call(120, Reserve, bob, Done), call(151, Buy, ann, Done, "1B")}, end(heldBy(bob), soldTo(ann))},
+		"HeldFromTheOpening":      {[]Call{at(0, call(0, Reserve, ann, Done))}, end(heldBy(ann))},
+		"RefusedBeforeOpening":    {[]Call{notOnSale(call(-2, Reserve, ann, Refused)), notOnSale(call(0, Reserve, ann, Refused))}, end()},
+		"BlockedSeatRefused":      {[]Call{call(-9, Block, house, Done), refused(call(2, Reserve, ann, Refused), blockedSeat)}, end(blocked)},
+		"UnblockedSeatHeld":       {[]Call{call(-9, Block, house, Done), call(2, Unblock, house, Done), call(4, Reserve, ann, Done)}, end(heldBy(ann))},
+		"UnblockDuringReserve":    {[]Call{call(-9, Block, house, Done), call(2, Unblock, house, Done), call(2, Reserve, ann, Done)}, end(heldBy(ann))},
+		"UnknownBlock":            {[]Call{call(-9, Block, house, Unknown), refused(call(2, Reserve, ann, Refused), blockedSeat)}, end()},
+		"UnknownUnblock":          {[]Call{call(-9, Block, house, Done), call(-8, Unblock, house, Unknown), call(2, Reserve, ann, Done)}, end(heldBy(ann))},
+		"BlockOfSoldSeatRefused":  {[]Call{call(0, Reserve, ann, Done), call(2, Buy, ann, Done), refused(call(4, Block, house, Refused), seatlock.Seat{ID: "1A", Status: seatlock.Sold})}, end(soldTo(ann))},
 		"UnknownUsers":            {[]Call{call(0, Reserve, ann, Done), call(2, Buy, ann, Done)}, end(State{Status: seatlock.Sold})},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			require.Empty(t, Check(History{test.calls, hold}, test.end))
+			require.Empty(t, Check(History{Calls: test.calls, HoldTime: hold, Opening: opening}, test.end))
 		})
 	}
 }
@@ -159,7 +205,7 @@ func BenchmarkCheck(b *testing.B) {
 				calls = append(calls, call(i, op, fmt.Sprint("user", i%users), Unknown))
 			}
 			for b.Loop() {
-				Check(History{calls, hold}, Final{})
+				Check(History{Calls: calls, HoldTime: hold}, Final{})
 			}
 		})
 	}

@@ -23,16 +23,25 @@ type modelSeat struct {
 
 // model is a seat service. It is correct unless it has a defect.
 type model struct {
-	now    time.Duration
-	seats  map[string]modelSeat
-	defect string
+	now     time.Duration
+	seats   map[string]modelSeat
+	blocked map[string]bool
+	opens   time.Duration
+	defect  string
 }
+
+func newModel(defect string) *model {
+	return &model{seats: map[string]modelSeat{}, blocked: map[string]bool{}, defect: defect}
+}
+
+// redisTime converts a time by the clock of the callers.
+func redisTime(d time.Duration) time.Time { return time.UnixMilli(1_795_600_000_000).Add(d) }
 
 // run runs c at m.now, rounded down to milliseconds as in Redis, and sets its answer.
 func (m *model) run(c *Call) {
 	now := m.now.Truncate(time.Millisecond)
 	var mine, free []string
-	c.Conflicts, c.Hold = nil, 0
+	c.Conflicts, c.Hold, c.Deadline, c.NotOnSale = nil, 0, time.Time{}, false
 	earliest := time.Duration(0)
 	for _, id := range c.Seats {
 		s, taken := m.seats[id]
@@ -46,14 +55,18 @@ func (m *model) run(c *Call) {
 			status.Status, status.OwnedByCaller = seatlock.Sold, c.Op == Reserve && s.user == c.User
 		case taken:
 			status.Status = seatlock.Reserved
+		case m.blocked[id] && c.Op == Reserve && m.defect != "unblocked":
+			status.Status = seatlock.Blocked
 		}
 		own := taken && (s.user == c.User || m.defect == "owner" && c.Op != Reserve)
 		refuse := !own
 		switch c.Op {
 		case Reserve:
-			refuse = taken && (s.sold || !own) && m.defect != "overwrite" || own && m.defect == "retry"
+			refuse = taken && (s.sold || !own) && m.defect != "overwrite" || own && m.defect == "retry" || status.Status == seatlock.Blocked
 		case Release:
 			refuse = own && s.sold
+		case Block, Unblock:
+			refuse = taken
 		}
 		if refuse && (c.Op != Release || own) {
 			c.Conflicts = append(c.Conflicts, status)
@@ -77,6 +90,16 @@ func (m *model) run(c *Call) {
 			return
 		}
 	}
+	switch {
+	case c.Op == Block || c.Op == Unblock:
+		for _, id := range c.Seats {
+			m.blocked[id] = c.Op == Block && m.defect != "lost"
+		}
+		return
+	case c.Op == Reserve && len(free) > 0 && now < m.opens && m.defect != "early":
+		c.Outcome, c.NotOnSale = Refused, true
+		return
+	}
 	deadline := now + hold
 	for _, id := range mine {
 		switch c.Op {
@@ -98,7 +121,7 @@ func (m *model) run(c *Call) {
 		}
 	}
 	if c.Outcome == Done && earliest > 0 && (c.Op == Reserve || c.Op == Extend) {
-		c.Hold = earliest - now
+		c.Hold, c.Deadline = earliest-now, redisTime(earliest)
 	}
 }
 
@@ -112,6 +135,7 @@ type event struct {
 
 // draw generates calls, runs them on m, and returns their history and the final state.
 func draw(t *rapid.T, m *model) (History, Final) {
+	m.opens = time.Duration(rapid.SampledFrom([]int{0, 1_000, 60_000}).Draw(t, "opens, ms")) * time.Millisecond
 	users := []string{ann, bob, "eve"}
 	ids := []string{"1A", "1B", "1C"}
 	var calls []*Call
@@ -124,10 +148,13 @@ func draw(t *rapid.T, m *model) (History, Final) {
 	for range rapid.IntRange(1, 40).Draw(t, "calls") {
 		sent += delay.Draw(t, "pause")
 		c := &Call{
-			Op:    rapid.SampledFrom([]Op{Reserve, Reserve, Buy, Extend, Release}).Draw(t, "op"),
+			Op:    rapid.SampledFrom([]Op{Reserve, Reserve, Reserve, Buy, Buy, Extend, Release, Block, Unblock}).Draw(t, "op"),
 			Seats: rapid.SliceOfNDistinct(rapid.SampledFrom(ids), 1, 3, rapid.ID[string]).Draw(t, "seats"),
 			User:  rapid.SampledFrom(users).Draw(t, "user"),
 			Sent:  sent,
+		}
+		if c.Op == Block || c.Op == Unblock {
+			c.User = house
 		}
 		at := sent + delay.Draw(t, "way")
 		c.Answered = at + delay.Draw(t, "way back")
@@ -156,15 +183,20 @@ func draw(t *rapid.T, m *model) (History, Final) {
 			continue
 		}
 		if e.lost == "reply" {
-			e.call.Outcome, e.call.Hold, e.call.Conflicts = Unknown, 0, nil
+			*e.call = Call{Op: e.call.Op, Seats: e.call.Seats, User: e.call.User, Sent: e.call.Sent, Answered: e.call.Answered, Outcome: Unknown}
 		}
 	}
 	m.now = max(m.now, sent)
-	h := History{HoldTime: hold}
+	h := History{HoldTime: hold, Opening: Opening{At: redisTime(m.opens), ClosedUntil: m.opens, OpenFrom: m.opens}}
 	for _, c := range rapid.Permutation(calls).Draw(t, "order") {
 		h.Calls = append(h.Calls, *c)
 	}
 	final := Final{}
+	for id, is := range m.blocked {
+		if is {
+			final[SeatID{Seat: id}] = blocked
+		}
+	}
 	for id, s := range m.seats {
 		if s.sold {
 			final[SeatID{Seat: id}] = State{Status: seatlock.Sold, User: s.user, TTL: m.defect == "ttl"}
@@ -178,7 +210,7 @@ func draw(t *rapid.T, m *model) (History, Final) {
 func TestCheck_AcceptsHistoriesOfCorrectModel(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		h, end := draw(t, &model{seats: map[string]modelSeat{}})
+		h, end := draw(t, newModel(""))
 		if rapid.Bool().Draw(t, "HoldTime unknown") {
 			h.HoldTime = 0
 		}
@@ -197,12 +229,15 @@ func TestCheck_FindsDefectsInRandomHistories(t *testing.T) {
 		"retry":     {OwnerServed},
 		"split":     {GroupsWhole, NothingStuck},
 		"ttl":       {SalesLast},
+		"early":     {OpensOnTime},
+		"unblocked": {BlockedKept},
+		"lost":      {BlockedKept},
 	} {
 		t.Run(defect, func(t *testing.T) {
 			t.Parallel()
 			found := map[Promise]int{}
 			histories := rapid.Custom(func(t *rapid.T) []Finding {
-				h, end := draw(t, &model{seats: map[string]modelSeat{}, defect: defect})
+				h, end := draw(t, newModel(defect))
 				return Check(h, end)
 			})
 			for seed := range 2_000 {

@@ -10,6 +10,7 @@
 //   - A call that is known not to have run never ran.
 //   - A hold is certain from Answered until Sent plus its length. It is not certain after
 //     any time at which a release by its user may have run.
+//   - A seat is certainly blocked from the answer to a block until an unblock may have run.
 //
 // It assumes that an earlier attempt of a call doesn't run after the answer to a retry. So
 // the commands that a failed connection still carries must not run later; a proxy between
@@ -24,7 +25,8 @@ import (
 	"booking/seatlock"
 )
 
-// History has every call that was made on some seats since all of them were available.
+// History has every call that was made on some seats since all of them were available. It
+// has no reserve of seats of a channel.
 type History struct {
 	Calls []Call // in any order
 
@@ -32,6 +34,18 @@ type History struct {
 	// extension. If it is 0, a hold may last forever. Then Check does not detect a sale or
 	// a refusal based on an expired hold.
 	HoldTime time.Duration
+
+	// Opening is when the sale opens. The zero Opening: before all calls.
+	Opening Opening
+}
+
+// Opening is when the sale of the seats opens.
+type Opening struct {
+	At time.Time // by the clock of Redis, as the event says
+
+	// By the clock of the callers: the sale is certainly closed until ClosedUntil, and open from
+	// OpenFrom on.
+	ClosedUntil, OpenFrom time.Duration
 }
 
 // SeatID names a seat of an event.
@@ -60,6 +74,8 @@ const (
 	NothingStuck Promise = "a seat is refused only while a user can have it, and every hold has a TTL"
 	OwnerServed  Promise = "no user is refused a seat that is certainly theirs"
 	GroupsWhole  Promise = "a group of seats changes as a whole or not at all"
+	OpensOnTime  Promise = "the sale opens on time: no hold begins before, and no reserve is refused as not on sale after"
+	BlockedKept  Promise = "a blocked seat stays blocked: no user gets it, and no answer calls it available"
 )
 
 // Finding is a broken promise and its proof.
