@@ -25,7 +25,8 @@ const timeout = 15 * time.Second
 
 // Client makes calls about one event to one service.
 type Client struct {
-	Log *Log // of all calls
+	Log    *Log   // of all calls
+	Tokens Tokens // that it sends; set before the first call
 
 	url, event string
 	http       *http.Client
@@ -60,6 +61,9 @@ func New(url, event string, connections int, perSecond float64) *Client {
 
 // Now returns the monotonic time since New.
 func (c *Client) Now() time.Duration { return time.Since(c.start) }
+
+// Start returns when Now was 0.
+func (c *Client) Start() time.Time { return c.start }
 
 // Sleep waits until due. It returns false if ctx ends first.
 func (c *Client) Sleep(ctx context.Context, due time.Duration) bool {
@@ -104,7 +108,7 @@ func (c *Client) Delays() (process, connection Latency) {
 
 // AnswerMatches is broken by a success that names other seats, another user or
 // another event than the call.
-const AnswerMatches oracle.Promise = "a success names the seats, the user and the event of its call"
+const AnswerMatches oracle.Promise = "a success names the seats, the user or channel, and the event of its call"
 
 // Mismatches returns the answers that break AnswerMatches.
 func (c *Client) Mismatches() []oracle.Finding {
@@ -116,15 +120,17 @@ func (c *Client) Mismatches() []oracle.Finding {
 type request struct {
 	EventID string   `json:"event_id"`
 	SeatIDs []string `json:"seat_ids"`
-	UserID  string   `json:"user_id"`
+	UserID  string   `json:"user_id,omitempty"`
+	Channel string   `json:"channel,omitempty"` // of a block or unblock, in place of the user
 }
 
 // response is the body of a success or of a problem.
 type response struct {
 	request
-	Code        string `json:"code"`
-	ExpiresInMS int64  `json:"expires_in_ms"`
-	Conflicts   []seat `json:"conflicts"`
+	Code        string    `json:"code"`
+	ExpiresAt   time.Time `json:"expires_at"`
+	ExpiresInMS int64     `json:"expires_in_ms"`
+	Conflicts   []seat    `json:"conflicts"`
 }
 
 type seat struct {
@@ -133,23 +139,27 @@ type seat struct {
 	ExpiresInMS int64  `json:"expires_in_ms"`
 }
 
-var statuses = map[string]seatlock.Status{"Reserved": seatlock.Reserved, "Sold": seatlock.Sold}
+var statuses = map[string]seatlock.Status{"Reserved": seatlock.Reserved, "Sold": seatlock.Sold, "Blocked": seatlock.Blocked}
 
 // Send makes a call that changes seats, when it is due. If ctx ends before the call
-// is sent, the result has no Op. A call that was sent is always waited for.
+// is sent, the result has no Op. A call that was sent is always waited for. The user of a
+// block or unblock is the channel.
 func (c *Client) Send(ctx context.Context, op oracle.Op, seats []string, user string, due time.Duration) Call {
 	due, ok := c.acquire(ctx, due)
 	if !ok {
 		return Call{}
 	}
 	defer c.release()
-	sent := request{c.event, seats, user}
+	sent := request{EventID: c.event, SeatIDs: seats, UserID: user}
+	if op == oracle.Block || op == oracle.Unblock {
+		sent.UserID, sent.Channel = "", user
+	}
 	body, err := json.Marshal(sent)
 	if err != nil {
 		panic(err) // strings always encode
 	}
 	call := Call{Due: due, Call: oracle.Call{Op: op, Event: c.event, Seats: seats, User: user, Sent: c.Now()}}
-	resp, err := c.http.Post(c.url+"/"+string(op), "application/json", bytes.NewReader(body))
+	resp, err := c.do(ctx, http.MethodPost, "/"+string(op), c.Tokens.of(op, user), body)
 	var got response
 	if err == nil {
 		call.Status = resp.StatusCode
@@ -158,13 +168,14 @@ func (c *Client) Send(ctx context.Context, op oracle.Op, seats []string, user st
 		_ = resp.Body.Close()
 	}
 	call.Answered, call.Code, call.Outcome = c.Now(), got.Code, outcome(call.Status, got.Code, err)
+	call.NotOnSale = got.Code == codeNotOnSale
 	for _, s := range got.Conflicts {
 		call.Conflicts = append(call.Conflicts, seatlock.Seat{ID: s.SeatID, Status: statuses[s.Status],
 			ExpiresIn: time.Duration(s.ExpiresInMS) * time.Millisecond, OwnedByCaller: got.Code == "already_yours"})
 	}
 	if call.Outcome == oracle.Done {
-		call.Hold = time.Duration(got.ExpiresInMS) * time.Millisecond
-		if got.EventID != c.event || got.UserID != user || !slices.Equal(got.SeatIDs, seats) {
+		call.Hold, call.Deadline = time.Duration(got.ExpiresInMS)*time.Millisecond, got.ExpiresAt
+		if got.EventID != sent.EventID || got.UserID != sent.UserID || got.Channel != sent.Channel || !slices.Equal(got.SeatIDs, seats) {
 			c.mu.Lock()
 			c.mismatches = append(c.mismatches, oracle.Finding{Promise: AnswerMatches, Seat: oracle.SeatID{Event: c.event, Seat: seats[0]}, Calls: []oracle.Call{call.Call}})
 			c.mu.Unlock()
@@ -172,6 +183,28 @@ func (c *Client) Send(ctx context.Context, op oracle.Op, seats []string, user st
 	}
 	c.Log.add(call)
 	return call
+}
+
+// codeNotOnSale is the code of a refusal outside of the sale window.
+const codeNotOnSale = "not_on_sale"
+
+// do makes a call with a JSON body, a token and headers, if there are any. headers are names,
+// each with its value. ctx does not end the call.
+func (c *Client) do(ctx context.Context, method, path, token string, body []byte, headers ...string) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(context.WithoutCancel(ctx), method, c.url+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	for pair := range slices.Chunk(headers, 2) {
+		req.Header.Set(pair[0], pair[1])
+	}
+	return c.http.Do(req)
 }
 
 // outcome returns what an answer proves. A 5xx without the service's own code proves

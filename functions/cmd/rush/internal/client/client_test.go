@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -30,6 +31,7 @@ func TestOutcome_IsWhatTheAnswerProves(t *testing.T) {
 		{"SuccessCutOff", 200, "", io.ErrUnexpectedEOF, oracle.Unknown},
 		{"SeatUnavailable", 409, "seat_unavailable", nil, oracle.Refused},
 		{"AlreadyYours", 409, "already_yours", nil, oracle.Refused},
+		{"NotOnSale", 409, "not_on_sale", nil, oracle.Refused},
 		{"HoldExpired", 400, "hold_expired", nil, oracle.Refused},
 		{"HeldByOther", 400, "held_by_other", nil, oracle.Refused},
 		{"InvalidRequest", 422, "invalid_request", nil, oracle.NotRun},
@@ -91,18 +93,113 @@ func TestSend_FindsAnswersToAnotherCall(t *testing.T) {
 	}
 }
 
-func TestSeatMap_SeparatesHeldFromSold(t *testing.T) {
+func TestSend_RecordsTheSaleWindow(t *testing.T) {
+	t.Parallel()
+	c := setup(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusConflict)
+		fmt.Fprint(w, `{"status":409,"code":"not_on_sale","on_sale_at":"2027-01-31T10:00:00Z"}`)
+	})
+	call := c.Send(t.Context(), oracle.Reserve, []string{"1A"}, "ann", c.Now())
+	require.Equal(t, oracle.Refused, call.Outcome)
+	require.True(t, call.NotOnSale)
+
+	c = setup(t, func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, `{"event_id":"gala","seat_ids":["1A"],"user_id":"ann","expires_at":"2027-01-31T10:00:05.250Z","expires_in_ms":5000}`)
+	})
+	call = c.Send(t.Context(), oracle.Reserve, []string{"1A"}, "ann", c.Now())
+	require.False(t, call.NotOnSale)
+	require.Equal(t, "2027-01-31T10:00:05.25Z", call.Deadline.Format(time.RFC3339Nano))
+	require.Equal(t, 5*time.Second, call.Hold)
+}
+
+func TestSend_NamesTheChannelOfABlock(t *testing.T) {
+	t.Parallel()
+	c := setup(t, func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil || r.URL.Path != "/block" || string(body) != `{"event_id":"gala","seat_ids":["1A"],"channel":"house"}` {
+			http.Error(w, string(body), http.StatusTeapot)
+			return
+		}
+		fmt.Fprint(w, `{"status":"blocked","event_id":"gala","seat_ids":["1A"],"channel":"house"}`)
+	})
+	require.Equal(t, oracle.Done, c.Send(t.Context(), oracle.Block, []string{"1A"}, "house", c.Now()).Outcome)
+	require.Empty(t, c.Mismatches())
+}
+
+func TestClient_SendsTheTokenOfTheRole(t *testing.T) {
+	t.Parallel()
+	buyers := map[string]string{"ann": "anns"}
+	for _, test := range []struct {
+		tokens Tokens
+		want   map[string]string // by user, op
+	}{
+		{Tokens{}, map[string]string{"ann reserve": "", "ann buy": "", "house block": ""}},
+		{Tokens{Seller: "shop"}, map[string]string{"ann reserve": "", "ann extend": "", "ann release": "", "ann buy": "shop", "house block": "shop", "house unblock": "shop"}},
+		{Tokens{Seller: "shop", Buyers: buyers}, map[string]string{"ann reserve": "anns", "ann extend": "anns", "ann release": "anns", "ann buy": "shop", "auditor reserve": "shop"}},
+	} {
+		for call, want := range test.want {
+			user, op, _ := strings.Cut(call, " ")
+			c := setup(t, func(http.ResponseWriter, *http.Request) {})
+			var got string
+			c.http.Transport = roundTrip(func(r *http.Request) (*http.Response, error) {
+				got = r.Header.Get("Authorization")
+				return nil, io.EOF
+			})
+			c.Tokens = test.tokens
+			c.Send(t.Context(), oracle.Op(op), []string{"1A"}, user, c.Now())
+			if want != "" {
+				want = "Bearer " + want
+			}
+			require.Equal(t, want, got, call)
+		}
+	}
+}
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+func TestEvent_IsPutAndDeleted(t *testing.T) {
+	t.Parallel()
+	var got []string
+	c := setup(t, func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		got = append(got, strings.TrimSpace(fmt.Sprintln(r.Method, r.URL, r.Header.Get("Authorization"), r.Header.Get("If-Match")+r.Header.Get("If-None-Match"), string(body))))
+		switch {
+		case r.Method == http.MethodDelete:
+			w.WriteHeader(http.StatusConflict)
+			fmt.Fprint(w, `{"code":"event_has_holds"}`)
+		case r.Header.Get("If-None-Match") != "":
+			w.Header().Set("ETag", `"1"`)
+			w.WriteHeader(http.StatusCreated)
+		}
+	})
+	c.Tokens.Seller = "shop"
+	e := Event{Plan: "1:A", HoldTTL: "5s"}
+	etag, err := c.CreateEvent(t.Context(), e)
+	require.NoError(t, err)
+	e.OnSaleAt = time.UnixMilli(1_795_600_000_250).UTC()
+	require.NoError(t, c.ReplaceEvent(t.Context(), e, etag))
+	require.EqualError(t, c.DeleteEvent(t.Context()), "DELETE /events/gala returns 409 Conflict (event_has_holds)")
+	require.Equal(t, []string{
+		`PUT /events/gala Bearer shop * {"hold_ttl":"5s","plan":"1:A"}`,
+		`PUT /events/gala Bearer shop "1" {"on_sale_at":"2026-11-25T09:46:40.25Z","hold_ttl":"5s","plan":"1:A"}`,
+		`DELETE /events/gala?sales=discard Bearer shop`,
+	}, got)
+}
+
+func TestSeatMap_SeparatesStates(t *testing.T) {
 	t.Parallel()
 	c := setup(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.RequestURI() != "/seats?event_id=gala" {
 			http.NotFound(w, r)
 			return
 		}
-		fmt.Fprint(w, `{"event_id":"gala","seats":[{"seat_id":"1A","status":"Sold"},{"seat_id":"1B","status":"Reserved","expires_in_ms":9}]}`)
+		fmt.Fprint(w, `{"event_id":"gala","seats":[{"seat_id":"1A","status":"Sold"},{"seat_id":"1B","status":"Reserved","expires_in_ms":9},{"seat_id":"1C","status":"Blocked"}]}`)
 	})
 	m, ok := c.SeatMap(t.Context(), "ann", c.Now())
 	require.True(t, ok)
-	require.Equal(t, Map{Taken: map[string]bool{"1A": true, "1B": true}, Held: []string{"1B"}, Sold: []string{"1A"}}, m)
+	require.Equal(t, Map{Taken: map[string]bool{"1A": true, "1B": true, "1C": true}, Held: []string{"1B"}, Sold: []string{"1A"}, Blocked: []string{"1C"}}, m)
 	require.Equal(t, SeatMap, c.Log.Calls()[0].Op)
 }
 

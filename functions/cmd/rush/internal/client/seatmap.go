@@ -18,27 +18,39 @@ import (
 
 // Map lists the seats that are not available.
 type Map struct {
-	Taken      map[string]bool // held or sold
-	Held, Sold []string
-	LastChange string // its ID
+	Taken               map[string]bool // held, sold or blocked
+	Held, Sold, Blocked []string
+	LastChange          string // its ID
 }
 
 // ErrNotMap means that an answer with status 200 is not a seat map.
 var ErrNotMap = errors.New("not a seat map")
 
-// StatusError is an answer with another status than 200.
+// StatusError is an answer that is not the success of its call.
 type StatusError struct {
-	Path     string
-	Status   int
-	Location string // the target of a redirect; empty without one
+	Method, Path string
+	Status       int
+	Location     string // the target of a redirect; empty without one
+	Code         string // of the problem; empty without one
 }
 
+// newStatusError returns the StatusError of resp, and reads its body.
 func newStatusError(path string, resp *http.Response) StatusError {
-	return StatusError{path, resp.StatusCode, resp.Header.Get("Location")}
+	e := StatusError{Method: resp.Request.Method, Path: path, Status: resp.StatusCode, Location: resp.Header.Get("Location")}
+	var problem struct {
+		Code string `json:"code"`
+	}
+	if json.NewDecoder(resp.Body).Decode(&problem) == nil {
+		e.Code = problem.Code
+	}
+	return e
 }
 
 func (e StatusError) Error() string {
-	s := fmt.Sprintf("GET %s returns %d %s", e.Path, e.Status, http.StatusText(e.Status))
+	s := fmt.Sprintf("%s %s returns %d %s", e.Method, e.Path, e.Status, http.StatusText(e.Status))
+	if e.Code != "" {
+		s += " (" + e.Code + ")"
+	}
 	if e.Location != "" {
 		s += " to " + e.Location
 	}
@@ -88,12 +100,12 @@ func (c *Client) getMap() (Map, int, error) {
 		return Map{}, 0, err
 	}
 	defer func() { _ = resp.Body.Close() }()
+	if resp.StatusCode != http.StatusOK {
+		return Map{}, resp.StatusCode, newStatusError("/seats", resp)
+	}
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {
 		return Map{}, resp.StatusCode, fmt.Errorf("the answer to GET /seats breaks off: %w", err)
-	}
-	if resp.StatusCode != http.StatusOK {
-		return Map{}, resp.StatusCode, newStatusError("/seats", resp)
 	}
 	m, err := c.decode(resp.Header, body)
 	if err != nil {
@@ -129,9 +141,12 @@ func (c *Client) decode(header http.Header, body []byte) (Map, error) {
 	m := Map{Taken: map[string]bool{}, LastChange: got.LastEventID}
 	for _, s := range got.Seats {
 		m.Taken[s.SeatID] = true
-		if statuses[s.Status] == seatlock.Sold {
+		switch statuses[s.Status] {
+		case seatlock.Sold:
 			m.Sold = append(m.Sold, s.SeatID)
-		} else {
+		case seatlock.Blocked:
+			m.Blocked = append(m.Blocked, s.SeatID)
+		default:
 			m.Held = append(m.Held, s.SeatID)
 		}
 	}
@@ -147,7 +162,7 @@ func (c *Client) CheckSeat(seat string) error {
 	if err != nil {
 		return err
 	}
-	_ = resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	if resp.StatusCode != http.StatusOK {
 		return newStatusError(path, resp)
 	}

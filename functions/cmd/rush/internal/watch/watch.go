@@ -102,7 +102,7 @@ func (w *Watchers) connect(ctx context.Context, each *watcher) (io.ReadCloser, e
 	}
 	if resp.StatusCode != http.StatusOK {
 		_ = resp.Body.Close()
-		return nil, client.StatusError{Path: "/changes", Status: resp.StatusCode}
+		return nil, client.StatusError{Method: http.MethodGet, Path: "/changes", Status: resp.StatusCode}
 	}
 	return resp.Body, nil
 }
@@ -233,14 +233,14 @@ func equals(m client.Map, replay map[string]string) bool {
 	for _, seats := range []struct {
 		ids    []string
 		status string
-	}{{m.Held, "Reserved"}, {m.Sold, "Sold"}} {
+	}{{m.Held, "Reserved"}, {m.Sold, "Sold"}, {m.Blocked, "Blocked"}} {
 		for _, id := range seats.ids {
 			if replay[id] != seats.status {
 				return false
 			}
 		}
 	}
-	return len(replay) == len(m.Held)+len(m.Sold)
+	return len(replay) == len(m.Held)+len(m.Sold)+len(m.Blocked)
 }
 
 // Close ends all streams.

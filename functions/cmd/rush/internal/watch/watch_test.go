@@ -129,3 +129,11 @@ func TestOpen_FailsIfAStreamIsRefused(t *testing.T) {
 	require.ErrorContains(t, err, "of 3: GET /changes returns 503 Service Unavailable")
 	require.Regexp(t, `^stream \d of 3`, fmt.Sprint(err))
 }
+
+func TestEquals_ComparesEachStatus(t *testing.T) {
+	t.Parallel()
+	m := client.Map{Held: []string{"1A"}, Sold: []string{"1B"}, Blocked: []string{"1C"}}
+	require.True(t, equals(m, map[string]string{"1A": "Reserved", "1B": "Sold", "1C": "Blocked"}))
+	require.False(t, equals(m, map[string]string{"1A": "Reserved", "1B": "Sold", "1C": "Reserved"}))
+	require.False(t, equals(m, map[string]string{"1A": "Reserved", "1B": "Sold"}))
+}
