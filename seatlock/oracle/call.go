@@ -64,7 +64,7 @@ type Call struct {
 // String returns the call on one line.
 func (c Call) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%v to %v: %s %s by %s: %s", c.Sent, c.Answered, c.Op, strings.Join(c.Seats, ","), c.User, c.Outcome)
+	fmt.Fprintf(&b, "%v to %v: %s %s by %s: %s", c.Sent, c.Answered, c.Op, seatList(c.Seats), c.User, c.Outcome)
 	if c.Hold > 0 {
 		fmt.Fprintf(&b, " for %v", c.Hold)
 	}
@@ -78,6 +78,14 @@ func (c Call) String() string {
 		fmt.Fprintf(&b, " (%s is %v)", s.ID, s.Status)
 	}
 	return b.String()
+}
+
+// seatList lists up to ten seats.
+func seatList(seats []string) string {
+	if more := len(seats) - 10; more > 0 {
+		return fmt.Sprintf("%s and %d more", strings.Join(seats[:10], ","), more)
+	}
+	return strings.Join(seats, ",")
 }
 
 // tolerance is by how much a duration d may differ between the clock of Redis, which

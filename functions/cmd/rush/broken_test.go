@@ -15,6 +15,7 @@ import (
 	"booking/functions"
 	"booking/functions/changes"
 	"booking/functions/internal/api"
+	"booking/functions/internal/auth"
 	"booking/functions/internal/catalog"
 	"booking/functions/internal/hall"
 	"booking/functions/internal/readiness"
@@ -23,26 +24,42 @@ import (
 	"booking/seatlock/oracle"
 )
 
-// brokenLocker is a Locker with a bug in reserve or buy; nil has none.
+// brokenLocker is a Locker with a bug in a call; nil has none.
 type brokenLocker struct {
 	*seatlock.Locker
 	redis   redis.UniversalClient
 	reserve func(ctx context.Context, b brokenLocker, event string, seats []string, user string) (seatlock.Hold, error)
 	buy     func(ctx context.Context, b brokenLocker, event string, seats []string, user string) error
+	put     func(*seatlock.Put)
+	block   func(seats []string) []string
 }
 
-func (b brokenLocker) Reserve(ctx context.Context, event string, seats []string, user string) (seatlock.Hold, error) {
+func (b brokenLocker) ReserveOn(ctx context.Context, event string, seats []string, user string, terms seatlock.Terms) (seatlock.Hold, error) {
 	if b.reserve == nil {
-		return b.Locker.Reserve(ctx, event, seats, user)
+		return b.Locker.ReserveOn(ctx, event, seats, user, terms)
 	}
 	return b.reserve(ctx, b, event, seats, user)
 }
 
-func (b brokenLocker) Buy(ctx context.Context, event string, seats []string, user string) error {
+func (b brokenLocker) BuyOn(ctx context.Context, event string, seats []string, user string, terms seatlock.Terms) error {
 	if b.buy == nil {
-		return b.Locker.Buy(ctx, event, seats, user)
+		return b.Locker.BuyOn(ctx, event, seats, user, terms)
 	}
 	return b.buy(ctx, b, event, seats, user)
+}
+
+func (b brokenLocker) PutEvent(ctx context.Context, event string, put seatlock.Put) (seatlock.Event, bool, error) {
+	if b.put != nil {
+		b.put(&put)
+	}
+	return b.Locker.PutEvent(ctx, event, put)
+}
+
+func (b brokenLocker) Block(ctx context.Context, event string, seats []string, channel string, terms seatlock.Terms) error {
+	if b.block != nil {
+		seats = b.block(seats)
+	}
+	return b.Locker.Block(ctx, event, seats, channel, terms)
 }
 
 // free deletes the keys of the seats.
@@ -97,6 +114,24 @@ func splitGroup(ctx context.Context, b brokenLocker, event string, seats []strin
 	return b.Locker.Reserve(ctx, event, seats[:1], user)
 }
 
+// sellBlocked holds seats that are blocked, too.
+func sellBlocked(ctx context.Context, b brokenLocker, event string, seats []string, user string) (seatlock.Hold, error) {
+	hold, err := b.Locker.Reserve(ctx, event, seats, user)
+	if conflict, ok := errors.AsType[*seatlock.ConflictError](err); ok && conflict.Seats[0].Status == seatlock.Blocked {
+		return b.Locker.ReserveOn(ctx, event, []string{conflict.Seats[0].ID}, user, seatlock.Terms{Channel: "house"})
+	}
+	return hold, err
+}
+
+// moveOpening returns a put that opens the sale later than it should.
+func moveOpening(by time.Duration) func(*seatlock.Put) {
+	return func(p *seatlock.Put) {
+		if !p.OnSale.IsZero() {
+			p.OnSale = p.OnSale.Add(by)
+		}
+	}
+}
+
 func TestRush_FindsBrokenPromises(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -108,13 +143,18 @@ func TestRush_FindsBrokenPromises(t *testing.T) {
 		{"NXRemoved", brokenLocker{reserve: noNX}, []oracle.Promise{oracle.OneHolder}},
 		{"OwnerCheckRemoved", brokenLocker{buy: noOwner}, []oracle.Promise{oracle.HoldFirst, oracle.OneBuyer, oracle.OneHolder}},
 		{"SaleLost", brokenLocker{buy: loseSale()}, []oracle.Promise{oracle.SalesLast, oracle.OneBuyer, oracle.OneHolder}},
+		{"OpensEarly", brokenLocker{put: func(p *seatlock.Put) { p.OnSale = time.Time{} }}, []oracle.Promise{oracle.OpensOnTime}},
+		{"OpensAMomentEarly", brokenLocker{put: moveOpening(-500 * time.Millisecond)}, []oracle.Promise{oracle.OpensOnTime}},
+		{"OpensLate", brokenLocker{put: moveOpening(time.Hour)}, []oracle.Promise{oracle.OpensOnTime}},
+		{"BlockedSeatHeld", brokenLocker{reserve: sellBlocked}, []oracle.Promise{oracle.BlockedKept}},
+		{"SeatNotBlocked", brokenLocker{block: func(seats []string) []string { return seats[1:] }}, []oracle.Promise{oracle.BlockedKept}},
 		{"GroupSplit", brokenLocker{reserve: splitGroup}, []oracle.Promise{oracle.OneHolder, oracle.OwnerServed, oracle.GroupsWhole}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			url := serveBroken(t, c.locker)
 			var stdout, stderr bytes.Buffer
-			args := []string{"-url", url, "-users", "200", "-seats", "40", "-duration", "5s", "-think", "200ms", "-seed", "7",
+			args := []string{"-url", url, "-put", "-hold", "2s", "-on-sale-after", "1s", "-blocked", "0.1", "-users", "200", "-seats", "40", "-duration", "5s", "-think", "200ms", "-seed", "7",
 				"-cheat", "0.1", "-groups", "0.5", "-abandon", "0", "-dawdle", "0", "-hoard", "0"}
 			status := realMain(t.Context(), args, func(string) string { return "" }, &stdout, &stderr)
 			if c.breaks == nil {
@@ -124,7 +164,7 @@ func TestRush_FindsBrokenPromises(t *testing.T) {
 			require.Equal(t, statusBroken, status, stdout.String())
 			require.Contains(t, stdout.String(), "promises BROKEN: ")
 			require.True(t, mentions(stdout.String(), c.breaks), stdout.String())
-			require.Regexp(t, `(?m)^\t.* by buyer-\d+: `, stdout.String(), "it shows the calls that prove it")
+			require.Regexp(t, `(?m)^\t.* by (buyer-\d+|auditor|house): `, stdout.String(), "it shows the calls that prove it")
 		})
 	}
 }
@@ -141,6 +181,13 @@ func mentions(text string, promises []oracle.Promise) bool {
 // serveBroken serves the functions over b and an embedded Redis.
 func serveBroken(t *testing.T, b brokenLocker) (url string) {
 	t.Helper()
+	return serveRoles(t, b, nil)
+}
+
+// serveRoles is serveBroken with roles, unless callers is nil. With roles only events that were
+// put exist.
+func serveRoles(t *testing.T, b brokenLocker, callers *auth.Callers) (url string) {
+	t.Helper()
 	url, closeRedis, err := redisclient.Embed()
 	require.NoError(t, err)
 	t.Cleanup(closeRedis)
@@ -151,7 +198,7 @@ func serveBroken(t *testing.T, b brokenLocker) (url string) {
 	b.Locker, err = seatlock.New(client, seatlock.Options{HoldTime: 10 * time.Second, Timeout: 30 * time.Second})
 	require.NoError(t, err)
 	monitor := readiness.New(b.Ping)
-	handler, err := functions.Handler("", functions.Deps{Locker: b, Catalog: catalog.New(b.Locker, catalog.Options{}), Halls: hall.New(b.Locker), Rules: api.Rules{MaxSeats: api.MaxSeats}, Streams: changes.Options{Stop: monitor.DrainStarted()}}, monitor)
+	handler, err := functions.Handler("", functions.Deps{Locker: b, Catalog: catalog.New(b, catalog.Options{Listed: callers != nil}), Halls: hall.New(b.Locker), Rules: api.Rules{MaxSeats: api.MaxSeats}, Streams: changes.Options{Stop: monitor.DrainStarted()}, Callers: callers}, monitor)
 	require.NoError(t, err)
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)

@@ -14,15 +14,22 @@ import (
 // checkTimeout is how long a service may take for its first answer.
 const checkTimeout = 10 * time.Second
 
-// checkTarget checks that the service at address answers, has the seats, and that all
-// of them are free.
-func checkTarget(ctx context.Context, address string, o *options) error {
+// checkTarget checks that the service at address answers, that it has the seats unless rush
+// puts them, and that all of them are free.
+func checkTarget(ctx context.Context, c *client.Client, address string, o *options) error {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
-	c := client.New(address, o.event, 1, 0)
-	m, err := c.Observe()
+	status := client.StatusError{}
+	observe := func() (client.Map, error) {
+		m, err := c.Observe()
+		if o.put && errors.As(err, &status) && status.Code == "unknown_event" {
+			err = nil // it has no seats yet
+		}
+		return m, err
+	}
+	m, err := observe()
 	for err != nil && o.url == "" && c.Sleep(ctx, c.Now()+10*time.Millisecond) {
-		m, err = c.Observe()
+		m, err = observe()
 	}
 	if err != nil && o.url == "" {
 		return fmt.Errorf("the service that rush started returns no seat map: %w; run rush again", err)
@@ -31,12 +38,15 @@ func checkTarget(ctx context.Context, address string, o *options) error {
 		return usageErrorf("%s returns no seat map: %v; %s", address, err, fixFor(err))
 	}
 	if n := len(m.Taken); n > 0 {
-		return usageErrorf("the event %s is not new: %d of its seats are held or sold; set -event to a new event", o.event, n)
+		return usageErrorf("the event %s is not new: %d of its seats are held, sold or blocked; set -event to a new event", o.event, n)
+	}
+	if o.put {
+		return nil
 	}
 	for _, seat := range []string{o.hall.Seats[0], o.hall.Seats[len(o.hall.Seats)-1]} {
 		err := c.CheckSeat(seat)
-		if status := (client.StatusError{}); errors.As(err, &status) && status.Status == http.StatusNotFound {
-			return usageErrorf("%s has no seat %s: it has another seat plan; set -plan to its SEAT_PLAN", address, seat)
+		if errors.As(err, &status) && status.Status == http.StatusNotFound {
+			return usageErrorf("%s has no seat %s: it has another seat plan; set -plan to its SEAT_PLAN, or add -put", address, seat)
 		}
 		if err != nil {
 			return usageErrorf("%s does not return seat %s: %v; %s", address, seat, err, fixFor(err))
@@ -54,6 +64,12 @@ func fixFor(err error) string {
 		return "start the service there, or set -url to another address"
 	case errors.As(err, &status) && status.Location != "":
 		return "set -url to the address that it redirects to"
+	case errors.As(err, &status) && (status.Status == http.StatusUnauthorized || status.Status == http.StatusForbidden):
+		return "set -seller-token to the token of a seller"
+	case errors.As(err, &status) && status.Code == "precondition_failed":
+		return "set -event to a new event"
+	case errors.As(err, &status) && status.Code == "unknown_event":
+		return "put the event first, or add -put"
 	case errors.As(err, &status) && status.Status >= 500:
 		return "run rush again when its /readyz returns 200"
 	case errors.As(err, &status), errors.Is(err, client.ErrNotMap):

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"booking/functions/cmd/rush/internal/client"
 	"booking/functions/cmd/rush/internal/load"
 	"booking/functions/cmd/rush/internal/report"
 	"booking/seatlock"
@@ -20,13 +21,24 @@ import (
 type options struct {
 	url, event, seatPlan, report string
 	seats, connections, watchers int
-	duration                     time.Duration
-	rate                         float64
+	duration, onSaleAfter        time.Duration
+	rate, blocked                float64
 	faults                       []string
 	json                         bool
+	put, deletes                 bool // whether rush puts the event, and deletes it in the end
 	buyers                       load.Options
 	hall                         *load.Hall
+	blockedSeats                 []string
+	tokens                       client.Tokens
 }
+
+// Flags that apply only to a service that rush starts, to one that it does not, and to an event
+// that rush puts.
+var (
+	ownServiceFlags   = []string{"chaos"}
+	otherServiceFlags = []string{"put", "delete", "seller-token", "buyer-tokens"}
+	putFlags          = []string{"hold", "on-sale-after", "blocked", "delete"}
+)
 
 // usageError is an error that the caller can fix by other flags.
 type usageError struct{ message string }
@@ -37,19 +49,25 @@ func usageErrorf(format string, args ...any) error { return usageError{fmt.Sprin
 
 // parse reads the flags. It returns a usageError, or flag.ErrHelp after it has written
 // the help.
-func parse(args []string, inPod bool, help io.Writer) (*options, error) {
+func parse(args []string, env func(string) string, help io.Writer) (*options, error) {
 	o := &options{}
 	b := &o.buyers
 	f := flag.NewFlagSet("rush", flag.ContinueOnError)
 	f.SetOutput(io.Discard)
 	f.StringVar(&o.url, "url", "", "`address` of the service, like http://localhost:8080 (default: rush starts one)")
-	f.StringVar(&o.event, "event", "", "event to use; none of its seats may be held or sold (default: a new event)")
+	f.StringVar(&o.event, "event", "", "event to use; none of its seats may be held, sold or blocked (default: a new event)")
+	f.BoolVar(&o.put, "put", false, "put the event, which must not exist, to the service of -url; rush always does that for a service that it starts")
+	f.BoolVar(&o.deletes, "delete", false, "delete the event and its sales after the run, unless a promise was broken; needs -put")
+	f.StringVar(&o.tokens.Seller, "seller-token", "", "`token` of a seller, for the service of -url; rush sends it with each call of a seller (default: SELLER_TOKEN in the environment)")
+	buyerTokens := f.String("buyer-tokens", "", "`file` with a token a line, each of another buyer; its subject is the user")
 	f.IntVar(&o.seats, "seats", 1000, "number of seats")
 	f.StringVar(&o.seatPlan, "plan", "", "seats in the syntax of SEAT_PLAN, instead of -seats")
 	f.IntVar(&b.Users, "users", 5000, "number of buyers")
 	f.DurationVar(&o.duration, "duration", 30*time.Second, "length of the on-sale")
 	f.Uint64Var(&b.Seed, "seed", 0, "random seed; the same seed creates the same buyers (default: random)")
-	f.DurationVar(&b.Hold, "hold", 0, "HOLD_TTL of the service that rush starts (default: a sixth of -duration)")
+	f.DurationVar(&b.Hold, "hold", 0, "hold time of the event that rush puts (default: a sixth of -duration)")
+	f.DurationVar(&o.onSaleAfter, "on-sale-after", 0, "when the sale opens, from the first buyer on; buyers who come before are refused")
+	f.Float64Var(&o.blocked, "blocked", 0, "share of seats that rush blocks before the on-sale; no buyer may get one")
 	f.Float64Var(&b.Peak, "peak", 5, "rate of arrivals at the start, as a multiple of the rate at the end")
 	f.Float64Var(&b.Zipf, "zipf", 1.2, "Zipf exponent of the popularity of seats")
 	f.DurationVar(&b.Think, "think", 1500*time.Millisecond, "mean time between hold and payment")
@@ -83,18 +101,20 @@ func parse(args []string, inPod bool, help io.Writer) (*options, error) {
 	}
 	given := map[string]bool{}
 	f.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	inPod := env("KUBERNETES_SERVICE_HOST") != "" || env("K_SERVICE") != ""
 	if inPod && o.url == "" {
 		return nil, usageErrorf("-url is missing: in a pod, rush does not start a service; set -url to the service's address")
 	}
 	if given["seats"] && given["plan"] {
 		return nil, usageErrorf("-seats and -plan exclude each other; leave one out")
 	}
-	for _, name := range []string{"hold", "chaos"} {
-		if o.url != "" && given[name] {
-			return nil, usageErrorf("-%s applies only to a service that rush starts; leave out -%s or -url", name, name)
-		}
+	if err := o.checkUse(given); err != nil {
+		return nil, err
 	}
 	if err := o.checkRanges(); err != nil {
+		return nil, err
+	}
+	if err := o.readTokens(*buyerTokens, env); err != nil {
 		return nil, err
 	}
 	if err := o.parseFaults(*chaos); err != nil {
@@ -113,6 +133,27 @@ func parse(args []string, inPod bool, help io.Writer) (*options, error) {
 	return o, o.complete()
 }
 
+// checkUse refuses flags that would have no effect, and decides whether rush puts the event.
+func (o *options) checkUse(given map[string]bool) error {
+	for _, name := range ownServiceFlags {
+		if o.url != "" && given[name] {
+			return usageErrorf("-%s applies only to a service that rush starts; leave out -%s or -url", name, name)
+		}
+	}
+	for _, name := range otherServiceFlags {
+		if o.url == "" && given[name] {
+			return usageErrorf("-%s applies only to a service that you run; leave out -%s, or set -url", name, name)
+		}
+	}
+	o.put = o.put || o.url == ""
+	for _, name := range putFlags {
+		if !o.put && given[name] {
+			return usageErrorf("-%s applies only to an event that rush puts; leave out -%s, or add -put", name, name)
+		}
+	}
+	return nil
+}
+
 // checkRanges refuses numbers that are out of range.
 func (o *options) checkRanges() error {
 	b := &o.buyers
@@ -123,7 +164,7 @@ func (o *options) checkRanges() error {
 		{"seats", float64(o.seats), 1, 100_000}, {"users", float64(b.Users), 1, 200_000}, {"peak", b.Peak, 1, 1000},
 		{"zipf", b.Zipf, 1.01, 10}, {"max-group", float64(b.MaxGroup), 2, 10}, {"connections", float64(o.connections), 1, 10_000},
 		{"watchers", float64(o.watchers), 0, 100_000}, {"rate", o.rate, 0, 1_000_000}, {"groups", b.Groups, 0, 1}, {"abandon", b.Abandon, 0, 1}, {"dawdle", b.Dawdle, 0, 1},
-		{"twice", b.Twice, 0, 1}, {"hoard", b.Hoard, 0, 1}, {"cheat", b.Cheat, 0, 1},
+		{"twice", b.Twice, 0, 1}, {"hoard", b.Hoard, 0, 1}, {"cheat", b.Cheat, 0, 1}, {"blocked", o.blocked, 0, 1},
 	} {
 		if !(number.low <= number.got && number.got <= number.high) { // also if got is NaN
 			return usageErrorf("-%s is %v: want a number from %v to %v", number.name, number.got, number.low, number.high)
@@ -135,7 +176,7 @@ func (o *options) checkRanges() error {
 	for _, span := range []struct {
 		name           string
 		got, low, high time.Duration
-	}{{"duration", o.duration, time.Second, time.Hour}, {"think", b.Think, 0, 10 * time.Minute}, {"hold", max(b.Hold, 0), 0, 15 * time.Minute}} {
+	}{{"duration", o.duration, time.Second, time.Hour}, {"think", b.Think, 0, 10 * time.Minute}, {"hold", max(b.Hold, 0), 0, 15 * time.Minute}, {"on-sale-after", o.onSaleAfter, 0, o.duration}} {
 		if span.got < span.low || span.got > span.high {
 			return usageErrorf("-%s is %v: want a duration from %v to %v", span.name, span.got, span.low, span.high)
 		}
@@ -179,8 +220,21 @@ func (o *options) complete() error {
 		return usageErrorf("-plan has a fault %v", err)
 	}
 	o.hall, o.seats = hall, len(hall.Seats)
-	if o.buyers.Groups > 0 && o.seats < o.buyers.MaxGroup {
+	o.blockedSeats = load.Some(o.hall.Seats, o.blocked, o.buyers.Seed)
+	left := o.seats - len(o.blockedSeats)
+	switch {
+	case left == 0:
+		return usageErrorf("-blocked is %v, so no seat is left to sell: lower -blocked or add seats", o.blocked)
+	case o.buyers.Groups > 0 && left < o.buyers.MaxGroup && left < o.seats:
+		return usageErrorf("-max-group is %d, but %d of the %d seats are blocked: lower -max-group or -blocked, or add seats", o.buyers.MaxGroup, len(o.blockedSeats), o.seats)
+	case o.buyers.Groups > 0 && left < o.buyers.MaxGroup:
 		return usageErrorf("-max-group is %d, but there are %d seats: lower -max-group or add seats", o.buyers.MaxGroup, o.seats)
 	}
 	return nil
+}
+
+// freeSeat returns a seat that rush does not block.
+func (o *options) freeSeat() string {
+	i := slices.IndexFunc(o.hall.Seats, func(seat string) bool { return !slices.Contains(o.blockedSeats, seat) })
+	return o.hall.Seats[i]
 }

@@ -28,6 +28,19 @@ func TestRush_RefusesBadFlagsInOneSentence(t *testing.T) {
 		fmt.Fprint(w, `{"event_id":"gala","seats":[]}`)
 	}))
 	t.Cleanup(otherPlan.Close)
+	refusesPut := func(status int, code string) *httptest.Server {
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Method == http.MethodPut {
+				w.WriteHeader(status)
+				fmt.Fprintf(w, `{"code":%q}`, code)
+				return
+			}
+			fmt.Fprint(w, `{"event_id":"gala","seats":[]}`)
+		}))
+		t.Cleanup(s.Close)
+		return s
+	}
+	exists, sellers := refusesPut(http.StatusPreconditionFailed, "precondition_failed"), refusesPut(http.StatusUnauthorized, "unauthenticated")
 	for _, c := range []struct {
 		args []string
 		want string
@@ -51,7 +64,27 @@ func TestRush_RefusesBadFlagsInOneSentence(t *testing.T) {
 		{[]string{"-url", "localhost:8080"}, `-url is "localhost:8080": want an address like http://localhost:8080`},
 		{[]string{"-event", "a b"}, `-event is "a b"`},
 		{[]string{"-url", full.URL}, "set -event to a new event"},
-		{[]string{"-url", otherPlan.URL}, otherPlan.URL + " has no seat 1M: it has another seat plan; set -plan to its SEAT_PLAN"},
+		{[]string{"-url", otherPlan.URL}, otherPlan.URL + " has no seat 1M: it has another seat plan; set -plan to its SEAT_PLAN, or add -put"},
+		{[]string{"-put"}, "-put applies only to a service that you run; leave out -put, or set -url"},
+		{[]string{"-seller-token", "secret"}, "-seller-token applies only to a service that you run"},
+		{[]string{"-url", full.URL, "-seller-token", "a b"}, "-seller-token has a space or a character that is not ASCII: want the token alone"},
+		{[]string{"-url", full.URL, "-blocked", "0.1"}, "-blocked applies only to an event that rush puts; leave out -blocked, or add -put"},
+		{[]string{"-url", full.URL, "-delete"}, "-delete applies only to an event that rush puts"},
+		{[]string{"-url", full.URL, "-hold", "5s"}, "-hold applies only to an event that rush puts"},
+		{[]string{"-on-sale-after", "31s"}, "-on-sale-after is 31s: want a duration from 0s to 30s"},
+		{[]string{"-on-sale-after", "-1s"}, "-on-sale-after is -1s: want a duration from 0s to 30s"},
+		{[]string{"-blocked", "1.5"}, "-blocked is 1.5: want a number from 0 to 1"},
+		{[]string{"-blocked", "1"}, "-blocked is 1, so no seat is left to sell: lower -blocked or add seats"},
+		{[]string{"-seats", "8", "-blocked", "0.4"}, "-max-group is 6, but 4 of the 8 seats are blocked: lower -max-group or -blocked, or add seats"},
+		{[]string{"-url", full.URL, "-put"}, "set -event to a new event"},
+		{[]string{"-url", exists.URL, "-put", "-event", "gala"}, exists.URL + " does not accept the event: PUT /events/gala returns 412 Precondition Failed (precondition_failed); set -event to a new event"},
+		{[]string{"-url", sellers.URL, "-put", "-event", "gala"}, "PUT /events/gala returns 401 Unauthorized (unauthenticated); set -seller-token to the token of a seller"},
+		{[]string{"-url", exists.URL, "-buyer-tokens", "tokens"}, "-buyer-tokens needs a seller, because buyers with tokens can't buy: set -seller-token or SELLER_TOKEN"},
+		{[]string{"-url", exists.URL, "-seller-token", "s", "-buyer-tokens", "missing"}, "-buyer-tokens can't be read: open missing: no such file or directory"},
+		{[]string{"-url", exists.URL, "-seller-token", "s", "-buyer-tokens", tokenFile(t, "ann", "bob")}, " has 2 tokens, and -users is 5000, so 5000 are needed: add tokens, or lower -users"},
+		{[]string{"-url", exists.URL, "-seller-token", "s", "-buyer-tokens", tokenFile(t, "ann", "")}, "line 2 of "},
+		{[]string{"-url", exists.URL, "-seller-token", "s", "-buyer-tokens", tokenFile(t, "ann", "a b")}, " is not a JWT whose sub is a user_id: want one token a line"},
+		{[]string{"-url", exists.URL, "-seller-token", "s", "-buyer-tokens", tokenFile(t, "ann", "bob", "ann")}, " has the sub of an earlier line: want a token for each of the buyers"},
 	} {
 		t.Run(strings.Join(c.args, " "), func(t *testing.T) {
 			t.Parallel()

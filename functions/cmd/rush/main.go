@@ -44,8 +44,7 @@ func main() {
 
 // realMain writes the result to stdout, and everything else to stderr.
 func realMain(ctx context.Context, args []string, env func(string) string, stdout, stderr io.Writer) int {
-	inPod := env("KUBERNETES_SERVICE_HOST") != "" || env("K_SERVICE") != ""
-	o, err := parse(args, inPod, stdout)
+	o, err := parse(args, env, stdout)
 	if errors.Is(err, flag.ErrHelp) {
 		return statusKept
 	}

@@ -101,6 +101,23 @@ func TestRush_WritesJSON(t *testing.T) {
 	require.Greater(t, s.Watchers.Changes, s.Sold, "each seat is held and sold")
 }
 
+func TestRush_OpensTheSaleMidStorm(t *testing.T) {
+	t.Parallel()
+	status, stdout, stderr := rush(t.Context(), append(small, "-on-sale-after", "1s", "-blocked", "0.1", "-cheat", "0.2", "-watchers", "3", "-json")...)
+	require.Equal(t, statusKept, status, stdout+stderr)
+	require.Contains(t, stderr, ", put by rush, hold time 1s, opens after 1s, 4 seats blocked\n")
+	var s report.Summary
+	require.NoError(t, json.Unmarshal([]byte(stdout), &s))
+	require.NotNil(t, s.Put.OnSaleAt)
+	require.Equal(t, report.Put{HoldSeconds: 1, OnSaleAt: s.Put.OnSaleAt, OnSaleAfter: s.Put.OnSaleAfter, Blocked: 4, Channel: "house"}, *s.Put)
+	require.NotZero(t, s.TooSoon, "buyers came before")
+	require.NotZero(t, s.Sold)
+	require.Equal(t, 4, s.Oracle.Blocked)
+	require.Equal(t, s.Seats-s.Sold, s.Oracle.Tried, "the blocked seats, too")
+	require.Zero(t, s.Watchers.Lost)
+	require.Empty(t, s.Unexpected)
+}
+
 func TestRush_InjectsFaults(t *testing.T) {
 	t.Parallel()
 	redistest.Program(t, "redis-server")

@@ -18,13 +18,18 @@ import (
 type snapshot struct {
 	at               time.Duration
 	free, held, sold int
+	blocked          int
 	active           int // buyers
 	client.Window
 	window time.Duration // length of the Window
 }
 
 func (s snapshot) seatCounts() string {
-	return fmt.Sprintf("seats: %4d free %4d held %4d sold", s.free, s.held, s.sold)
+	counts := fmt.Sprintf("seats: %4d free %4d held %4d sold", s.free, s.held, s.sold)
+	if s.blocked > 0 {
+		counts += fmt.Sprintf(" %4d blocked", s.blocked)
+	}
+	return counts
 }
 
 func (s snapshot) callRates() string {
@@ -41,7 +46,7 @@ func showProgress(ctx context.Context, w io.Writer, o *options, l *load.Load) {
 	next := func() snapshot {
 		seats, now := l.LastSample(), l.Client.Now()
 		_, active := l.Counts()
-		s := snapshot{at: now, free: o.seats - seats.Held - seats.Sold, held: seats.Held, sold: seats.Sold,
+		s := snapshot{at: now, free: o.seats - seats.Held - seats.Sold - seats.Blocked, held: seats.Held, sold: seats.Sold, blocked: seats.Blocked,
 			active: active, Window: l.Client.Log.Window(), window: now - last}
 		last = now
 		return s

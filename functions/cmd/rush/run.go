@@ -18,26 +18,46 @@ import (
 // result shows them.
 var errPromiseBroken = errors.New("a promise was broken")
 
-// run loads the service, audits it, and writes the result.
+// run prepares the event, simulates the on-sale, and deletes the event if it has to.
 func run(ctx context.Context, o *options, stdout, stderr io.Writer) error {
 	t, err := openTarget(ctx, o)
 	if err != nil {
 		return err
 	}
 	defer t.close()
-	if err := checkTarget(ctx, t.url, o); err != nil {
-		return err
+	p, err := prepare(ctx, t.url, o)
+	if err == nil {
+		err = simulate(ctx, o, t, p, stdout, stderr)
 	}
+	switch {
+	case !o.deletes || p.etag == "":
+	case errors.Is(err, errPromiseBroken):
+		fmt.Fprintf(stderr, "The event %s is not deleted, because a promise was broken.\n", o.event)
+	default:
+		return errors.Join(err, p.deleteEvent(ctx, o, stderr))
+	}
+	return err
+}
+
+// simulate loads the service, audits it, and writes the result.
+func simulate(ctx context.Context, o *options, t *target, p *preparation, stdout, stderr io.Writer) error {
 	fmt.Fprintf(stderr, "%s buyers, %s seats (%s), on sale for %v; -seed %d repeats the same buyers\nservice: %s; Redis: %s; event: %s\n",
-		report.Count(o.buyers.Users), report.Count(o.seats), o.seatPlan, o.duration, o.buyers.Seed, t.name, t.redisName, o.event)
+		report.Count(o.buyers.Users), report.Count(o.seats), o.seatPlan, o.duration, o.buyers.Seed, t.name, t.redisName, o.eventText())
 
 	watchers, err := openWatchers(ctx, t.url, o, stderr)
 	if err != nil {
 		return err
 	}
 	defer watchers.Close()
+	buyers := load.NewBuyers(o.buyers)
+	if o.onSaleAfter > 0 {
+		if err := p.openAfter(ctx, o.freeSeat(), o.onSaleAfter); err != nil {
+			return err
+		}
+	}
 	c := client.New(t.url, o.event, o.connections, o.rate)
-	l := &load.Load{Client: c, Hall: o.hall, Buyers: load.NewBuyers(o.buyers), Zipf: o.buyers.Zipf, Hold: o.buyers.Hold}
+	c.Tokens = o.tokens
+	l := &load.Load{Client: c, Hall: o.hall, Buyers: buyers, Zipf: o.buyers.Zipf, Hold: o.buyers.Hold, Event: p.result(o, c.Start())}
 	faults := runLoad(ctx, o, t, l, stderr)
 	duration, calls := c.Now(), c.Log.Calls()
 	process, connection := c.Delays()
@@ -58,12 +78,12 @@ func run(ctx context.Context, o *options, stdout, stderr io.Writer) error {
 	r := report.Run{Calls: calls, Samples: l.Samples(), Rows: o.hall.Rows}
 	r.Summary = report.Summary{
 		Seed: o.buyers.Seed, Target: t.name, Redis: t.redisName, Event: o.event, SeatPlan: o.seatPlan, Seats: o.seats,
-		Users: o.buyers.Users, Arrived: arrived, Interrupted: interrupted, Sold: audit.Sold, Held: audit.Held, Faults: faults,
+		Users: o.buyers.Users, Arrived: arrived, Interrupted: interrupted, Sold: audit.Sold, Held: audit.Held, Faults: faults, Put: describe(o, l.Event),
 		Generator: report.Generator{DelayP99: report.Milliseconds(process.P99), DelayMax: report.Milliseconds(process.Max),
 			WaitP99: report.Milliseconds(connection.P99), WaitMax: report.Milliseconds(connection.Max),
 			Connections: o.connections, CPUSeconds: cpuTime().Seconds(), ServiceCPUSeconds: t.stop().Seconds()},
 		Watchers: watched,
-		Oracle:   report.Verdict{Judged: len(c.Log.Calls()), Confirmed: audit.Confirmed, Tried: audit.Tried, Untried: audit.Untried, Findings: audit.Findings},
+		Oracle:   report.Verdict{Judged: len(c.Log.Calls()), Confirmed: audit.Confirmed, Tried: audit.Tried, Untried: audit.Untried, Blocked: audit.Blocked, Findings: audit.Findings},
 	}
 	r.Summarize(duration)
 	if err := write(o, &r, stdout); err != nil {

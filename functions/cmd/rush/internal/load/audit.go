@@ -3,6 +3,7 @@ package load
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -17,20 +18,21 @@ const mapAge = 300 * time.Millisecond
 // maxWait bounds how long an audit waits for holds to end.
 const maxWait = 20 * time.Second
 
-// auditor is the user who tries the seats that are left.
-const auditor = "auditor"
+// Auditor is the user who tries the seats that are left.
+const Auditor = "auditor"
 
 // Audit is the result of an audit.
 type Audit struct {
 	Held, Sold int // seats at the end
+	Blocked    int // seats that were blocked until the audit unblocked them
 	Confirmed  int // seats whose buy got a success
-	Tried      int // unsold seats that the auditor tried to reserve
+	Tried      int // unsold seats that the Auditor tried to reserve
 	Untried    int // other unsold seats
 	Findings   []oracle.Finding
 }
 
-// Audit repeats each buy that got a success, waits until all holds have ended, and
-// tries to reserve each seat that is left. Then it judges all calls of the run. If ctx
+// Audit repeats each buy that got a success, waits until all holds have ended, unblocks the
+// blocked seats, and tries to reserve each seat that is left. Then it judges all calls of the run. If ctx
 // ends, it leaves the seats untried.
 func (l *Load) Audit(ctx context.Context, event string) (Audit, error) {
 	var a Audit
@@ -50,17 +52,27 @@ func (l *Load) Audit(ctx context.Context, event string) (Audit, error) {
 	if err != nil {
 		return a, fmt.Errorf("the run can't be judged, because the last seat map failed: %w; run rush again when the service answers", err)
 	}
+	blocked, lost := l.checkBlocked(m, event)
+	a.Blocked = len(blocked)
+	a.Findings = append(l.Client.Mismatches(), lost...)
+	unblocked := map[string]bool{}
 	if ctx.Err() == nil {
+		for seats := range slices.Chunk(blocked, seatlock.MaxBlockSeats) {
+			done := l.ask(ctx, oracle.Unblock, seats, Channel).Outcome == oracle.Done
+			for _, seat := range seats {
+				unblocked[seat] = done
+			}
+		}
 		var left [][]string
 		for _, seat := range l.Hall.Seats {
-			if !m.Taken[seat] {
+			if !m.Taken[seat] || unblocked[seat] {
 				left = append(left, []string{seat})
 			}
 		}
 		a.Tried = len(left)
 		forEach(left, func(seats []string) {
-			if l.ask(ctx, oracle.Reserve, seats, auditor).Outcome == oracle.Done {
-				l.ask(ctx, oracle.Release, seats, auditor)
+			if l.ask(ctx, oracle.Reserve, seats, Auditor).Outcome == oracle.Done {
+				l.ask(ctx, oracle.Release, seats, Auditor)
 			}
 		})
 	}
@@ -70,6 +82,11 @@ func (l *Load) Audit(ctx context.Context, event string) (Audit, error) {
 	for _, seat := range m.Held { // if all holds must have expired, this one has no end
 		final[oracle.SeatID{Event: event, Seat: seat}] = oracle.State{Status: seatlock.Reserved, TTL: !expired}
 	}
+	for _, seat := range m.Blocked {
+		if !unblocked[seat] {
+			final[oracle.SeatID{Event: event, Seat: seat}] = oracle.State{Status: seatlock.Blocked}
+		}
+	}
 	for _, seat := range m.Sold {
 		state := oracle.State{Status: seatlock.Sold}
 		if sold[seat] {
@@ -77,14 +94,46 @@ func (l *Load) Audit(ctx context.Context, event string) (Audit, error) {
 		}
 		final[oracle.SeatID{Event: event, Seat: seat}] = state
 	}
-	h := oracle.History{HoldTime: longest}
+	h := oracle.History{HoldTime: longest, Opening: l.Event.Opening, Calls: slices.Clone(l.Event.Calls)}
+	if l.Event.HoldTime > 0 {
+		h.HoldTime = l.Event.HoldTime
+	}
 	for _, c := range l.Client.Log.Calls() {
 		if c.Op != client.SeatMap {
 			h.Calls = append(h.Calls, c.Call)
 		}
 	}
-	a.Findings = append(l.Client.Mismatches(), oracle.Check(h, final)...)
+	a.Findings = append(a.Findings, oracle.Check(h, final)...)
 	return a, nil
+}
+
+// checkBlocked returns the seats of the event that a seat map shows as blocked, and a finding
+// for each that it should show so and does not.
+func (l *Load) checkBlocked(m client.Map, event string) (blocked []string, findings []oracle.Finding) {
+	is := map[string]bool{}
+	for _, seat := range m.Blocked {
+		is[seat] = true
+	}
+	for _, seat := range l.Event.Blocked {
+		if is[seat] {
+			blocked = append(blocked, seat)
+			continue
+		}
+		f := oracle.Finding{Promise: oracle.BlockedKept, Seat: oracle.SeatID{Event: event, Seat: seat}}
+		switch {
+		case slices.Contains(m.Held, seat):
+			f.State.Status = seatlock.Reserved
+		case slices.Contains(m.Sold, seat):
+			f.State.Status = seatlock.Sold
+		}
+		for _, c := range l.Event.Calls {
+			if slices.Contains(c.Seats, seat) {
+				f.Calls = append(f.Calls, c)
+			}
+		}
+		findings = append(findings, f)
+	}
+	return blocked, findings
 }
 
 // summarizeCalls returns the longest hold, the buyer of each seat, and the seats of

@@ -13,6 +13,7 @@ import (
 type Options struct {
 	Seed     uint64
 	Users    int
+	UserIDs  []string      // of the buyers, at least Users; empty: buyer-1, buyer-2 and so on
 	Arrivals time.Duration // from the first arrival to the last
 	Peak     float64       // rate of arrivals at the start, as a multiple of the late rate
 	Zipf     float64       // exponent of the popularity of seats, over 1
@@ -32,14 +33,14 @@ const (
 	Abandoner Kind = "abandons"
 	Dawdler   Kind = "pays too late"
 	Hoarder   Kind = "hoards"
-	Cheat     Kind = "buys what another holds"
+	Cheat     Kind = "wants what another holds, or what is blocked"
 )
 
 // Buyer is one simulated user.
 type Buyer struct {
 	User    string
 	Kind    Kind
-	Arrives time.Duration // since the on-sale opened
+	Arrives time.Duration // since the run began
 	Seats   int           // how many the buyer wants, next to each other
 	Think   time.Duration // from hold to payment
 	Twice   bool          // sends each call twice
@@ -58,6 +59,9 @@ func NewBuyers(o Options) []Buyer {
 	for i := range buyers {
 		b := &buyers[i]
 		b.User = fmt.Sprintf("buyer-%d", i+1)
+		if len(o.UserIDs) > 0 {
+			b.User = o.UserIDs[i]
+		}
 		b.Arrives = o.arrival(r)
 		b.Kind = o.kind(r)
 		b.Seats = 1

@@ -27,6 +27,17 @@ func TestNewBuyers_DependsOnSeedAlone(t *testing.T) {
 	require.Equal(t, choices(), choices())
 }
 
+func TestNewBuyers_HasTheUserIDs(t *testing.T) {
+	t.Parallel()
+	o := testOptions
+	o.Users, o.UserIDs = 2, []string{"ann", "bob", "eve"}
+	var users []string
+	for _, b := range NewBuyers(o) {
+		users = append(users, b.User)
+	}
+	require.ElementsMatch(t, []string{"ann", "bob"}, users)
+}
+
 func TestNewBuyers_HasTheShares(t *testing.T) {
 	t.Parallel()
 	kinds := map[Kind]float64{}

@@ -52,6 +52,15 @@ func NewHall(seatPlan string) (*Hall, error) {
 	return h, nil
 }
 
+// Some returns a share of the seats, chosen at random: none if the share is 0, otherwise at
+// least one. The same seed returns the same seats.
+func Some(seats []string, share float64, seed uint64) []string {
+	n := int(math.Ceil(share * float64(len(seats))))
+	some := slices.Clone(seats)
+	rand.New(rand.NewPCG(seed, 2)).Shuffle(len(some), func(i, j int) { some[i], some[j] = some[j], some[i] })
+	return some[:n]
+}
+
 // Chooser chooses seats as one buyer does: popular ones more often.
 type Chooser struct {
 	hall *Hall

@@ -21,6 +21,20 @@ func TestSeatPlan_HasThatManySeats(t *testing.T) {
 	require.Equal(t, "1M", hall.Seats[0], "the middle of the first row is the most popular")
 }
 
+func TestSome_ReturnsAShare(t *testing.T) {
+	t.Parallel()
+	hall, err := NewHall(SeatPlan(101))
+	require.NoError(t, err)
+	require.Empty(t, Some(hall.Seats, 0, 7))
+	some := Some(hall.Seats, 0.05, 7)
+	require.Len(t, some, 6)
+	require.Subset(t, hall.Seats, some)
+	require.Len(t, slices.Compact(slices.Sorted(slices.Values(some))), 6)
+	require.Equal(t, some, Some(hall.Seats, 0.05, 7))
+	require.NotEqual(t, some, Some(hall.Seats, 0.05, 8))
+	require.Len(t, Some(hall.Seats, 1, 7), 101)
+}
+
 // A choice has as many seats as the buyer wants, all of them free, and exists if enough
 // seats are free.
 func TestChoose_ReturnsFreeSeats(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"booking/functions/cmd/rush/internal/client"
+	"booking/seatlock/oracle"
 )
 
 // Load is a run.
@@ -18,16 +19,28 @@ type Load struct {
 	Buyers []Buyer       // in the order of arrival
 	Zipf   float64       // exponent of the popularity of seats
 	Hold   time.Duration // the hold time that buyers expect
+	Event  Event         // what was put
 
 	arrived, active atomic.Int64
 	mu              sync.Mutex
 	samples         []Sample
 }
 
-// Sample is the number of held and sold seats at a time, as the seat map shows them.
+// Event is an event that was put before the run. The zero Event was not put.
+type Event struct {
+	HoldTime time.Duration  // 0 if it is not known
+	Opening  oracle.Opening // zero: it is on sale from the start
+	Blocked  []string       // seats that are blocked for Channel
+	Calls    []oracle.Call  // the blocks
+}
+
+// Channel is the channel of blocked seats.
+const Channel = "house"
+
+// Sample is the number of held, sold and blocked seats at a time, as the seat map shows them.
 type Sample struct {
-	At         time.Duration
-	Held, Sold int
+	At                  time.Duration
+	Held, Sold, Blocked int
 }
 
 // sampleInterval is how often the seat map is sampled.
@@ -83,7 +96,7 @@ func (l *Load) sample(ctx context.Context) {
 	for due := l.Client.Now(); l.Client.Sleep(ctx, due); due += sampleInterval {
 		if m, err := l.Client.Observe(); err == nil {
 			l.mu.Lock()
-			l.samples = append(l.samples, Sample{At: l.Client.Now(), Held: len(m.Held), Sold: len(m.Sold)})
+			l.samples = append(l.samples, Sample{At: l.Client.Now(), Held: len(m.Held), Sold: len(m.Sold), Blocked: len(m.Blocked)})
 			l.mu.Unlock()
 		}
 	}

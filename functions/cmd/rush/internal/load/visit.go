@@ -13,9 +13,10 @@ import (
 // Mean times between a buyer's actions. Each is drawn from half of it to one and a
 // half times it.
 const (
-	browseDelay  = 3 * time.Second / 2 // from the seat map to the choice of seats
-	refusalDelay = time.Second         // from a refusal to the next look at the seat map
-	noSeatsDelay = 2 * time.Second     // until the next look, if no seats are free or the map failed
+	browseDelay  = 3 * time.Second / 2   // from the seat map to the choice of seats
+	refusalDelay = time.Second           // from a refusal to the next look at the seat map
+	noSeatsDelay = 2 * time.Second       // until the next look, if no seats are free or the map failed
+	reloadDelay  = 50 * time.Millisecond // between tries while the sale is about to open
 )
 
 // A call whose outcome is not known is sent up to maxAttempts times. The first retry
@@ -51,9 +52,9 @@ func (v *visit) run(ctx context.Context) {
 		case !ok:
 			due = v.after(noSeatsDelay)
 			continue
-		case len(m.Sold) == len(v.Hall.Seats):
+		case len(m.Sold)+len(m.Blocked) == len(v.Hall.Seats):
 			return
-		case v.Kind == Cheat && len(m.Held) > 0:
+		case v.Kind == Cheat && len(m.Held)+len(m.Blocked) > 0:
 			v.cheat(ctx, m)
 			return
 		}
@@ -62,11 +63,30 @@ func (v *visit) run(ctx context.Context) {
 			due = v.after(noSeatsDelay)
 			continue
 		}
-		if v.send(v.onSale, oracle.Reserve, seats, v.after(browseDelay)).Outcome == oracle.Done && v.finish(ctx, seats) {
+		if v.reserve(seats).Outcome == oracle.Done && v.finish(ctx, seats) {
 			return
 		}
 		due = v.after(refusalDelay)
 	}
+}
+
+// reserve tries to reserve seats. A buyer who is too early tries again when the sale opens.
+func (v *visit) reserve(seats []string) client.Call {
+	call := v.send(v.onSale, oracle.Reserve, seats, v.after(browseDelay))
+	for call.NotOnSale && call.Sent < v.Event.Opening.OpenFrom {
+		call = v.send(v.onSale, oracle.Reserve, seats, max(v.after(reloadDelay), v.returns()))
+	}
+	return call
+}
+
+// returns returns when a buyer who was too early comes back: every other buyer within 50 ms of
+// the opening, the others within the next two seconds.
+func (v *visit) returns() time.Duration {
+	opens := (v.Event.Opening.ClosedUntil + v.Event.Opening.OpenFrom) / 2
+	if v.rand.IntN(2) == 0 {
+		return opens + time.Duration((v.rand.Float64()-0.5)*float64(2*reloadDelay))
+	}
+	return opens + time.Duration(v.rand.Float64()*float64(2*time.Second))
 }
 
 // finish does what the buyer does with held seats. It returns false if the buyer was
@@ -110,9 +130,13 @@ func (v *visit) hoard(ctx context.Context, seats []string) {
 	}
 }
 
-// cheat tries to buy a seat that another user holds.
+// cheat tries to buy a seat that another user holds, or to reserve one that is blocked.
 func (v *visit) cheat(ctx context.Context, m client.Map) {
-	v.send(ctx, oracle.Buy, []string{m.Held[v.rand.IntN(len(m.Held))]}, v.after(browseDelay))
+	if n := v.rand.IntN(len(m.Held) + len(m.Blocked)); n < len(m.Held) {
+		v.send(ctx, oracle.Buy, []string{m.Held[n]}, v.after(browseDelay))
+	} else {
+		v.send(v.onSale, oracle.Reserve, []string{m.Blocked[n-len(m.Held)]}, v.after(browseDelay))
+	}
 }
 
 // send makes a call; a buyer who sends everything twice makes it twice at once. It repeats

@@ -19,7 +19,7 @@ import (
 
 // newTimeChart returns an empty chart over the seconds of the run.
 func (r *Run) newTimeChart(y string) *plot.Plot {
-	p := chart.New("seconds since the on-sale opened", y)
+	p := chart.New("seconds since the first buyer", y)
 	end := math.Ceil(r.Summary.Seconds)
 	p.X.Min, p.X.Max = 0, end
 	p.X.Tick.Marker = roundTicks{0, end}
@@ -93,13 +93,17 @@ func (r *Run) addFaults(p *plot.Plot, top float64) error {
 func (r *Run) seatsChart() (*plot.Plot, error) {
 	p := r.newTimeChart("seats")
 	x := make([]float64, len(r.Samples))
-	sold, held, free := make([]float64, len(x)), make([]float64, len(x)), make([]float64, len(x))
+	sold, held, blocked, free := make([]float64, len(x)), make([]float64, len(x)), make([]float64, len(x)), make([]float64, len(x))
 	for i, s := range r.Samples {
 		x[i] = s.At.Seconds()
-		sold[i], held[i] = float64(s.Sold), float64(s.Held)
-		free[i] = float64(r.Summary.Seats - s.Sold - s.Held)
+		sold[i], held[i], blocked[i] = float64(s.Sold), float64(s.Held), float64(s.Blocked)
+		free[i] = float64(r.Summary.Seats - s.Sold - s.Held - s.Blocked)
 	}
-	top, err := stack(p, x, []band{{"sold", chart.Blue, sold}, {"held", chart.Orange, held}, {"free", color.White, free}})
+	bands := []band{{"sold", chart.Blue, sold}, {"held", chart.Orange, held}}
+	if r.Summary.blocked() > 0 {
+		bands = append(bands, band{"blocked", chart.Grey, blocked})
+	}
+	top, err := stack(p, x, append(bands, band{"free", color.White, free}))
 	if err != nil {
 		return nil, err
 	}

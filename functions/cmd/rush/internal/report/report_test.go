@@ -55,6 +55,34 @@ func TestReport_ShowsFindings(t *testing.T) {
 	require.Contains(t, string(page), "buy 1A by &lt;ann&gt;: done")
 }
 
+func TestReport_NamesWhatWasPut(t *testing.T) {
+	t.Parallel()
+	r := brokenRun()
+	opens := time.UnixMilli(1_795_600_000_250)
+	r.Calls = append(r.Calls, client.Call{Status: 409, Code: "not_on_sale", Call: oracle.Call{Op: oracle.Reserve, Seats: []string{"1A"}, Outcome: oracle.Refused, NotOnSale: true}})
+	r.Samples = append(r.Samples, load.Sample{At: 3 * time.Second, Sold: 2, Blocked: 1})
+	r.Summary = Summary{Seats: 3, SeatPlan: "1:A-C", Arrived: 2, Sold: 2,
+		Put: &Put{HoldSeconds: 1.6, OnSaleAt: &opens, OnSaleAfter: 0.5, Blocked: 1, Channel: "house"}}
+	r.Summarize(3 * time.Second)
+	r.Summary.Oracle = Verdict{Judged: 4, Confirmed: 2, Tried: 1, Blocked: 1}
+	var text bytes.Buffer
+	r.Summary.Write(&text)
+	const sentence = "rush put the event with 3 seats (1:A-C) and a hold time of 1.6s. The sale opened after 0.5 s, at 09:46:40.250 UTC; " +
+		"1 reserves were refused as not on sale. 1 seats were blocked for the channel house."
+	require.Contains(t, text.String(), sentence)
+	require.Contains(t, text.String(), "Sold out after 2.0 s: 2 seats", "without the blocked one")
+	require.Contains(t, text.String(), "All 1 seats that are left can be reserved. 1 of them were blocked until then.")
+
+	dir := t.TempDir()
+	require.NoError(t, r.WritePage(dir))
+	page, err := os.ReadFile(filepath.Join(dir, "index.html"))
+	require.NoError(t, err)
+	require.Contains(t, string(page), sentence)
+	svg, err := os.ReadFile(filepath.Join(dir, "seats.svg"))
+	require.NoError(t, err)
+	require.Contains(t, texts(t, svg), "blocked")
+}
+
 func TestWritePage_OmitsChartsOfNothing(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -35,6 +35,9 @@ type Summary struct {
 	Interrupted bool    `json:"cut_short"`
 	Seconds     float64 `json:"seconds"`
 
+	Put     *Put `json:"put,omitempty"`                    // nil: rush did not put the event
+	TooSoon int  `json:"refused_before_opening,omitempty"` // reserves
+
 	Sold       int      `json:"sold"`
 	Held       int      `json:"held"`
 	SoldOut    *float64 `json:"sold_out_after,omitempty"`
@@ -50,6 +53,23 @@ type Summary struct {
 	Generator Generator    `json:"generator"`
 	Watchers  watch.Result `json:"watchers"`
 	Oracle    Verdict      `json:"oracle"`
+}
+
+// Put is what rush put of an event.
+type Put struct {
+	HoldSeconds float64    `json:"hold_ttl_seconds"`
+	OnSaleAt    *time.Time `json:"on_sale_at,omitempty"`      // by the clock of Redis; nil: on sale at once
+	OnSaleAfter float64    `json:"on_sale_seconds,omitempty"` // when that was, from the start of the run
+	Blocked     int        `json:"blocked,omitempty"`         // seats, for Channel
+	Channel     string     `json:"channel,omitempty"`
+}
+
+// blocked returns how many seats rush has blocked.
+func (s *Summary) blocked() int {
+	if s.Put == nil {
+		return 0
+	}
+	return s.Put.Blocked
 }
 
 // LatencyLine is the latency of the calls of one Op that got one answer.
@@ -88,6 +108,7 @@ type Verdict struct {
 	Confirmed int              `json:"seats_sold_as_acknowledged"`
 	Tried     int              `json:"seats_left_and_tried"`
 	Untried   int              `json:"seats_left_and_not_tried"`
+	Blocked   int              `json:"seats_blocked_until_the_audit"`
 	Findings  []oracle.Finding `json:"findings"`
 }
 
@@ -134,16 +155,21 @@ func (r *Run) Summarize(duration time.Duration) {
 		s.BusiestSecond = max(s.BusiestSecond, second.Count)
 	}
 	for _, sample := range r.Samples {
-		if sample.Sold == s.Seats && s.SoldOut == nil {
+		if sample.Sold == s.Seats-s.blocked() && s.SoldOut == nil {
 			at := sample.At.Seconds()
 			s.SoldOut = &at
 		}
 	}
-	if s.Sold == s.Seats && s.SoldOut == nil { // after the last sample
+	if s.Sold == s.Seats-s.blocked() && s.SoldOut == nil { // after the last sample
 		s.SoldOut = &s.Seconds
 	}
 	for _, n := range r.reserves() {
 		s.MostWanted = max(s.MostWanted, n)
+	}
+	for i := range r.Calls {
+		if r.Calls[i].NotOnSale {
+			s.TooSoon++
+		}
 	}
 	for i := range r.Calls {
 		if c := &r.Calls[i]; c.Answer() == client.Unexpected {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
@@ -26,7 +27,7 @@ type Answer struct {
 // Answers explains all answers.
 var Answers = []Answer{
 	{oracle.Done, "it took effect"},
-	{oracle.Refused, "it took no effect: another user has the seats, or the hold has ended"},
+	{oracle.Refused, "it took no effect: another user has the seats, they are blocked or not on sale, or the hold has ended"},
 	{oracle.NotRun, "it took no effect: no connection, 503 unavailable, or no seat map"},
 	{oracle.Unknown, "it may have taken effect: no answer, 503 outcome_unknown, or another 5xx"},
 	{client.Unexpected, "it took no effect: a redirect or a 4xx that no simulated buyer should get"},
@@ -49,7 +50,11 @@ func (s *Summary) Write(w io.Writer) {
 	if s.Interrupted {
 		fmt.Fprintf(w, "Interrupted after %.1f s, when %s of %s buyers had arrived.\n", s.Seconds, Count(s.Arrived), Count(s.Users))
 	}
-	fmt.Fprintf(w, "%s\n%s\n\n", s.Outcome(), s.Throughput())
+	fmt.Fprintf(w, "%s\n%s\n", s.Outcome(), s.Throughput())
+	if s.Put != nil {
+		fmt.Fprintln(w, s.PutSentence())
+	}
+	fmt.Fprintln(w)
 	t := table.NewWriter()
 	t.SetStyle(table.StyleLight)
 	t.Style().Options = table.OptionsNoBordersAndSeparators
@@ -92,7 +97,7 @@ func (s *Summary) Outcome() string {
 	wanted := fmt.Sprintf("The most wanted seat was requested %s times.", Count(s.MostWanted))
 	switch {
 	case s.SoldOut != nil:
-		return fmt.Sprintf("Sold out after %.1f s: %s seats, %s buyers. %s", *s.SoldOut, Count(s.Seats), Count(s.Arrived), wanted)
+		return fmt.Sprintf("Sold out after %.1f s: %s seats, %s buyers. %s", *s.SoldOut, Count(s.Sold), Count(s.Arrived), wanted)
 	case s.Held > 0:
 		return fmt.Sprintf("Sold %s of %s seats, and %s are still held. %s", Count(s.Sold), Count(s.Seats), Count(s.Held), wanted)
 	}
@@ -108,6 +113,20 @@ func (s *Summary) Throughput() string {
 			faults = append(faults, fmt.Sprintf("%s at %.1f s", f.Name, f.At))
 		}
 		line += " Faults of Redis: " + strings.Join(faults, ", ") + "."
+	}
+	return line
+}
+
+// PutSentence says what rush put of the event.
+func (s *Summary) PutSentence() string {
+	p := s.Put
+	line := fmt.Sprintf("rush put the event with %s seats (%s) and a hold time of %v.", Count(s.Seats), s.SeatPlan, time.Duration(p.HoldSeconds*float64(time.Second)))
+	if p.OnSaleAt != nil {
+		line += fmt.Sprintf(" The sale opened after %.1f s, at %s; %s reserves were refused as not on sale.",
+			p.OnSaleAfter, p.OnSaleAt.UTC().Format("15:04:05.000 UTC"), Count(s.TooSoon))
+	}
+	if p.Blocked > 0 {
+		line += fmt.Sprintf(" %s seats were blocked for the channel %s.", Count(p.Blocked), p.Channel)
 	}
 	return line
 }
@@ -146,6 +165,9 @@ func (v *Verdict) Sentence() string {
 		left = fmt.Sprintf(" All %s seats that are left can be reserved.", Count(v.Tried))
 	case v.Untried > 0:
 		left = fmt.Sprintf(" The %s seats that are left were not tried.", Count(v.Untried))
+	}
+	if v.Blocked > 0 && v.Tried > 0 {
+		left += fmt.Sprintf(" %s of them were blocked until then.", Count(v.Blocked))
 	}
 	return fmt.Sprintf("Oracle: %s calls judged, no promise broken. Each of the %s seats confirmed as sold belongs to its buyer.%s", Count(v.Judged), Count(v.Confirmed), left)
 }
