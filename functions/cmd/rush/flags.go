@@ -129,6 +129,7 @@ func parse(args []string, env func(string) string, help io.Writer) (*options, er
 	if !given["hold"] {
 		b.Hold = min(max(o.duration/6, time.Second), 5*time.Minute).Truncate(100 * time.Millisecond)
 	}
+	b.Hold = b.Hold.Truncate(time.Millisecond) // as the service wants it
 	b.Arrivals = o.duration * 9 / 10
 	return o, o.complete()
 }

@@ -35,7 +35,7 @@ func openTarget(ctx context.Context, o *options) (*target, error) {
 		return &target{url: o.url, name: o.url, redisName: "its own", stop: func() time.Duration { return 0 }, close: func() {}}, nil
 	}
 	t := &target{name: "started by rush, in a process of its own", redisName: "miniredis, inside the service"}
-	env := []string{"UNLISTED_EVENTS=false"}
+	var env []string
 	stopRedis := func() {}
 	if len(o.faults) > 0 {
 		server, err := redisserver.Start(ctx, redisserver.Options{NewProcessGroup: true, Args: []string{
