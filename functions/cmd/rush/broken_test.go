@@ -123,7 +123,7 @@ func sellBlocked(ctx context.Context, b brokenLocker, event string, seats []stri
 	return hold, err
 }
 
-// moveOpening returns a put that opens the sale later than it should.
+// moveOpening returns a put that opens the sale that much later than it should.
 func moveOpening(by time.Duration) func(*seatlock.Put) {
 	return func(p *seatlock.Put) {
 		if !p.OnSale.IsZero() {
@@ -138,23 +138,23 @@ func TestRush_FindsBrokenPromises(t *testing.T) {
 		name   string
 		locker brokenLocker
 		breaks []oracle.Promise // at least one of them
+		opens  string           // after that time
 	}{
-		{"None", brokenLocker{}, nil},
-		{"NXRemoved", brokenLocker{reserve: noNX}, []oracle.Promise{oracle.OneHolder}},
-		{"OwnerCheckRemoved", brokenLocker{buy: noOwner}, []oracle.Promise{oracle.HoldFirst, oracle.OneBuyer, oracle.OneHolder}},
-		{"SaleLost", brokenLocker{buy: loseSale()}, []oracle.Promise{oracle.SalesLast, oracle.OneBuyer, oracle.OneHolder}},
-		{"OpensEarly", brokenLocker{put: func(p *seatlock.Put) { p.OnSale = time.Time{} }}, []oracle.Promise{oracle.OpensOnTime}},
-		{"OpensAMomentEarly", brokenLocker{put: moveOpening(-500 * time.Millisecond)}, []oracle.Promise{oracle.OpensOnTime}},
-		{"OpensLate", brokenLocker{put: moveOpening(time.Hour)}, []oracle.Promise{oracle.OpensOnTime}},
-		{"BlockedSeatHeld", brokenLocker{reserve: sellBlocked}, []oracle.Promise{oracle.BlockedKept}},
-		{"SeatNotBlocked", brokenLocker{block: func(seats []string) []string { return seats[1:] }}, []oracle.Promise{oracle.BlockedKept}},
-		{"GroupSplit", brokenLocker{reserve: splitGroup}, []oracle.Promise{oracle.OneHolder, oracle.OwnerServed, oracle.GroupsWhole}},
+		{"None", brokenLocker{}, nil, "1s"},
+		{"NXRemoved", brokenLocker{reserve: noNX}, []oracle.Promise{oracle.OneHolder}, "0s"},
+		{"OwnerCheckRemoved", brokenLocker{buy: noOwner}, []oracle.Promise{oracle.HoldFirst, oracle.OneBuyer, oracle.OneHolder}, "0s"},
+		{"SaleLost", brokenLocker{buy: loseSale()}, []oracle.Promise{oracle.SalesLast, oracle.OneBuyer, oracle.OneHolder}, "0s"},
+		{"OpensEarly", brokenLocker{put: moveOpening(-time.Hour)}, []oracle.Promise{oracle.OpensOnTime}, "4s"},
+		{"OpensLate", brokenLocker{put: moveOpening(time.Hour)}, []oracle.Promise{oracle.OpensOnTime}, "1s"},
+		{"BlockedSeatHeld", brokenLocker{reserve: sellBlocked}, []oracle.Promise{oracle.BlockedKept}, "0s"},
+		{"SeatNotBlocked", brokenLocker{block: func(seats []string) []string { return seats[1:] }}, []oracle.Promise{oracle.BlockedKept}, "0s"},
+		{"GroupSplit", brokenLocker{reserve: splitGroup}, []oracle.Promise{oracle.OneHolder, oracle.OwnerServed, oracle.GroupsWhole}, "0s"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			url := serveBroken(t, c.locker)
 			var stdout, stderr bytes.Buffer
-			args := []string{"-url", url, "-put", "-hold", "2s", "-on-sale-after", "1s", "-blocked", "0.1", "-users", "200", "-seats", "40", "-duration", "5s", "-think", "200ms", "-seed", "7",
+			args := []string{"-url", url, "-put", "-hold", "2s", "-on-sale-after", c.opens, "-blocked", "0.1", "-users", "200", "-seats", "40", "-duration", "5s", "-think", "200ms", "-seed", "7",
 				"-cheat", "0.1", "-groups", "0.5", "-abandon", "0", "-dawdle", "0", "-hoard", "0"}
 			status := realMain(t.Context(), args, func(string) string { return "" }, &stdout, &stderr)
 			if c.breaks == nil {

@@ -65,13 +65,15 @@ func fixFor(err error) string {
 	case errors.As(err, &status) && status.Location != "":
 		return "set -url to the address that it redirects to"
 	case errors.As(err, &status) && (status.Status == http.StatusUnauthorized || status.Status == http.StatusForbidden):
-		return "set -seller-token to the token of a seller"
+		return "set -seller-token to the token of a seller, and -buyer-tokens if buyers need tokens"
 	case errors.As(err, &status) && status.Code == "precondition_failed":
 		return "set -event to a new event"
 	case errors.As(err, &status) && status.Code == "unknown_event":
 		return "put the event first, or add -put"
 	case errors.As(err, &status) && status.Status >= 500:
 		return "run rush again when its /readyz returns 200"
+	case errors.As(err, &status) && status.Code != "":
+		return "functions/README.md says what the error means"
 	case errors.As(err, &status), errors.Is(err, client.ErrNotMap):
 		return "set -url to the address that has the path /seats, like http://localhost:8080"
 	}

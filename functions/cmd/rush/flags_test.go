@@ -78,7 +78,7 @@ func TestRush_RefusesBadFlagsInOneSentence(t *testing.T) {
 		{[]string{"-seats", "8", "-blocked", "0.4"}, "-max-group is 6, but 4 of the 8 seats are blocked: lower -max-group or -blocked, or add seats"},
 		{[]string{"-url", full.URL, "-put"}, "set -event to a new event"},
 		{[]string{"-url", exists.URL, "-put", "-event", "gala"}, exists.URL + " does not accept the event: PUT /events/gala returns 412 Precondition Failed (precondition_failed); set -event to a new event"},
-		{[]string{"-url", sellers.URL, "-put", "-event", "gala"}, "PUT /events/gala returns 401 Unauthorized (unauthenticated); set -seller-token to the token of a seller"},
+		{[]string{"-url", sellers.URL, "-put", "-event", "gala"}, "PUT /events/gala returns 401 Unauthorized (unauthenticated); set -seller-token to the token of a seller, and -buyer-tokens if buyers need tokens"},
 		{[]string{"-url", exists.URL, "-buyer-tokens", "tokens"}, "-buyer-tokens needs a seller, because buyers with tokens can't buy: set -seller-token or SELLER_TOKEN"},
 		{[]string{"-url", exists.URL, "-seller-token", "s", "-buyer-tokens", "missing"}, "-buyer-tokens can't be read: open missing: no such file or directory"},
 		{[]string{"-url", exists.URL, "-seller-token", "s", "-buyer-tokens", tokenFile(t, "ann", "bob")}, " has 2 tokens, and -users is 5000, so 5000 are needed: add tokens, or lower -users"},

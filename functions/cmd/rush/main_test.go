@@ -103,9 +103,9 @@ func TestRush_WritesJSON(t *testing.T) {
 
 func TestRush_OpensTheSaleMidStorm(t *testing.T) {
 	t.Parallel()
-	status, stdout, stderr := rush(t.Context(), append(small, "-on-sale-after", "1s", "-blocked", "0.1", "-cheat", "0.2", "-watchers", "3", "-json")...)
+	status, stdout, stderr := rush(t.Context(), append(small, "-duration", "5s", "-on-sale-after", "2500ms", "-blocked", "0.1", "-cheat", "0.2", "-watchers", "3", "-json")...)
 	require.Equal(t, statusKept, status, stdout+stderr)
-	require.Contains(t, stderr, ", put by rush, hold time 1s, opens after 1s, 4 seats blocked\n")
+	require.Contains(t, stderr, ", put by rush, hold time 1s, opens after 2.5s, 4 seats blocked\n")
 	var s report.Summary
 	require.NoError(t, json.Unmarshal([]byte(stdout), &s))
 	require.NotNil(t, s.Put.OnSaleAt)

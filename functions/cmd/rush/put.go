@@ -54,6 +54,8 @@ func (p *preparation) must(ctx context.Context, op oracle.Op, seats []string, us
 	switch {
 	case call.Op == "":
 		return ctx.Err()
+	case call.Status == 0:
+		return usageErrorf("the %s before the on-sale got no answer; run rush again when the service answers", op)
 	case call.Outcome != oracle.Done:
 		err := client.StatusError{Method: http.MethodPost, Path: "/" + string(op), Status: call.Status, Code: call.Code}
 		return usageErrorf("the %s before the on-sale failed: %v; %s", op, err, fixFor(err))
@@ -87,7 +89,7 @@ func (p *preparation) openAfter(ctx context.Context, seat string, after time.Dur
 	return nil
 }
 
-// result returns what was put, for a run whose clock started then.
+// result returns what was put. Its times are by a clock that was 0 at start.
 func (p *preparation) result(o *options, start time.Time) load.Event {
 	if !o.put {
 		return load.Event{}
@@ -122,7 +124,7 @@ func describe(o *options, e load.Event) *report.Put {
 	return put
 }
 
-// eventText names the event, and says what rush does with the event, for the head of the output.
+// eventText names the event, and says what rush puts of it.
 func (o *options) eventText() string {
 	var parts []string
 	if o.put {

@@ -71,21 +71,36 @@ func stack(p *plot.Plot, x []float64, bands []band) (highest float64, err error)
 	return highest, nil
 }
 
-// addFaults draws a line up to top at each fault.
-func (r *Run) addFaults(p *plot.Plot, top float64) error {
+// addMarks draws a line up to top when the sale opens, and at each fault.
+func (r *Run) addMarks(p *plot.Plot, top float64) error {
+	black := draw.LineStyle{Color: chart.Black, Width: vg.Points(1.5)}
+	if put := r.Summary.Put; put != nil && put.OnSaleAt != nil {
+		if err := addMark(p, put.OnSaleAfter, top, black); err != nil {
+			return err
+		}
+		p.Legend.Add("the sale opens", &plotter.Line{LineStyle: black})
+	}
 	if len(r.Summary.Faults) == 0 {
 		return nil
 	}
 	dashed := draw.LineStyle{Color: chart.Black, Dashes: []vg.Length{vg.Points(4), vg.Points(3)}, Width: vg.Points(1)}
 	for _, f := range r.Summary.Faults {
-		line, err := plotter.NewLine(plotter.XYs{{X: f.At, Y: p.Y.Min}, {X: f.At, Y: top}})
-		if err != nil {
+		if err := addMark(p, f.At, top, dashed); err != nil {
 			return err
 		}
-		line.LineStyle = dashed
-		p.Add(line)
 	}
 	p.Legend.Add("fault of Redis", &plotter.Line{LineStyle: dashed})
+	return nil
+}
+
+// addMark draws a line up to top.
+func addMark(p *plot.Plot, at, top float64, style draw.LineStyle) error {
+	line, err := plotter.NewLine(plotter.XYs{{X: at, Y: p.Y.Min}, {X: at, Y: top}})
+	if err != nil {
+		return err
+	}
+	line.LineStyle = style
+	p.Add(line)
 	return nil
 }
 
@@ -107,7 +122,7 @@ func (r *Run) seatsChart() (*plot.Plot, error) {
 	if err != nil {
 		return nil, err
 	}
-	return p, r.addFaults(p, top)
+	return p, r.addMarks(p, top)
 }
 
 // callsChart shows the calls per second, by answer.
@@ -136,7 +151,7 @@ func (r *Run) callsChart(seconds []client.Second) (*plot.Plot, error) {
 	if err != nil {
 		return nil, err
 	}
-	return p, r.addFaults(p, top)
+	return p, r.addMarks(p, top)
 }
 
 // latencyChart shows the latency over time.
@@ -174,7 +189,7 @@ func (r *Run) latencyChart(seconds []client.Second) (*plot.Plot, error) {
 	grid := plotter.NewGrid()
 	grid.Vertical.Width, grid.Horizontal.Color = 0, chart.LightGrey
 	p.Add(grid)
-	return p, r.addFaults(p, top)
+	return p, r.addMarks(p, top)
 }
 
 // answersChart shows the latency of each operation and answer.

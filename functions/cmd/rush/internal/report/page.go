@@ -98,6 +98,12 @@ func (r *Run) writeCharts(dir string) ([]figure, error) {
 
 func (r *Run) describeSeats() string {
 	s := fmt.Sprintf("Sold, held and free seats over %.0f seconds.", r.Summary.Seconds)
+	if put := r.Summary.Put; put != nil && put.Blocked > 0 {
+		s = fmt.Sprintf("Sold, held, blocked and free seats over %.0f seconds.", r.Summary.Seconds)
+	}
+	if put := r.Summary.Put; put != nil && put.OnSaleAt != nil {
+		s += fmt.Sprintf(" The sale opened after %.1f s.", put.OnSaleAfter)
+	}
 	for _, percent := range []int{50, 90, 99, 100} {
 		for _, sample := range r.Samples {
 			if sample.Sold*100 >= percent*r.Summary.Seats {

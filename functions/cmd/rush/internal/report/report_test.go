@@ -81,6 +81,7 @@ func TestReport_NamesWhatWasPut(t *testing.T) {
 	svg, err := os.ReadFile(filepath.Join(dir, "seats.svg"))
 	require.NoError(t, err)
 	require.Contains(t, texts(t, svg), "blocked")
+	require.Contains(t, texts(t, svg), "the sale opens")
 }
 
 func TestWritePage_OmitsChartsOfNothing(t *testing.T) {
