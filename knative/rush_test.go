@@ -53,9 +53,23 @@ func TestRushJob_HasValidFlags(t *testing.T) {
 	program := filepath.Join(t.TempDir(), "rush")
 	out, err := exec.Command("go", "build", "-C", "..", "-o", program, "./functions/cmd/rush").CombinedOutput()
 	require.NoError(t, err, string(out))
-	cmd := exec.Command(program, args...)
-	cmd.Env = []string{"KUBERNETES_SERVICE_HOST=10.0.0.1"}
-	out, _ = cmd.CombinedOutput()
-	require.Equal(t, 2, cmd.ProcessState.ExitCode(), string(out))
-	require.Contains(t, string(out), "http://127.0.0.1:1 returns no seat map")
+	for _, more := range [][]string{nil, {"-put", "-delete"}} { // the comments name the others
+		cmd := exec.Command(program, append(args, more...)...)
+		cmd.Env = []string{"KUBERNETES_SERVICE_HOST=10.0.0.1"}
+		out, _ = cmd.CombinedOutput()
+		require.Equal(t, 2, cmd.ProcessState.ExitCode(), string(out))
+		require.Contains(t, string(out), "http://127.0.0.1:1 returns no seat map")
+	}
+}
+
+// The Job sends the token that the pods of the service read.
+func TestRushJob_SendsTheSellersToken(t *testing.T) {
+	t.Parallel()
+	c := all[batchv1.Job](rendering(t, rush))[0].Spec.Template.Spec.Containers[0]
+	i := slices.IndexFunc(c.Env, func(e corev1.EnvVar) bool { return e.Name == "SELLER_TOKEN" })
+	require.GreaterOrEqual(t, i, 0)
+	ref := c.Env[i].ValueFrom.SecretKeyRef
+	require.Equal(t, "booking-seller", ref.Name)
+	require.Equal(t, "token", ref.Key)
+	require.True(t, *ref.Optional, "a service without roles needs no Secret")
 }
