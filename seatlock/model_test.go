@@ -33,7 +33,19 @@ type modelSeat struct {
 type model struct {
 	now     time.Time
 	seats   map[string]modelSeat // those that are not free
+	blocked map[string]string    // seat -> channel
+	onSale  time.Time            // the sale window; zero: none
+	offSale time.Time
 	changes map[string][]seatlock.ChangeType
+}
+
+// end ends the hold of a seat.
+func (m *model) end(id string, change seatlock.ChangeType) {
+	delete(m.seats, id)
+	m.append(change, id)
+	if m.blocked[id] != "" {
+		m.append(seatlock.ChangeBlocked, id)
+	}
 }
 
 func (m *model) append(change seatlock.ChangeType, seats ...string) {
@@ -58,8 +70,7 @@ func (m *model) advance(d time.Duration) time.Duration {
 	m.now = m.now.Add(d)
 	for id, s := range m.seats {
 		if !s.sold && s.deadline.Before(m.now) {
-			delete(m.seats, id)
-			m.append(seatlock.ChangeExpired, id)
+			m.end(id, seatlock.ChangeExpired)
 		}
 	}
 	return d
@@ -76,16 +87,20 @@ func (m *model) count(user string) (held, sold int) {
 	return held, sold
 }
 
-func (m *model) reserve(user string, ids []string) (time.Time, error) {
+func (m *model) reserve(user string, ids []string, channel string) (time.Time, error) {
 	var free []string
 	for _, id := range ids {
 		s, taken := m.seats[id]
-		if taken && (s.sold || s.user != user) {
+		if taken && (s.sold || s.user != user) || !taken && m.blocked[id] != channel {
 			return time.Time{}, seatlock.ErrTaken
 		}
 		if !taken {
 			free = append(free, id)
 		}
+	}
+	onSale := !m.now.Before(m.onSale) && (m.offSale.IsZero() || m.now.Before(m.offSale))
+	if len(free) > 0 && channel == "" && !onSale {
+		return time.Time{}, seatlock.ErrNotOnSale
 	}
 	if held, sold := m.count(user); len(free) > 0 && held+sold+len(free) > modelLimit {
 		return time.Time{}, seatlock.ErrSeatLimit
@@ -153,8 +168,27 @@ func (m *model) release(user string, ids []string) error {
 	}
 	for _, id := range ids {
 		if m.seats[id].user == user {
-			delete(m.seats, id)
-			m.append(seatlock.ChangeReleased, id)
+			m.end(id, seatlock.ChangeReleased)
+		}
+	}
+	return nil
+}
+
+func (m *model) block(ids []string, channel string, block bool) error {
+	for _, id := range ids {
+		_, taken := m.seats[id]
+		if other := m.blocked[id]; taken || other != "" && other != channel {
+			return seatlock.ErrTaken
+		}
+	}
+	for _, id := range ids {
+		switch isBlocked := m.blocked[id] != ""; {
+		case block && !isBlocked:
+			m.blocked[id] = channel
+			m.append(seatlock.ChangeBlocked, id)
+		case !block && isBlocked:
+			delete(m.blocked, id)
+			m.append(seatlock.ChangeUnblocked, id)
 		}
 	}
 	return nil
@@ -171,7 +205,8 @@ func (m *model) earliest(ids []string) time.Time {
 	return first
 }
 
-// Random calls of random users at random times get the answers of the model. The map, the limit
+// Random calls of random users at random times get the answers of the model, with seats of
+// channels and with a sale window. The map, the limit
 // and the replayed changes agree with it, too.
 func TestLocker_AnswersAsModel(t *testing.T) {
 	t.Parallel()
@@ -185,19 +220,27 @@ func TestLocker_AnswersAsModel(t *testing.T) {
 		ctx := context.Background()
 		start, err := r.Admin(t).Time(ctx).Result()
 		require.NoError(rt, err)
-		m := &model{now: start.Truncate(time.Millisecond), seats: map[string]modelSeat{}, changes: map[string][]seatlock.ChangeType{}}
+		m := &model{now: start.Truncate(time.Millisecond), seats: map[string]modelSeat{}, blocked: map[string]string{}, changes: map[string][]seatlock.ChangeType{}}
 		r.Mini.SetTime(m.now)
 
 		for range rapid.IntRange(5, 40).Draw(rt, "calls") {
 			user := rapid.SampledFrom([]string{ann, bob, "eve"}).Draw(rt, "user")
 			group := rapid.SliceOfNDistinct(rapid.SampledFrom(ids), 1, 3, rapid.ID[string]).Draw(rt, "seats")
+			channel := rapid.SampledFrom([]string{"house", "house", "sponsor"}).Draw(rt, "channel")
 			var got, want error
 			var hold seatlock.Hold
 			var deadline time.Time
-			switch call := rapid.SampledFrom([]string{"reserve", "reserve", "buy", "extend", "release", "wait", "map"}).Draw(rt, "call"); call {
+			switch call := rapid.SampledFrom([]string{"reserve", "reserve", "reserve from channel", "block", "unblock", "buy", "extend", "release", "put", "wait", "map"}).Draw(rt, "call"); call {
 			case "reserve":
 				hold, got = locker.Reserve(ctx, event, group, user)
-				deadline, want = m.reserve(user, group)
+				deadline, want = m.reserve(user, group, "")
+			case "reserve from channel":
+				hold, got = locker.ReserveOn(ctx, event, group, user, seatlock.Terms{Channel: channel})
+				deadline, want = m.reserve(user, group, channel)
+			case "block":
+				got, want = locker.Block(ctx, event, group, channel, seatlock.Terms{}), m.block(group, channel, true)
+			case "unblock":
+				got, want = locker.Unblock(ctx, event, group, channel, seatlock.Terms{}), m.block(group, channel, false)
 			case "buy":
 				got, want = locker.Buy(ctx, event, group, user), m.buy(user, group)
 			case "extend":
@@ -205,6 +248,13 @@ func TestLocker_AnswersAsModel(t *testing.T) {
 				deadline, want = m.extend(user, group)
 			case "release":
 				got, want = locker.Release(ctx, event, group, user), m.release(user, group)
+			case "put":
+				m.onSale = m.now.Add(time.Duration(rapid.SampledFrom([]int{-30, 0, 30}).Draw(rt, "on sale")) * time.Second)
+				m.offSale = time.Time{}
+				if rapid.Bool().Draw(rt, "ends") {
+					m.offSale = m.onSale.Add(time.Minute)
+				}
+				_, _, got = locker.PutEvent(ctx, event, seatlock.Put{Settings: seatlock.Settings{OnSale: m.onSale, OffSale: m.offSale}})
 			case "wait":
 				d := time.Duration(rapid.IntRange(1, 120_000).Draw(rt, "ms")) * time.Millisecond
 				m.advance(d)
@@ -229,6 +279,11 @@ func requireMap(rt *rapid.T, locker *seatlock.Locker, m *model) {
 			want = append(want, id+" Sold")
 		} else {
 			want = append(want, fmt.Sprint(id, " Reserved ", s.deadline.Sub(m.now)))
+		}
+	}
+	for id := range m.blocked {
+		if _, taken := m.seats[id]; !taken {
+			want = append(want, id+" Blocked")
 		}
 	}
 	got := []string{}

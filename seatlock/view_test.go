@@ -241,8 +241,6 @@ func TestView_KeepsChangesIfRepairFails(t *testing.T) {
 	require.Equal(t, []string{"held[1B]"}, lines(update.Changes))
 }
 
-// A View agrees with the keys whatever happens: calls whose replies are lost, a Redis that
-// loses its data or its stream, holds that end, keys that an operator deletes.
 // scanHook calls begin before a page of the index is read, and end after that.
 type scanHook struct {
 	redis.Hook
@@ -391,6 +389,9 @@ func TestView_LeavesOutLapsedSeats(t *testing.T) {
 	})
 }
 
+// A View agrees with the keys whatever happens: calls whose replies are lost, a Redis that
+// loses its data or its stream, holds that end, keys that an operator deletes, seats that are
+// blocked, events that are deleted and put again.
 func TestView_AgreesWithKeys(t *testing.T) {
 	t.Parallel()
 	t.Run("miniredis", func(t *testing.T) {
@@ -418,8 +419,9 @@ func viewHistory(t *testing.T, rt *rapid.T, r *redistest.Redis) {
 	views, streamDeleted := map[string]*seatlock.View{}, false
 	for range rapid.IntRange(5, 40).Draw(rt, "steps") {
 		user := rapid.SampledFrom([]string{ann, bob}).Draw(rt, "user")
+		channel := rapid.SampledFrom([]string{"house", "house", "sponsor"}).Draw(rt, "channel")
 		seats := rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"1A", "1B", "1C", "1D", "1E"}), 1, 3, rapid.ID[string]).Draw(rt, "seats")
-		switch step := rapid.SampledFrom([]string{"reserve", "reserve", "reserve", "buy", "extend", "release", "lose reply", "advance", "delete key", "delete stream", "flush", "refresh", "refresh", "join", "leave"}).Draw(rt, "step"); step {
+		switch step := rapid.SampledFrom([]string{"reserve", "reserve", "reserve", "buy", "extend", "release", "block", "block", "unblock", "reserve from channel", "reserve from channel", "put", "delete event", "lose reply", "advance", "delete key", "delete stream", "flush", "refresh", "refresh", "join", "leave"}).Draw(rt, "step"); step {
 		case "reserve":
 			_, _ = caller.Reserve(ctx, event, seats, user)
 		case "buy":
@@ -428,9 +430,25 @@ func viewHistory(t *testing.T, rt *rapid.T, r *redistest.Redis) {
 			_, _ = caller.Extend(ctx, event, seats, user)
 		case "release":
 			_ = caller.Release(ctx, event, seats, user)
+		case "block":
+			_ = caller.Block(ctx, event, seats, channel, seatlock.Terms{})
+		case "unblock":
+			_ = caller.Unblock(ctx, event, seats, channel, seatlock.Terms{})
+		case "reserve from channel":
+			_, _ = caller.ReserveOn(ctx, event, seats[:1], user, seatlock.Terms{Channel: channel})
+		case "put":
+			_, _, _ = caller.PutEvent(ctx, event, seatlock.Put{Plan: []byte(user)})
+		case "delete event":
+			_ = caller.DeleteEvent(ctx, event, true)
+			r.Advance(t, time.Millisecond) // otherwise the same IDs come again
 		case "lose reply":
 			proxy.LoseNextReply()
-			_, _ = caller.Reserve(ctx, event, seats, user)
+			switch user {
+			case ann:
+				_, _ = caller.Reserve(ctx, event, seats, user)
+			default:
+				_ = caller.Block(ctx, event, seats, channel, seatlock.Terms{})
+			}
 		case "advance":
 			r.Advance(t, time.Duration(rapid.SampledFrom([]int{1, 10, 3_600_001}).Draw(rt, "ms"))*time.Millisecond)
 		case "delete key":
@@ -470,9 +488,11 @@ func viewHistory(t *testing.T, rt *rapid.T, r *redistest.Redis) {
 	}
 }
 
-// seatKeys returns "id status" for each seat that has a key.
+// seatKeys returns "id status" for each seat that has a key or is blocked.
 func seatKeys(rt *rapid.T, client *redis.Client) []string {
 	keys, err := client.Keys(context.Background(), "seat:{gala}:*").Result()
+	require.NoError(rt, err)
+	blocked, err := client.HGetAll(context.Background(), "blocked:{gala}").Result()
 	require.NoError(rt, err)
 	var lines []string
 	for _, key := range keys {
@@ -484,7 +504,12 @@ func seatKeys(rt *rapid.T, client *redis.Client) []string {
 		if strings.HasPrefix(value, "sold:") {
 			status = " Sold"
 		}
-		lines = append(lines, strings.TrimPrefix(key, "seat:{gala}:")+status)
+		id := strings.TrimPrefix(key, "seat:{gala}:")
+		lines = append(lines, id+status)
+		delete(blocked, id)
+	}
+	for id := range blocked {
+		lines = append(lines, id+" Blocked")
 	}
 	slices.Sort(lines)
 	return lines
