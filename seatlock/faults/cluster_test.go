@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -196,4 +197,61 @@ func migrate(t *testing.T, from, to node, keys ...string) {
 		args = append(args, key)
 	}
 	require.NoError(t, from.Do(t.Context(), args...).Err())
+}
+
+// All keys of an event are in one slot. DeleteEvent leaves none of them on any node, and keeps
+// those of other events, even if a user's name looks like the event's hash tag.
+func TestCluster_PutsAndDeletesEvents(t *testing.T) {
+	servers, nodes, _ := cluster(t)
+	ctx := t.Context()
+	locker, err := seatlock.New(redistest.ClusterClient(t, servers[0]), seatlock.Options{Timeout: time.Minute, MaxSeatsPerUser: 10})
+	require.NoError(t, err)
+	keysOn := func() (all []string) {
+		for _, n := range nodes {
+			keys, err := n.Keys(ctx, "*").Result()
+			require.NoError(t, err)
+			all = append(all, keys...)
+		}
+		slices.Sort(all)
+		return all
+	}
+	const other = "other2" // the node of gala has it, too, in another slot
+	events := []string{"ball", "concert", "derby", "expo", "fair", "gala", "hearing", "irish-dance"}
+	for _, event := range events {
+		_, _, err := locker.PutEvent(ctx, event, seatlock.Put{Document: []byte("{}"), Plan: []byte("plan")})
+		require.NoError(t, err)
+		require.NoError(t, locker.Block(ctx, event, []string{"1A", "1B"}, "house", seatlock.Terms{}))
+		_, err = locker.ReserveOn(ctx, event, []string{"1A"}, "ann", seatlock.Terms{Channel: "house"})
+		require.NoError(t, err)
+		require.NoError(t, locker.Buy(ctx, event, []string{"1A"}, "ann"))
+		slots := map[int64]bool{}
+		keys := []string{"event", "plan", "blocked", "seats", "changes"}
+		for i := range keys {
+			keys[i] += ":{" + event + "}"
+		}
+		for _, key := range append(keys, "seat:{"+event+"}:1A", "user:{"+event+"}:ann") {
+			require.Contains(t, keysOn(), key)
+			slot, err := nodes[0].ClusterKeySlot(ctx, key).Result()
+			require.NoError(t, err)
+			slots[slot] = true
+		}
+		require.Len(t, slots, 1, event)
+	}
+	_, err = locker.Reserve(ctx, other, []string{"1A"}, "x:{gala}")
+	require.NoError(t, err)
+	found, err := locker.Events(ctx, "", 100)
+	require.NoError(t, err)
+	require.Equal(t, events, found)
+	for i, event := range events {
+		require.ErrorIs(t, locker.DeleteEvent(ctx, event, false), seatlock.ErrHasSales)
+		require.NoError(t, locker.DeleteEvent(ctx, event, true))
+		for _, key := range keysOn() {
+			require.NotContains(t, key, ":{"+event+"}:")
+			require.False(t, strings.HasSuffix(key, ":{"+event+"}") && !strings.HasPrefix(key, "user:{"+other+"}"), key)
+		}
+		found, err = locker.Events(ctx, "", 100)
+		require.NoError(t, err)
+		require.ElementsMatch(t, events[i+1:], found)
+	}
+	require.ElementsMatch(t, []string{"seat:{" + other + "}:1A", "seats:{" + other + "}", "changes:{" + other + "}", "user:{" + other + "}:x:{gala}"}, keysOn())
 }
