@@ -23,8 +23,8 @@ var contract = []string{"^(TestReserve|TestBuy|TestExtend|TestExtend_NeverPasses
 	"TestLocker_ChangesNothingIfKeyHasWrongType|" +
 	"TestReserve_ObeysSaleWindow|TestReserve_ObeysSettingsOfEvent|TestExtend_NeverPassesMaxHoldTimeOfEvent|TestReserve_KeepsIndexThroughHoldTimeOfEvent|" +
 	"TestLocker_RefusesOtherVersionsOfPlan|TestBlock|TestBlock_.*|" +
-	"TestPutEvent_(CreatesAndReplaces|ReplacesOnlyVersionThatItRead|NeverUsesVersionAgain|SeesSeatsThatAreReservedMeanwhile)|" +
-	"TestDeleteEvent_(LeavesNoKey|KeepsEventThatWasPutAgain))$/^miniredis$",
+	"TestPutEvent_(CreatesAndReplaces|NeverDropsSeatsInUse|ReplacesOnlyVersionThatItRead|NeverUsesVersionAgain|SeesSeatsThatAreReservedMeanwhile)|" +
+	"TestDeleteEvent_(LeavesNoKey|KeepsOthersOutAndGoesOn|KeepsEventThatWasPutAgain))$/^miniredis$",
 	"^(TestLocker_AnswersAsModel|TestLocker_ChangesNothingAfterDeadline|TestChanges_KeepsLastTenThousand)$/^miniredis$"}
 
 // mutation breaks a script: it replaces the only occurrence of old by new.
@@ -101,6 +101,7 @@ func TestMutation_FailsSuite(t *testing.T) {
 		"TheSamePlanHasANewVersion":   {"put.lua", "if ARGV[9] == '1' or isNew then", "if true then"},
 		"AVersionIsUsedTwice":         {"put.lua", "math.max(version + 1, micros)", "micros"},
 		"ANewEventHasAnOldVersion":    {"put.lua", "math.max(version + 1, micros)", "version + 1"},
+		"APutForgetsBlockedSeats":     {"put.lua", "tonumber(hasBlocked) or 0", "0"},
 		"AnEventWithoutAPlanKeepsOne": {"put.lua", "redis.call('DEL', KEYS[4])", ""},
 
 		"DeleteIgnoresHolds":              {"delete.lua", "if held > 0 or sold", "if sold"},
