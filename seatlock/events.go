@@ -65,6 +65,7 @@ type Event struct {
 	Version     int64  // greater after each PutEvent
 	PlanVersion int64  // the Version with which the plan changed last
 	Document    []byte // what the caller of PutEvent keeps of the event
+	Blocked     int    // how many seats are blocked
 	settings    string // as Settings.String returns them
 }
 
@@ -116,7 +117,7 @@ func (l *Locker) PutEvent(ctx context.Context, event string, put Put) (e Event, 
 		case err != nil:
 			return Event{}, false, fmt.Errorf("put: %w", err)
 		case reply[0] == replyDone:
-			e = Event{Version: reply[2], PlanVersion: reply[3], Document: put.Document, settings: put.Settings.String()}
+			e = Event{Version: reply[2], PlanVersion: reply[3], Document: put.Document, Blocked: int(reply[4]), settings: put.Settings.String()}
 		case reply[0] == replyWrongVersion && sent > 1: // perhaps an earlier attempt wrote it
 			if e, newPlan, err = l.readForPut(ctx, event, put.Plan); err != nil {
 				return Event{}, false, fmt.Errorf("put: %w", err)
@@ -183,7 +184,7 @@ func (l *Locker) put(ctx context.Context, event string, put Put, old int64, newP
 		cmd := redis.NewIntSliceCmd(ctx, putScript.command(keys, args...)...)
 		err := l.runScript(ctx, deadline, event, putScript, cmd)
 		reply = cmd.Val()
-		if err == nil && (len(reply) < 2 || reply[0] == replyDone && len(reply) != 4) {
+		if err == nil && (len(reply) < 2 || reply[0] == replyDone && len(reply) != 5) {
 			err = fmt.Errorf("%w: %v", errReply, reply)
 		}
 		return err
@@ -223,7 +224,7 @@ func (l *Locker) Event(ctx context.Context, event string) (Event, error) {
 			return ErrUnknownEvent
 		}
 		document, _ := cmd.Val()[2].(string)
-		e = Event{Version: state.version, PlanVersion: state.planVersion, Document: []byte(document), settings: state.settings}
+		e = Event{Version: state.version, PlanVersion: state.planVersion, Document: []byte(document), Blocked: int(state.blocked), settings: state.settings}
 		return nil
 	})
 	if err != nil {

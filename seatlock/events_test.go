@@ -272,7 +272,7 @@ func TestPutEvent_NeverDropsSeatsInUse(t *testing.T) {
 		requireConflict(t, err, seatlock.ErrPlanDropsSeats, "1A Reserved", "1B Sold", "1C Blocked")
 		_, err = b.locker.Event(t.Context(), event)
 		require.ErrorIs(t, err, seatlock.ErrUnknownEvent, "nothing has changed")
-		b.put(t, seatlock.Put{Plan: []byte("1"), HasSeat: oneOf("1A", "1B", "1C", "1D")})
+		require.Equal(t, 1, b.put(t, seatlock.Put{Plan: []byte("1"), HasSeat: oneOf("1A", "1B", "1C", "1D")}).Blocked)
 		require.NoError(t, b.locker.Release(t.Context(), event, []string{"1A"}, ann))
 		b.put(t, seatlock.Put{Plan: []byte("2"), HasSeat: oneOf("1B", "1C")})
 	})

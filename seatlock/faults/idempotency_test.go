@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -18,8 +19,9 @@ import (
 	"booking/seatlock/redistest"
 )
 
-// The same calls are made for three events: once; twice in turn; and twice concurrently.
-// All three give the same answers and leave the same keys: seats, sets and stream.
+// The same calls of buyers and sellers are made for three events: once; twice in turn; and
+// twice concurrently. All three give the same answers and leave the same keys, but for the
+// versions of the event.
 func TestLocker_IsIdempotent(t *testing.T) {
 	for _, limit := range []int{0, 4} {
 		t.Run(fmt.Sprint("MaxSeatsPerUser", limit), func(t *testing.T) {
@@ -30,6 +32,9 @@ func TestLocker_IsIdempotent(t *testing.T) {
 			choice := random(limit)
 			for i := range 100 {
 				call := randomCall(choice)
+				if call.Op == put {
+					call.put = randomPut(t, r, choice)
+				}
 				once := answer(t, locker, "once", call)
 				for range 2 {
 					require.Equal(t, once, answer(t, locker, "twice", call), "%+v", call)
@@ -53,10 +58,21 @@ func TestLocker_IsIdempotent(t *testing.T) {
 	}
 }
 
-func randomCall(choice *rand.Rand) oracle.Call {
-	c := oracle.Call{
-		Op:   []oracle.Op{oracle.Reserve, oracle.Reserve, oracle.Extend, oracle.Buy, oracle.Release}[choice.IntN(5)],
+// idempotentCall is a call of a buyer or a seller.
+type idempotentCall struct {
+	oracle.Call
+	channel string
+	put     seatlock.Put
+}
+
+func randomCall(choice *rand.Rand) idempotentCall {
+	c := idempotentCall{Call: oracle.Call{
+		Op: []oracle.Op{oracle.Reserve, oracle.Reserve, oracle.Reserve, oracle.Reserve, oracle.Extend, oracle.Buy, oracle.Buy, oracle.Release,
+			block, block, unblock, put}[choice.IntN(12)],
 		User: []string{"ann", "bob", "eve"}[choice.IntN(3)],
+	}}
+	if c.Op == block || c.Op == unblock || c.Op == oracle.Reserve && choice.IntN(3) == 0 {
+		c.channel = []string{"house", "house", "sponsor"}[choice.IntN(3)]
 	}
 	if c.Op == oracle.Buy && choice.IntN(4) > 0 {
 		c.Op = oracle.Release // keep some seats unsold
@@ -69,21 +85,46 @@ func randomCall(choice *rand.Rand) oracle.Call {
 	return c
 }
 
+// randomPut returns settings with a sale window around the time of Redis.
+func randomPut(t *testing.T, r *redistest.Redis, choice *rand.Rand) seatlock.Put {
+	t.Helper()
+	client := r.Admin(t)
+	defer func() { require.NoError(t, client.Close()) }()
+	now, err := client.Time(t.Context()).Result()
+	require.NoError(t, err)
+	p := seatlock.Put{Document: fmt.Append(nil, choice.IntN(2)), Plan: fmt.Append(nil, "plan", choice.IntN(2))}
+	p.OnSale = now.Add(time.Duration(choice.IntN(3)-2) * time.Minute)
+	if choice.IntN(2) == 0 {
+		p.OffSale = p.OnSale.Add(4 * time.Minute)
+	}
+	if choice.IntN(2) == 0 {
+		p.HoldTime, p.MaxSeatsPerUser = 2*time.Minute, new(5)
+	}
+	return p
+}
+
 // answer makes a call and returns its result or error as text.
-func answer(t *testing.T, l *seatlock.Locker, event string, c oracle.Call) string {
-	hold, err := callLocker(context.Background(), l, c.Op, event, c.Seats, c.User)
+func answer(t *testing.T, l *seatlock.Locker, event string, c idempotentCall) string {
+	if c.Op == put {
+		e, _, err := l.PutEvent(context.Background(), event, c.put)
+		return fmt.Sprintf("%s, %d blocked, %v", e.Document, e.Blocked, err)
+	}
+	hold, err := callChannel(context.Background(), l, c.Op, event, c.Seats, c.User, c.channel)
 	var conflict *seatlock.ConflictError
 	if errors.As(err, &conflict) {
 		return fmt.Sprintf("%v %+v", conflict.Err, conflict.Seats)
 	}
-	if err != nil && !errors.Is(err, seatlock.ErrSeatLimit) {
+	if err != nil && !errors.Is(err, seatlock.ErrSeatLimit) && !errors.Is(err, seatlock.ErrNotOnSale) {
 		t.Errorf("%+v: %v", c, err)
 	}
 	return fmt.Sprintf("%+v %v", hold, err)
 }
 
+// versions matches the versions in the settings of an event, and the version of its plan.
+var versions = regexp.MustCompile(`^\d+:(\d+:)?`)
+
 // keysOf returns all keys of an event with their values and TTLs. It leaves out the event's
-// name and the stream's entry IDs.
+// name and versions, and the stream's entry IDs.
 func keysOf(t *testing.T, r *redistest.Redis, event string) map[string]string {
 	t.Helper()
 	client, found := r.Admin(t), map[string]string{}
@@ -99,6 +140,11 @@ func keysOf(t *testing.T, r *redistest.Redis, event string) map[string]string {
 		switch kind {
 		case "string":
 			value, err = client.Get(t.Context(), name).Result()
+			value = versions.ReplaceAllString(value.(string), "")
+		case "hash":
+			fields, failed := client.HGetAll(t.Context(), name).Result()
+			fields["settings"] = versions.ReplaceAllString(fields["settings"], "")
+			value, err = fields, failed
 		case "zset":
 			value, err = client.ZRangeWithScores(t.Context(), name, 0, -1).Result()
 		case "stream":

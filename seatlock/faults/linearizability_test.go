@@ -2,6 +2,7 @@ package faults_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -25,8 +26,9 @@ const (
 	linearCalls   = 25 // of each client and event
 )
 
-// Eight clients call for six seats. Holds are so short that they expire all the time. Each
-// call must take effect at one time between its start and its return.
+// Eight clients call for six seats, of the public and of two channels. Holds are so short that
+// they expire all the time. In every second round the sale begins and ends meanwhile. Each call
+// must take effect at one time between its start and its return.
 func TestLocker_IsLinearizable(t *testing.T) {
 	t.Run("miniredis", func(t *testing.T) {
 		r := redistest.Mini(t)
@@ -68,18 +70,20 @@ func tick(t *testing.T, r *redistest.Redis) clock {
 func linearizable(t *testing.T, r *redistest.Redis, faulty bool, now clock) {
 	var counts counters
 	counts.report(t)
-	var expired int64 // holds that buys and extends found expired
+	var expired, blocked, notOnSale int64 // holds that buys and extends found expired; refusals
 	clients := make([]linearClient, linearClients)
-	shared := r.Client(t)
+	plain := r.Client(t)
 	for i := range clients {
-		clients[i] = linearClient{t: t, number: i, redis: shared, now: now}
+		clients[i] = linearClient{t: t, number: i, redis: plain, now: now}
 		if faulty {
 			clients[i].proxy = redistest.NewProxy(t, r)
 			clients[i].redis = r.Client(t, clients[i].proxy.Addr)
 		}
 	}
 	// On a fast machine no hold may expire. On a slow one few calls may be done or refused.
-	proved := func() bool { return expired > 0 && counts.done.Load() >= 50 && counts.refused.Load() >= 50 }
+	proved := func() bool {
+		return expired > 0 && blocked > 0 && notOnSale > 0 && counts.done.Load() >= 50 && counts.refused.Load() >= 50
+	}
 	roundsUntil(t, 5, proved, func(n int) {
 		counts.rounds.Add(1)
 		opt := seatlock.Options{HoldTime: time.Duration(30+random(n).IntN(51)) * time.Millisecond, Timeout: waitLimit}
@@ -90,17 +94,23 @@ func linearizable(t *testing.T, r *redistest.Redis, faulty bool, now clock) {
 				c.disturb(random(n, i, 1), &counts)
 			}
 			if shared == nil || faulty {
-				var err error
-				shared, err = seatlock.New(c.redis, opt)
-				require.NoError(t, err)
+				shared = direct(t, c.redis, opt)
 			}
 			c.locker = shared
+		}
+		window := [2]int64{0, never}
+		if n%2 == 1 {
+			_, high := now()
+			window = [2]int64{high + 30, high + 250}
+			settings := seatlock.Settings{OnSale: time.UnixMilli(window[0]), OffSale: time.UnixMilli(window[1])}
+			_, _, err := direct(t, plain, opt).PutEvent(t.Context(), linearEvent(n), seatlock.Put{Settings: settings})
+			require.NoError(t, err)
 		}
 		var calling sync.WaitGroup
 		histories := make([][]porcupine.Operation, linearClients)
 		start := time.Now()
 		for i := range clients {
-			calling.Go(func() { histories[i] = clients[i].call(n, opt.HoldTime, start) })
+			calling.Go(func() { histories[i] = clients[i].call(n, opt.HoldTime, window, start) })
 		}
 		calling.Wait()
 		var all []porcupine.Operation
@@ -110,8 +120,14 @@ func linearizable(t *testing.T, r *redistest.Redis, faulty bool, now clock) {
 				if !out.retried {
 					counts.countCall(oracle.Call{Outcome: out.outcome})
 				}
+				if out.notOnSale {
+					notOnSale++
+				}
 				for _, c := range out.conflicts {
-					if c.Status == seatlock.Available {
+					switch in := op.Input.(input); {
+					case c.Status == seatlock.Blocked:
+						blocked++
+					case c.Status == seatlock.Available && in.op != oracle.Reserve:
 						expired++
 					}
 				}
@@ -121,6 +137,17 @@ func linearizable(t *testing.T, r *redistest.Redis, faulty bool, now clock) {
 		requireLinearizable(t, all)
 	})
 }
+
+// direct returns a locker over client.
+func direct(t *testing.T, client *redis.Client, opt seatlock.Options) *seatlock.Locker {
+	t.Helper()
+	locker, err := seatlock.New(client, opt)
+	require.NoError(t, err)
+	return locker
+}
+
+// linearEvent is the event of a round.
+func linearEvent(n int) string { return fmt.Sprint("linear", n) }
 
 // minRetryTime is the shortest time that a call with a retry takes.
 const minRetryTime = 5 * time.Millisecond
@@ -148,22 +175,27 @@ func (c *linearClient) disturb(choice *rand.Rand, counts *counters) {
 	})
 }
 
-// call makes the client's calls for one event and returns their history.
-func (c *linearClient) call(n int, holdTime time.Duration, start time.Time) (history []porcupine.Operation) {
+// call makes the client's calls for one event, which is on sale within window, and returns
+// their history.
+func (c *linearClient) call(n int, holdTime time.Duration, window [2]int64, start time.Time) (history []porcupine.Operation) {
 	choice := random(n, c.number)
-	event, user := fmt.Sprint("linear", n), fmt.Sprint("user", c.number)
+	event, user := linearEvent(n), fmt.Sprint("user", c.number)
 	var group []int
 	calls := linearCalls
 	if c.proxy != nil {
 		calls /= 2
 	}
 	for range calls {
-		op := []oracle.Op{oracle.Reserve, oracle.Buy, oracle.Extend, oracle.Release}[min(3, choice.IntN(40)/10)]
+		op := []oracle.Op{oracle.Reserve, oracle.Buy, oracle.Extend, oracle.Release, block, unblock}[choice.IntN(6)]
 		if group == nil || choice.IntN(3) == 0 {
 			op, group = oracle.Reserve, choice.Perm(seats)[:1+choice.IntN(3)]
 		}
 		if op == oracle.Buy && choice.IntN(4) > 0 {
 			op = oracle.Extend // keep some seats unsold
+		}
+		channel := ""
+		if op == block || op == unblock || op == oracle.Reserve && choice.IntN(2) == 0 {
+			channel = []string{"house", "house", "house", "sponsor"}[choice.IntN(4)]
 		}
 		names := make([]string, len(group))
 		for i, seat := range group {
@@ -175,12 +207,13 @@ func (c *linearClient) call(n int, holdTime time.Duration, start time.Time) (his
 		}
 		low, _ := c.now()
 		sent := time.Since(start)
-		hold, err := callLocker(context.Background(), c.locker, op, event, names, user)
+		hold, err := callChannel(context.Background(), c.locker, op, event, names, user, channel)
 		answered := time.Since(start)
 		_, high := c.now()
 		returned := answered
 		out := output{answered: high}
 		out.outcome, out.conflicts = outcome(c.t, err)
+		out.notOnSale = errors.Is(err, seatlock.ErrNotOnSale)
 		if !hold.Deadline.IsZero() {
 			out.deadline = hold.Deadline.UnixMilli()
 			if hold.ExpiresIn > 0 {
@@ -193,7 +226,7 @@ func (c *linearClient) call(n int, holdTime time.Duration, start time.Time) (his
 		case oracle.Unknown:
 			returned = time.Duration(never)
 		}
-		in := input{op: op, seats: group, user: user, sent: low, hold: holdTime.Milliseconds()}
+		in := input{op: op, seats: group, user: user, channel: channel, sent: low, hold: holdTime.Milliseconds(), onSale: window[0], offSale: window[1]}
 		history = append(history, porcupine.Operation{ClientId: c.number, Call: int64(sent), Return: int64(returned), Input: in, Output: out})
 		// If something was lost and the call took long enough, an earlier attempt may have run.
 		if c.proxy != nil && c.proxy.Lost.Load() > lost && answered-sent > minRetryTime {

@@ -165,6 +165,26 @@ func (l *load) call(locker int, op oracle.Op, event string, seats []string, user
 	return call
 }
 
+// The operations of a seller. The oracle does not know them.
+const (
+	block   oracle.Op = "block"
+	unblock oracle.Op = "unblock"
+	put     oracle.Op = "put"
+)
+
+// callChannel calls the method of l for op, with seats of a channel; "" for those of the public.
+func callChannel(ctx context.Context, l *seatlock.Locker, op oracle.Op, event string, seats []string, user, channel string) (hold seatlock.Hold, err error) {
+	switch op {
+	case oracle.Reserve:
+		return l.ReserveOn(ctx, event, seats, user, seatlock.Terms{Channel: channel})
+	case block:
+		return hold, l.Block(ctx, event, seats, channel, seatlock.Terms{})
+	case unblock:
+		return hold, l.Unblock(ctx, event, seats, channel, seatlock.Terms{})
+	}
+	return callLocker(ctx, l, op, event, seats, user)
+}
+
 // callLocker calls the method of l for op.
 func callLocker(ctx context.Context, l *seatlock.Locker, op oracle.Op, event string, seats []string, user string) (hold seatlock.Hold, err error) {
 	switch op {
@@ -189,7 +209,7 @@ func outcome(t *testing.T, err error) (oracle.Outcome, []seatlock.Seat) {
 		return oracle.Done, nil
 	case errors.As(err, &conflict):
 		return oracle.Refused, conflict.Seats
-	case errors.Is(err, seatlock.ErrSeatLimit):
+	case errors.Is(err, seatlock.ErrSeatLimit), errors.Is(err, seatlock.ErrNotOnSale):
 		return oracle.Refused, nil
 	case errors.Is(err, seatlock.ErrUnavailable):
 		return oracle.NotRun, nil

@@ -22,6 +22,7 @@ type eventState struct {
 
 // seatState is the state of a seat. A seat without a user is available.
 type seatState struct {
+	channel          string // that the seat is blocked for; "" for none
 	user             string
 	sold             bool
 	earliest, latest int64 // bounds of the deadline, equal if it is known
@@ -29,11 +30,14 @@ type seatState struct {
 
 // input is a call. The model has no clock, so input and output have the times of the call.
 type input struct {
-	op    oracle.Op
-	seats []int
-	user  string
-	sent  int64
-	hold  int64 // the HoldTime of the event
+	op      oracle.Op
+	seats   []int
+	user    string
+	channel string // of a reserve, block or unblock
+	sent    int64
+	hold    int64 // the HoldTime of the event
+	// The sale window of the event; 0 and never for none.
+	onSale, offSale int64
 }
 
 // output is the answer of a call.
@@ -44,6 +48,7 @@ type output struct {
 	now       int64 // when Redis ran the call; 0 if unknown
 	deadline  int64 // the earliest deadline of the group; 0 if unknown
 	conflicts []seatlock.Seat
+	notOnSale bool // outcome is Refused
 }
 
 // clockError is by how many ms the clocks of the callers and of Redis may differ.
@@ -64,7 +69,10 @@ func seatModel() porcupine.Model {
 			if o.retried {
 				return fmt.Sprintf("%s %s %v: an earlier attempt, which may have run", i.user, i.op, i.seats)
 			}
-			text := fmt.Sprintf("%s %s %v: %s", i.user, i.op, i.seats, o.outcome)
+			text := fmt.Sprintf("%s %s %v %s: %s", i.user, i.op, i.seats, i.channel, o.outcome)
+			if o.notOnSale {
+				text += ", not on sale"
+			}
 			if o.deadline > 0 {
 				text += fmt.Sprintf(" for %d ms", o.deadline-o.now)
 			}
@@ -107,17 +115,19 @@ func step(e eventState, in input, out output) []any {
 type result struct {
 	state     eventState
 	conflicts map[string]seatlock.Status
+	newHold   bool
+	notOnSale bool
 }
 
 // run returns the possible results of a call that runs between e.now and to. There are
 // several if a deadline is near or unknown.
 func (e eventState) run(in input, out output, to int64) []result {
-	results := []result{{e, map[string]seatlock.Status{}}}
+	results := []result{{state: e, conflicts: map[string]seatlock.Status{}}}
 	for _, seat := range in.seats {
 		var more []result
 		for _, r := range results {
 			for _, o := range e.options(seat, in, out.now, to) {
-				next := result{r.state, maps.Clone(r.conflicts)}
+				next := result{state: r.state, conflicts: maps.Clone(r.conflicts), newHold: r.newHold || o.newHold}
 				if o.refused {
 					next.conflicts[seatName(seat)] = o.status
 				} else {
@@ -133,12 +143,37 @@ func (e eventState) run(in input, out output, to int64) []result {
 			results[i].state = e
 		}
 	}
-	return results
+	return e.applyWindow(results, in, out.now, to)
+}
+
+// applyWindow splits the results that hold seats of the public: if the sale may have been
+// closed, the call may have been refused.
+func (e eventState) applyWindow(results []result, in input, now, to int64) (all []result) {
+	from := e.now
+	if now > 0 {
+		from, to = now, now
+	}
+	mayBeOpen := max(from, in.onSale) <= min(to, in.offSale-1)
+	mayBeClosed := from < in.onSale || to >= in.offSale
+	for _, r := range results {
+		if !r.newHold || len(r.conflicts) > 0 || in.channel != "" {
+			all = append(all, r)
+			continue
+		}
+		if mayBeOpen {
+			all = append(all, r)
+		}
+		if mayBeClosed {
+			all = append(all, result{state: e, notOnSale: true})
+		}
+	}
+	return all
 }
 
 // option is a possible result of a call for one seat.
 type option struct {
 	next    seatState
+	newHold bool
 	refused bool
 	status  seatlock.Status // if refused
 }
@@ -146,7 +181,7 @@ type option struct {
 func (e eventState) options(seat int, in input, now, to int64) []option {
 	s := e.seats[seat]
 	own := s.user == in.user
-	fresh := seatState{in.user, false, now + in.hold, now + in.hold}
+	fresh := seatState{s.channel, in.user, false, now + in.hold, now + in.hold}
 	if now == 0 {
 		fresh.earliest, fresh.latest = e.now+in.hold, never
 	}
@@ -161,7 +196,23 @@ func (e eventState) options(seat int, in input, now, to int64) []option {
 	if s.user == "" || to >= s.earliest-clockError { // it may be available
 		switch in.op {
 		case oracle.Reserve:
-			all = append(all, option{next: fresh})
+			switch s.channel {
+			case in.channel:
+				all = append(all, option{next: fresh, newHold: true})
+			case "":
+				all = append(all, option{refused: true, status: seatlock.Available})
+			default:
+				all = append(all, option{refused: true, status: seatlock.Blocked})
+			}
+		case block, unblock:
+			switch {
+			case s.channel != "" && s.channel != in.channel:
+				all = append(all, option{refused: true, status: seatlock.Blocked})
+			case in.op == block:
+				all = append(all, option{next: seatState{channel: in.channel}})
+			default:
+				all = append(all, option{})
+			}
 		case oracle.Release:
 			all = append(all, keep)
 		default:
@@ -172,12 +223,14 @@ func (e eventState) options(seat int, in input, now, to int64) []option {
 		return all
 	}
 	switch {
+	case in.op == block, in.op == unblock:
+		all = append(all, option{refused: true, status: seatlock.Reserved})
 	case !own && in.op == oracle.Release, own && in.op == oracle.Reserve:
 		all = append(all, keep)
 	case !own:
 		all = append(all, option{refused: true, status: seatlock.Reserved})
 	case in.op == oracle.Release:
-		all = append(all, option{})
+		all = append(all, option{next: seatState{channel: s.channel}})
 	case in.op == oracle.Buy:
 		all = append(all, option{next: seatState{user: in.user, sold: true}})
 	default:
@@ -196,6 +249,9 @@ func (e eventState) options(seat int, in input, now, to int64) []option {
 // matches reports whether r can have the given output. It narrows the deadlines in r to
 // those that the output allows.
 func (r *result) matches(in input, out output) bool {
+	if r.notOnSale != out.notOnSale {
+		return false
+	}
 	if out.outcome == oracle.Refused {
 		if len(r.conflicts) != len(out.conflicts) {
 			return false

@@ -9,7 +9,8 @@
 -- ARGV[8] -> the document
 -- ARGV[9] -> 1: ARGV[10] is the new plan, '' for none; 0: the plan stays
 --
--- Returns {1, now, version, planVersion}: it is done.
+-- Returns {1, now, version, planVersion, blocked}: it is done. blocked is how many seats are
+-- blocked.
 -- Returns {4, now}: the event has another version. {5, now}: it has another last change. Nothing
 -- has changed.
 
@@ -32,4 +33,4 @@ if ARGV[9] == '1' and ARGV[10] ~= '' then
 elseif ARGV[9] == '1' then
   redis.call('DEL', KEYS[4])
 end
-return {1, now, tonumber(newVersion), tonumber(planVersion)}
+return {1, now, tonumber(newVersion), tonumber(planVersion), tonumber(hasBlocked) or 0}
