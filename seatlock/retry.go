@@ -65,6 +65,11 @@ var redisErrors = map[string]errorKind{
 	"OOM": rejected, "MISCONF": rejected, "NOAUTH": rejected, "NOPERM": rejected, "WRONGPASS": rejected,
 }
 
+// nonLocalKey is in the error of a script while its slot moves to another node of a cluster: a
+// key that is not in KEYS, like event:{event}, may be there already. The scripts of calls read
+// such keys before their first write, so nothing has changed.
+const nonLocalKey = "attempted to access a non local key"
+
 // classify returns what err proves. If the client retries by itself, its error tells of the
 // last attempt only and proves nothing.
 func (l *Locker) classify(err error) errorKind {
@@ -84,7 +89,7 @@ func (l *Locker) classify(err error) errorKind {
 		kind, listed := redisErrors[word]
 		switch {
 		case listed:
-		case redis.IsMaxClientsError(err):
+		case redis.IsMaxClientsError(err), strings.Contains(reply.Error(), nonLocalKey):
 			kind = retryable
 		case errors.Is(err, errSetUp):
 			kind = rejected

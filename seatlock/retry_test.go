@@ -38,6 +38,7 @@ func TestClassify_TellsWhetherCommandMayHaveRun(t *testing.T) {
 		{errLate, retryable, unknown},
 		{replyError("LOADING Redis is loading the dataset in memory"), retryable, unknown},
 		{replyError("ERR max number of clients reached"), retryable, unknown},
+		{replyError("ERR Script attempted to access a non local key in a cluster node script: 85ae5e, on @user_script:34."), retryable, unknown},
 		{replyError("OOM command not allowed when used memory > 'maxmemory'."), rejected, unknown},
 		{replyError("ERR NOAUTH Authentication required."), rejected, unknown},
 		{replyError("WRONGTYPE Operation against a key holding the wrong kind of value"), bug, bug},
