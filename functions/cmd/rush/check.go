@@ -68,6 +68,8 @@ func fixFor(err error) string {
 		return "set -seller-token to the token of a seller, and -buyer-tokens if buyers need tokens"
 	case errors.As(err, &status) && status.Code == "precondition_failed":
 		return "set -event to a new event"
+	case errors.As(err, &status) && status.Method == http.MethodPut && (status.Status == http.StatusNotFound || status.Status == http.StatusMethodNotAllowed):
+		return "put the event at an address that takes PUT, and leave out -put"
 	case errors.As(err, &status) && status.Code == "unknown_event":
 		return "put the event first, or add -put"
 	case errors.As(err, &status) && status.Status >= 500:

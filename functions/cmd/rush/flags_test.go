@@ -40,6 +40,7 @@ func TestRush_RefusesBadFlagsInOneSentence(t *testing.T) {
 		t.Cleanup(s.Close)
 		return s
 	}
+	publicRoute := refusesPut(http.StatusNotFound, "not_found")
 	exists, sellers := refusesPut(http.StatusPreconditionFailed, "precondition_failed"), refusesPut(http.StatusUnauthorized, "unauthenticated")
 	for _, c := range []struct {
 		args []string
@@ -79,6 +80,7 @@ func TestRush_RefusesBadFlagsInOneSentence(t *testing.T) {
 		{[]string{"-url", full.URL, "-put"}, "set -event to a new event"},
 		{[]string{"-url", exists.URL, "-put", "-event", "gala"}, exists.URL + " does not accept the event: PUT /events/gala returns 412 Precondition Failed (precondition_failed); set -event to a new event"},
 		{[]string{"-url", sellers.URL, "-put", "-event", "gala"}, "PUT /events/gala returns 401 Unauthorized (unauthenticated); set -seller-token to the token of a seller, and -buyer-tokens if buyers need tokens"},
+		{[]string{"-url", publicRoute.URL, "-put", "-event", "gala"}, "PUT /events/gala returns 404 Not Found (not_found); put the event at an address that takes PUT, and leave out -put"},
 		{[]string{"-url", exists.URL, "-buyer-tokens", "tokens"}, "-buyer-tokens needs a seller, because buyers with tokens can't buy: set -seller-token or SELLER_TOKEN"},
 		{[]string{"-url", exists.URL, "-seller-token", "s", "-buyer-tokens", "missing"}, "-buyer-tokens can't be read: open missing: no such file or directory"},
 		{[]string{"-url", exists.URL, "-seller-token", "s", "-buyer-tokens", tokenFile(t, "ann", "bob")}, " has 2 tokens, and -users is 5000, so 5000 are needed: add tokens, or lower -users"},
