@@ -78,7 +78,7 @@ func TestMutation_FailsSuite(t *testing.T) {
 		"ThePublicTakesBlockedSeats":    {"reserve.lua", "if not owner and ofChannel then", "if not owner and (ofChannel or channel == '') then"},
 		"AChannelTakesSeatsOfAnother":   {"reserve.lua", "channel == (channels[seat] or '')", "channel == (channels[seat] or '') or channel ~= '' and channels[seat]"},
 		"AChannelTakesSeatsOfThePublic": {"reserve.lua", "channel == (channels[seat] or '')", "channel == (channels[seat] or channel)"},
-		"ABlockedSeatIsCalledAvailable": {"reserve.lua", "not owner and channels[seat] and -4 or ", ""},
+		"ABlockedSeatIsCalledAvailable": {"event.lua", "return hasBlocked and redis.call('HEXISTS'", "return false and redis.call('HEXISTS'"},
 		"TheEventsLongestHoldIsIgnored": {"reserve.lua", "tonumber(maxHoldTime) or ARGV[5]", "ARGV[5]"},
 		"ALongHoldOutlivesTheIndex":     {"reserve.lua", "math.max(holdTime, tonumber(maxHoldTime) or ARGV[5])", "(tonumber(maxHoldTime) or ARGV[5])"},
 

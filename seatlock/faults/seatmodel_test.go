@@ -216,7 +216,11 @@ func (e eventState) options(seat int, in input, now, to int64) []option {
 		case oracle.Release:
 			all = append(all, keep)
 		default:
-			all = append(all, option{refused: true, status: seatlock.Available})
+			status := seatlock.Available
+			if s.channel != "" {
+				status = seatlock.Blocked
+			}
+			all = append(all, option{refused: true, status: status})
 		}
 	}
 	if s.user == "" || e.now > s.latest+clockError { // it can't be held

@@ -26,7 +26,7 @@ for i, id in ipairs(ids) do
   local owner, deadline = parse(values[i])
   if owner or channels[i] and channels[i] ~= channel then
     conflict[#conflict + 1] = i
-    conflict[#conflict + 1] = owner and ttl(id, owner, deadline) or -4
+    conflict[#conflict + 1] = owner and ttl(KEYS[i + 2], owner, deadline) or -4
   elseif not channels[i] ~= unblock then
     changed[#changed + 1] = id
   end

@@ -23,7 +23,7 @@ for i, value in ipairs(redis.call('MGET', unpack(KEYS, 4))) do
   local owner, deadline, soldOrder = parse(value)
   if owner ~= user then
     conflict[#conflict + 1] = i
-    conflict[#conflict + 1] = ttl(string.sub(KEYS[i + 3], #seatPrefix + 1), owner, deadline)
+    conflict[#conflict + 1] = ttl(KEYS[i + 3], owner, deadline)
   elseif soldOrder and soldOrder ~= order then
     conflict[#conflict + 1] = i
     conflict[#conflict + 1] = -5

@@ -75,16 +75,16 @@ local function parse(value)
   return string.sub(value, space + 1), nil, string.sub(value, 20, space - 1)
 end
 
--- Returns the time to live of the seat id with this user and deadline, ms; -1 if it is sold, -2
+-- Returns the time to live of the seat of a key with this user and deadline, ms; -1 if it is sold, -2
 -- if it is free, -4 if it is blocked. It is the hold time at most: if the clock went back, the
 -- deadline is farther.
-local function ttl(id, user, deadline)
+local function ttl(key, user, deadline)
   if deadline then
     return math.min(math.max(0, deadline - now), holdTime)
   elseif user then
     return -1
   end
-  return hasBlocked and redis.call('HEXISTS', blockedKey, id) == 1 and -4 or -2
+  return hasBlocked and redis.call('HEXISTS', blockedKey, string.sub(key, #seatPrefix + 1)) == 1 and -4 or -2
 end
 
 -- Fails if a key that the script will write has a wrong type. userSeats counts only with a

@@ -11,14 +11,14 @@
 -- Returns {0, i, ttl, ...}: as buy.lua.
 
 local userSeats, user = KEYS[3], ARGV[5]
-local minGain = math.min(1000, holdTime / 10) -- ms; a repeated call gains less
+local minGain = math.min(1000, math.floor(holdTime / 10)) -- ms; a repeated call gains less
 local extended, conflict, earliest = {}, {0}, nil
 
 for i, value in ipairs(redis.call('MGET', unpack(KEYS, 4))) do
   local owner, deadline = parse(value)
   if owner ~= user then
     conflict[#conflict + 1] = i
-    conflict[#conflict + 1] = ttl(string.sub(KEYS[i + 3], #seatPrefix + 1), owner, deadline)
+    conflict[#conflict + 1] = ttl(KEYS[i + 3], owner, deadline)
   elseif deadline then
     local latest = tonumber(string.sub(value, 20, 32))
     local newDeadline = math.min(now + holdTime, latest)

@@ -75,7 +75,7 @@ while seat <= count do
     else
       size = math.max(size, start) + 2
       reply[size - 1] = 1 + seat - first
-      reply[size] = owner == user and -3 or not owner and channels[seat] and -4 or ttl(string.sub(key, #seatPrefix + 1), owner, deadline)
+      reply[size] = owner == user and -3 or ttl(key, owner, deadline)
     end
     seat = seat + 1
   until ARGV[6 + seat] ~= ''

@@ -18,7 +18,7 @@ for i, value in ipairs(redis.call('MGET', unpack(KEYS, 4))) do
     ids[#ids + 1] = string.sub(KEYS[i + 3], #seatPrefix + 1)
   elseif owner then
     conflict[#conflict + 1] = i
-    conflict[#conflict + 1] = owner == user and soldOrder and -5 or ttl(nil, owner, deadline)
+    conflict[#conflict + 1] = owner == user and soldOrder and -5 or ttl(KEYS[i + 3], owner, deadline)
   end
 end
 if #conflict > 1 then
