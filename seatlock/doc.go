@@ -12,6 +12,8 @@
 //	    └────────────────────────┘
 //	   Release, or the deadline passes
 //
+// Return ends a sale: the seat is Available again.
+//
 // Block keeps an available seat for a channel: it is Blocked. Only a Reserve of that channel can
 // hold it, and when such a hold ends, the seat is Blocked again. Unblock makes it available.
 //
@@ -34,7 +36,8 @@
 //
 // # Promises
 //
-//   - A seat has at most one user at any time. A sold seat keeps its user forever.
+//   - A seat has at most one user at any time. A sold seat keeps its user until a Return of that
+//     user and order ends the sale. No other call does.
 //   - A group of seats changes as a whole or not at all.
 //   - A repeated call is never refused because it succeeded the first time. A repeated
 //     Reserve, Buy or Release changes nothing more; a repeated Reserve returns the same
@@ -52,7 +55,8 @@
 // Redis Cluster, and one script can change it.
 //
 //	seat:{event}:seat   string      held:<deadline, ms>:<latest deadline, ms>:<user>, with
-//	                                a TTL; or sold:<user>, without one
+//	                                a TTL; or sold:<time of the sale, ms>:<order> <user>,
+//	                                without one; earlier versions wrote sold:<user>
 //	seats:{event}       sorted set  the index: every seat that is held or sold, scored by
 //	                                its deadline, ms; sold: +inf
 //	user:{event}:user   sorted set  the user's seats, scored alike; only with
@@ -108,9 +112,9 @@
 // # Errors
 //
 // A refusal is a [*ConflictError], which names the seats and wraps [ErrTaken], [ErrOwned],
-// [ErrHoldExpired], [ErrHeldByOther] or [ErrSold]; or a [*LimitError]. An outage is never a
-// refusal. It is [ErrUnavailable] if the change can't have been made, and [ErrOutcomeUnknown] if
-// it may have been. Repeat the call after either.
+// [ErrHoldExpired], [ErrHeldByOther], [ErrSold] or [ErrNotReturnable]; a [*LimitError]; or a
+// [*NotOnSaleError]. An outage is never a refusal. It is [ErrUnavailable] if the change can't have
+// been made, and [ErrOutcomeUnknown] if it may have been. Repeat the call after either.
 //
 // # Glossary
 //
@@ -122,13 +126,14 @@
 //	user        the buyer that a call names
 //	group       the seats of one call; all of them change, or none
 //	hold        a seat kept for one user until its deadline
-//	sale        a seat that belongs to its user forever
+//	sale        a seat that belongs to its user, under an order, until its Return
+//	order       the caller's own name of a purchase; it may be empty
 //	seat map    a snapshot of all seats of an event that are held, sold or blocked
-//	change      one entry of an event's stream: held, extended, released, expired, sold, blocked
-//	            or unblocked
+//	change      one entry of an event's stream: held, extended, released, expired, sold,
+//	            returned, blocked or unblocked
 //	index       the sorted set seats:{event}
 //	stream      changes:{event}, the changes of an event in order
-//	transition  what one call does to seats: reserve, extend, buy or release
+//	transition  what one call does to seats: reserve, extend, buy, return or release
 //	promise     one of the promises above, which no load and no fault breaks
 //	call        one call of a Locker's method, or the HTTP call that makes it
 //	command     what is sent to Redis, for instance EVALSHA

@@ -53,6 +53,12 @@ func TestLocker_ChangesNothingAfterDeadline(t *testing.T) {
 			"Release": {reserve, func(t *testing.T, l *seatlock.Locker) error {
 				return l.Release(t.Context(), event, seats, ann)
 			}, 1, func(t *testing.T, b *testBundle) { release(t, b); reserve(t, b) }},
+			"Return": {func(t *testing.T, b *testBundle) {
+				reserve(t, b)
+				b.buy(t, ann, seats...)
+			}, func(t *testing.T, l *seatlock.Locker) error {
+				return l.Return(t.Context(), event, seats, ann, seatlock.Terms{})
+			}, 1, nothing},
 			"Buy": {reserve, func(t *testing.T, l *seatlock.Locker) error {
 				return l.Buy(t.Context(), event, seats, ann)
 			}, 1, nothing},

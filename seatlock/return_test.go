@@ -51,6 +51,7 @@ func TestReturn(t *testing.T) {
 		b.buy(t, bob, "1E")
 		requireConflict(t, b.giveBack(t, "o:1", ann, "1A", "1C", "1D", "1E", "1X"), seatlock.ErrNotReturnable, "1C Sold", "1D Reserved", "1E Sold")
 		requireConflict(t, b.giveBack(t, "", ann, "1A"), seatlock.ErrNotReturnable, "1A Sold")
+		requireConflict(t, b.giveBack(t, "", ann, "1E"), seatlock.ErrNotReturnable, "1E Sold")
 		b.status(t, "1A", seatlock.Sold)
 
 		require.NoError(t, b.giveBack(t, "o:1", ann, "1A", "1B"))

@@ -228,7 +228,7 @@ const succeeded = {
 function refused (call, ids, problem) {
   const conflicts = problem.conflicts ?? []
   const named = conflicts.map(c => c.seat_id)
-  const sentence = conflicts.map(c => `${c.seat_id} is ${{ Sold: 'sold', Reserved: 'held by someone else', Blocked: 'not on sale' }[c.status] ?? 'no longer held'}.`).join(' ')
+  const sentence = conflicts.map(c => `${c.seat_id} is ${{ Sold: 'sold', Reserved: 'held by someone else', Blocked: 'not for sale' }[c.status] ?? 'no longer held'}.`).join(' ')
   switch (problem.code) {
     case 'seat_unavailable': {
       for (const c of conflicts) {

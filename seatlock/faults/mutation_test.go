@@ -17,7 +17,7 @@ import (
 
 // contract matches the tests of package seatlock that run against every mutation. The slow ones
 // run only if all others pass.
-var contract = []string{"^(TestReserve|TestBuy|TestExtend|TestExtend_NeverPassesMaxHoldTime|TestRelease|TestReserve_DecidesCallsOfBatchInTurn|" +
+var contract = []string{"^(TestReserve|TestBuy|TestBuy_KeepsOrder|TestReturn|TestReturn_.*|TestExtend|TestExtend_NeverPassesMaxHoldTime|TestRelease|TestReserve_DecidesCallsOfBatchInTurn|" +
 	"TestReserve_LeavesNothingOfAbandonedEvent|TestReserve_KeepsIndexWhileSeatsAreHeld|" +
 	"TestBuy_KeepsEventForever|TestMap_FollowsSeatKeysOfSmallEventAtOnce|TestRefresh_WaitsForKey|TestReserve_CountsExtendedHoldsToLimit|" +
 	"TestLocker_ChangesNothingIfKeyHasWrongType|" +
@@ -42,6 +42,12 @@ func TestMutation_FailsSuite(t *testing.T) {
 		"BuyDoesNotCompareTheOwner":     {"buy.lua", "if owner ~= user then", "if not owner then"},
 		"ExtendDoesNotCompareTheOwner":  {"extend.lua", "if owner ~= user then", "if not owner then"},
 		"ReleaseDoesNotCompareTheOwner": {"release.lua", "if owner == user and deadline then", "if deadline then"},
+		"AReturnIgnoresTheOrder":        {"return.lua", "if owner == user and soldOrder == order then", "if owner == user and soldOrder then"},
+		"AReturnIgnoresTheOwner":        {"return.lua", "if owner == user and soldOrder == order then", "if soldOrder == order then"},
+		"AReturnedSeatStaysInTheIndex":  {"return.lua", "redis.call('ZREM', index, unpack(ids))", ""},
+		"AReturnedSeatStaysInTheLimit":  {"return.lua", "redis.call('ZREM', userSeats, unpack(ids))", ""},
+		"AReturnIsNoChange":             {"return.lua", "appendEnd('returned', ids)", ""},
+		"ABuyIgnoresTheOrder":           {"buy.lua", "elseif soldOrder and soldOrder ~= order then", "elseif false then"},
 		"ASaleKeepsItsTTL":              {"buy.lua", "redis.call('SET', key, values[i])", "redis.call('SET', key, values[i], 'KEEPTTL')"},
 		"AHoldIsNotInTheIndex":          {"reserve.lua", "addSeats(index, newIds, deadline)", ""},
 		"ASaleIsNotInTheIndex":          {"buy.lua", "addSeats(index, ids, '+inf')", ""},
