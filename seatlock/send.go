@@ -71,9 +71,9 @@ func (l *Locker) sendInBatch(ctx context.Context, key batchKey, deadline time.Ti
 	return c.err
 }
 
-// sendBatch sends calls and gives each its result. All calls of Reserve with the same
-// terms share one run of their script, after the other commands. All calls that want the event's settings share one
-// read of them.
+// sendBatch sends calls and gives each its result. All calls of Reserve with the same terms share
+// one run of their script, after the other commands. All calls that want the event's settings
+// share one read of them.
 func (l *Locker) sendBatch(ctx context.Context, key batchKey, calls []*call) {
 	if l.opt.OnBatch != nil {
 		l.opt.OnBatch(len(calls))

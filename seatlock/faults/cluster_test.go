@@ -74,7 +74,7 @@ func TestCluster_KeepsPromisesWhileSlotMoves(t *testing.T) {
 // and the test looks at the seat.
 func TestBuy_IsRedirectedWithSaleReplicas(t *testing.T) {
 	servers, nodes, _ := cluster(t)
-	locker, err := seatlock.New(redistest.ClusterClient(t, servers[0]), seatlock.Options{Timeout: 4 * time.Second, SaleReplicas: 1})
+	locker, err := seatlock.New(redistest.ClusterClient(t, servers[0]), seatlock.Options{Timeout: 20 * time.Second, SaleReplicas: 1})
 	require.NoError(t, err)
 	another, err := seatlock.New(redistest.ClusterClient(t, servers[0]), seatlock.Options{Timeout: time.Minute})
 	require.NoError(t, err)
