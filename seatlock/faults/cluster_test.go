@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -87,10 +88,14 @@ func TestBuy_IsRedirectedWithSaleReplicas(t *testing.T) {
 	require.NoError(t, nodes[from].ConfigSet(t.Context(), "repl-diskless-sync-delay", "0").Err())
 	redistest.Bare(t, "--replicaof", nodes[from].host, nodes[from].port)
 	require.Eventually(t, func() bool { return nodes[from].Wait(t.Context(), 1, time.Second).Val() == 1 }, waitLimit, time.Millisecond)
-	move(t, slot, nodes[from], nodes[to], nodes, func() {})
+	moveAndAgree := func(from, to node) {
+		move(t, slot, from, to, nodes, func() {})
+		awaitAgreement(t, to, nodes)
+	}
+	moveAndAgree(nodes[from], nodes[to])
 	require.NoError(t, another.Buy(t.Context(), "gala", []string{"1B"}, "ann"), "this loads the script on the second node")
-	move(t, slot, nodes[to], nodes[from], nodes, func() {})
-	move(t, slot, nodes[from], nodes[to], nodes, func() {})
+	moveAndAgree(nodes[to], nodes[from])
+	moveAndAgree(nodes[from], nodes[to])
 	require.Eventually(t, func() bool {
 		err := locker.Buy(t.Context(), "gala", []string{"1A"}, "ann")
 		assert.ErrorIs(t, err, seatlock.ErrOutcomeUnknown)
@@ -182,6 +187,28 @@ func move(t *testing.T, slot int64, from, to node, all []node, meanwhile func())
 		require.NoError(t, n.Do(context.Background(), "cluster", "setslot", slot, "node", to.id).Err())
 	}
 	return moving
+}
+
+// awaitAgreement waits until all nodes know that owner has the greatest configuration epoch: two
+// moves in between would otherwise leave nodes that claim the same slot.
+func awaitAgreement(t *testing.T, owner node, all []node) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		for _, n := range all {
+			epochs := map[string]int64{}
+			for line := range strings.Lines(n.ClusterNodes(t.Context()).Val()) {
+				if fields := strings.Fields(line); len(fields) > 6 {
+					epochs[fields[0]], _ = strconv.ParseInt(fields[6], 10, 64)
+				}
+			}
+			for id, epoch := range epochs {
+				if id != owner.id && epoch >= epochs[owner.id] {
+					return false
+				}
+			}
+		}
+		return true
+	}, waitLimit, time.Millisecond)
 }
 
 func beginMove(t *testing.T, slot int64, from, to node) {
