@@ -28,10 +28,9 @@ type nodeState struct {
 }
 
 // nodeOf returns the server that has the event, or the list of events if event is "". In a
-// cluster, a Locker picks the node itself for two reasons. WAIT has no key to find the node by. And
-// for a slot that moves,
-// the cluster client's own pipeline sends a command to two nodes at once, and their
-// replies race.
+// cluster, a Locker picks the node itself for two reasons. WAIT has no key to find the node by.
+// And for a slot that moves, the cluster client's own pipeline sends a command to two nodes at
+// once, and their replies race.
 func (l *Locker) nodeOf(ctx context.Context, event string) (*node, error) {
 	cluster, ok := l.client.(*redis.ClusterClient)
 	if !ok {
