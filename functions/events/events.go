@@ -298,12 +298,14 @@ func (h *handler) write(ctx context.Context, event string, put *putRequest) (e s
 	return e, false, seatlock.ErrUnavailable
 }
 
-// keepPlan completes put by the plan and the areas that the event has, and returns the version of
-// the event, 0 if it does not exist.
+// keepPlan completes put by the plan and the areas that the event has, none if it does not exist.
+// It returns the version of the event, 0 if it does not exist.
 func (h *handler) keepPlan(ctx context.Context, event string, put *putRequest) (int64, error) {
+	put.plan, put.Plan, put.HasSeat, put.document.Areas = nil, nil, nil, nil // of an earlier attempt
 	e, err := h.locker.Event(ctx, event)
 	if errors.Is(err, seatlock.ErrUnknownEvent) {
-		return 0, nil
+		put.Document, err = json.Marshal(put.document)
+		return 0, err
 	}
 	if err != nil {
 		return 0, err

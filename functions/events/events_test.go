@@ -2,6 +2,7 @@ package events_test
 
 import (
 	"compress/gzip"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -200,6 +201,49 @@ func TestPut_NamesEveryFaultWithItsPlace(t *testing.T) {
 	keys, err := b.redis.Admin(t).Keys(t.Context(), "*").Result()
 	require.NoError(t, err)
 	require.Empty(t, keys, "nothing is stored")
+}
+
+// replacedEvent is an event with a plan that is deleted while a PUT keeps its plan.
+type replacedEvent struct {
+	events.Locker
+	deleted bool
+	stored  []byte
+	written []seatlock.Put
+}
+
+func (l *replacedEvent) Event(context.Context, string) (seatlock.Event, error) {
+	if l.deleted {
+		return seatlock.Event{}, seatlock.ErrUnknownEvent
+	}
+	return seatlock.Event{Version: 7, PlanVersion: 7, Document: []byte(`{"areas":[{"area_id":"floor","capacity":3}]}`)}, nil
+}
+
+func (l *replacedEvent) Plan(context.Context, string) (int64, []byte, error) { return 7, l.stored, nil }
+
+func (l *replacedEvent) PutEvent(_ context.Context, _ string, put seatlock.Put) (seatlock.Event, bool, error) {
+	l.written = append(l.written, put)
+	if !l.deleted {
+		l.deleted = true
+		return seatlock.Event{}, false, seatlock.ErrVersion
+	}
+	return seatlock.Event{Version: 9, PlanVersion: 9, Document: put.Document}, true, nil
+}
+
+func TestPut_KeepsNoPlanOfDeletedEvent(t *testing.T) {
+	t.Parallel()
+	stored, err := catalog.Store([]byte(`"1-1:A-B"`), []catalog.Area{{AreaID: "floor", Capacity: 3}})
+	require.NoError(t, err)
+	l := &replacedEvent{stored: stored}
+	req := httptest.NewRequest(http.MethodPut, "/?event_id=gala", strings.NewReader(`{"title":"new"}`))
+	req.Header.Set("Content-Type", "application/json")
+	rec := httptest.NewRecorder()
+	events.New(l, nil, nil).ServeHTTP(rec, req)
+	require.Equal(t, http.StatusCreated, rec.Code, rec.Body)
+	require.JSONEq(t, `{"event_id":"gala","title":"new"}`, rec.Body.String())
+	require.Equal(t, stored, l.written[0].Plan)
+	require.Empty(t, l.written[1].Plan)
+	require.Nil(t, l.written[1].HasSeat)
+	require.JSONEq(t, `{"title":"new"}`, string(l.written[1].Document))
 }
 
 // slowBody is a body that does not arrive until it is closed.
