@@ -20,29 +20,33 @@ const MaxBlockSeats = 1000
 // blocked for another channel; or with ErrInvalid, ErrUnknownEvent, ErrStalePlan,
 // ErrUnavailable or ErrOutcomeUnknown.
 func (l *Locker) Block(ctx context.Context, event string, seats []string, channel string, terms Terms) error {
-	return l.block(ctx, "block", event, seats, channel, terms, channel)
+	return l.block(ctx, "block", event, seats, channel, terms, 0)
 }
 
 // Unblock makes all of the seats available that are blocked for a channel, or none. A seat
 // that is not blocked stays as it is. It fails as Block does.
 func (l *Locker) Unblock(ctx context.Context, event string, seats []string, channel string, terms Terms) error {
-	return l.block(ctx, "unblock", event, seats, channel, terms, "", channel)
+	return l.block(ctx, "unblock", event, seats, channel, terms, 1)
 }
 
-// block runs lua/block.lua. args follow ARGV[4].
-func (l *Locker) block(ctx context.Context, name, event string, seats []string, channel string, terms Terms, args ...any) error {
+// block runs lua/block.lua. unblock is its last ARGV.
+func (l *Locker) block(ctx context.Context, name, event string, seats []string, channel string, terms Terms, unblock int) error {
 	if err := validateBlock(event, seats, channel); err != nil {
 		return err
 	}
+	if err := terms.validate(); err != nil {
+		return err
+	}
+	terms.Channel = channel
 	keys := append(eventKeys(event), seatKeys(event, seats)...)
-	all := append(l.scriptArgs(terms.planArg()), args...)
+	args := append(l.scriptArgs(terms.planArg()), l.callerArg(name, seats, "", terms), channel, unblock)
 	var reply []int64
 	err := l.withRetries(ctx, ErrOutcomeUnknown, func(deadline time.Time) error {
-		cmd := redis.NewIntSliceCmd(ctx, blockScript.command(keys, all...)...)
+		cmd := redis.NewIntSliceCmd(ctx, blockScript.command(keys, args...)...)
 		if err := l.runScript(ctx, deadline, event, blockScript, cmd); err != nil {
 			return err
 		}
-		reply = cmd.Val()
+		reply = terms.Request.answer(cmd.Val())
 		return checkReply(reply, len(seats))
 	})
 	if err != nil {

@@ -27,7 +27,7 @@ var ErrReset = errors.New("seatlock: position of changes lost")
 type ChangeType string
 
 // The types of changes. An expired hold ended by its deadline. A returned sale has
-// ended. Blocked seats are kept for a channel; the change also follows the end of a hold or a sale
+// ended. An exchanged sale has moved to other seats. Blocked seats are kept for a channel; the change also follows the end of a hold or a sale
 // of such seats.
 const (
 	ChangeHeld     ChangeType = "held"
@@ -37,16 +37,22 @@ const (
 	ChangeSold     ChangeType = "sold"
 
 	ChangeReturned  ChangeType = "returned"
+	ChangeExchanged ChangeType = "exchanged"
 	ChangeBlocked   ChangeType = "blocked"
 	ChangeUnblocked ChangeType = "unblocked"
 )
 
 // Change is one entry of an event's stream: what happened to one or more of its seats.
 type Change struct {
-	ID       string // of the stream entry: later changes have greater IDs, compared as numbers
-	Type     ChangeType
-	SeatIDs  []string
-	Deadline time.Time // of the holds, UTC, by the clock of Redis; zero unless held or extended
+	ID        string // of the stream entry: later changes have greater IDs, compared as numbers
+	Type      ChangeType
+	SeatIDs   []string
+	ToSeatIDs []string  // exchanged: where the sales are now
+	Deadline  time.Time // of the holds, UTC, by the clock of Redis; zero unless held or extended
+
+	users   string // <n>:<user> <n>:<user> ..., see lua/event.lua; may be empty
+	order   string
+	channel string
 }
 
 // Changes returns the changes of an event after a position, oldest first, limit at most. The
@@ -119,7 +125,11 @@ func newChanges(messages []redis.XMessage) []Change {
 
 func newChange(message redis.XMessage) Change {
 	field := func(name string) string { s, _ := message.Values[name].(string); return s }
-	change := Change{ID: message.ID, Type: ChangeType(field("type")), SeatIDs: strings.Fields(field("seats"))}
+	change := Change{ID: message.ID, Type: ChangeType(field("type")), SeatIDs: strings.Fields(field("seats")),
+		users: field("users"), order: field("order"), channel: field("channel")}
+	if to := field("to"); to != "" {
+		change.ToSeatIDs = strings.Fields(to)
+	}
 	if ms, err := strconv.ParseInt(field("deadline"), 10, 64); err == nil {
 		change.Deadline = time.UnixMilli(ms).UTC()
 	}

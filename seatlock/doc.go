@@ -12,7 +12,8 @@
 //	    └────────────────────────┘
 //	   Release, or the deadline passes
 //
-// Return ends a sale: the seat is Available again.
+// Return ends a sale: the seat is Available again. Exchange ends a sale and makes one of another
+// seat, in one step.
 //
 // Block keeps an available seat for a channel: it is Blocked. Only a Reserve of that channel can
 // hold it, and when such a hold ends, the seat is Blocked again. Unblock makes it available.
@@ -36,8 +37,8 @@
 //
 // # Promises
 //
-//   - A seat has at most one user at any time. A sold seat keeps its user until a Return of that
-//     user and order ends the sale. No other call does.
+//   - A seat has at most one user at any time. A sold seat keeps its user until a Return or an
+//     Exchange of that user and order ends the sale. No other call does.
 //   - A group of seats changes as a whole or not at all.
 //   - A repeated call is never refused because it succeeded the first time. A repeated
 //     Reserve, Buy or Release changes nothing more; a repeated Reserve returns the same
@@ -46,6 +47,8 @@
 //   - A call that failed changes nothing later. Each script carries the deadline of its call,
 //     and changes nothing if it arrives after that deadline. If a call succeeds on a retry,
 //     its first attempt may still run until the deadline.
+//   - A call with a Request that succeeded is not made again, even if it arrives late, after other
+//     calls: it gets its first answer, and changes nothing.
 //   - All times come from the clock of Redis. If that clock jumps, as in a failover to a
 //     server with another clock, holds end earlier or later by as much.
 //
@@ -61,7 +64,8 @@
 //	                                its deadline, ms; sold: +inf
 //	user:{event}:user   sorted set  the user's seats, scored alike; only with
 //	                                Options.MaxSeatsPerUser
-//	changes:{event}     stream      every change; the last 10,000 at least
+//	changes:{event}     stream      every change, with its users and orders; the last 10,000
+//	                                at least
 //	event:{event}       hash        settings: <version>:<version of the plan>:<on sale>:<off
 //	                                sale>:<hold time>:<longest hold time>:<limit>, in ms, or
 //	                                deleting; document: of PutEvent; blocked: how many
@@ -69,6 +73,8 @@
 //	plan:{event}        string      <version>:<plan of PutEvent>
 //	blocked:{event}     hash        the blocked seats and their channels. A seat that is held or
 //	                                sold keeps its channel
+//	request:{event}:... string      <fingerprint> <answer>: the answer to a call with a Request,
+//	                                named <user> <key>, with a TTL
 //	events              sorted set  the events that have settings
 //
 // A seat without a key is available. When a hold's TTL ends, Redis removes the key, so no
@@ -83,7 +89,11 @@
 //
 // A change's ID is <epoch>-<offset>, both µs: the time of the event's first change, and the time
 // of this change or more. So a Redis that lost its data has another epoch, and a position of the
-// old one is a reset.
+// old one is a reset. A batch of Reserves makes one change. Each of its users has an Entry in the
+// journal, whose ID is between those of the change before and of this one.
+//
+// If an expiry or an operator ends a hold, its key is gone, and so the change does not name the
+// user. The Entry of the hold does.
 //
 // # Views
 //
@@ -129,11 +139,14 @@
 //	sale        a seat that belongs to its user, under an order, until its Return
 //	order       the caller's own name of a purchase; it may be empty
 //	seat map    a snapshot of all seats of an event that are held, sold or blocked
-//	change      one entry of an event's stream: held, extended, released, expired, sold,
-//	            returned, blocked or unblocked
+//	change      what one script did to seats: held, extended, released, expired, sold,
+//	            returned, exchanged, blocked or unblocked
+//	entry       the part of a change that concerns one user
+//	journal     the entries of an event in order
 //	index       the sorted set seats:{event}
 //	stream      changes:{event}, the changes of an event in order
-//	transition  what one call does to seats: reserve, extend, buy, return or release
+//	request     a call that is remembered under its Idempotency-Key
+//	transition  what one call does to seats: reserve, extend, buy, return, exchange or release
 //	promise     one of the promises above, which no load and no fault breaks
 //	call        one call of a Locker's method, or the HTTP call that makes it
 //	command     what is sent to Redis, for instance EVALSHA

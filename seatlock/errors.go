@@ -29,9 +29,13 @@ var (
 	// the user under another order.
 	ErrSold = errors.New("seatlock: seat sold to the user")
 
-	// ErrNotReturnable means that a seat to return is held, or sold to another user or under
+	// ErrNotReturnable means that a seat to return or to exchange is not sold to the user under
+	// the order. A seat to return may be available; otherwise it is held, or sold to another user or under
 	// another order.
 	ErrNotReturnable = errors.New("seatlock: seat not returnable")
+
+	// ErrRequestReused means that the key of a Request was used for a call with other arguments.
+	ErrRequestReused = errors.New("seatlock: request key reused")
 
 	// ErrSeatLimit means that the user would have more seats at the event than it allows.
 	ErrSeatLimit = errors.New("seatlock: seat limit")

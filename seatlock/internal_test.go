@@ -10,10 +10,10 @@ import (
 
 func TestCheckReply_RejectsOtherShapes(t *testing.T) {
 	t.Parallel()
-	for _, good := range [][]int64{{1, 1_000}, {1, 1_000, 2_000}, {0, 1, -1}, {0, 1, 5, 2, -2}, {2, 1, 1, 4}, {3, 1_000, 1}} {
+	for _, good := range [][]int64{{1, 1_000}, {1, 1_000, 2_000}, {0, 1, -1}, {0, 1, 5, 2, -2}, {2, 1, 1, 4}, {3, 1_000, 1}, {7, 1_000}} {
 		require.NoError(t, checkReply(good, 2), "%v", good)
 	}
-	for _, bad := range [][]int64{nil, {}, {1}, {0}, {7, 1}, {0, 1}, {0, 0, 1}, {0, 3, 1}, {1, 1, 1, 1, 1}, {2, 1}, {3, 1_000}} {
+	for _, bad := range [][]int64{nil, {}, {1}, {0}, {7, 1, 1}, {8, 1}, {0, 1}, {0, 0, 1}, {0, 3, 1}, {1, 1, 1, 1, 1}, {2, 1}, {3, 1_000}} {
 		require.ErrorIs(t, checkReply(bad, 2), errReply, "%v", bad)
 	}
 }

@@ -59,6 +59,12 @@ func TestLocker_ChangesNothingAfterDeadline(t *testing.T) {
 			}, func(t *testing.T, l *seatlock.Locker) error {
 				return l.Return(t.Context(), event, seats, ann, seatlock.Terms{})
 			}, 1, nothing},
+			"Exchange": {func(t *testing.T, b *testBundle) {
+				reserve(t, b)
+				b.buy(t, ann, seats...)
+			}, func(t *testing.T, l *seatlock.Locker) error {
+				return l.Exchange(t.Context(), event, seats, []string{"2A"}, ann, seatlock.Terms{})
+			}, 1, nothing},
 			"Buy": {reserve, func(t *testing.T, l *seatlock.Locker) error {
 				return l.Buy(t.Context(), event, seats, ann)
 			}, 1, nothing},

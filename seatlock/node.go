@@ -65,18 +65,19 @@ func (l *Locker) eachNode(ctx context.Context, f func(context.Context, *node) er
 	})
 }
 
-// notAfter returns the deadline of ctx by the clock of n, ms since the epoch. It asks n for
-// its time if that is unknown.
+// notAfter returns the last ms before the deadline of ctx by the clock of n, ms since the epoch:
+// a script that begins in the ms of the deadline may begin after it. It asks n for its time if
+// that is unknown.
 func (l *Locker) notAfter(ctx context.Context, n *node) (int64, error) {
 	deadline, _ := ctx.Deadline()
-	if at, known := n.clock.at(deadline); known {
-		return at, nil
+	at, known := n.clock.at(deadline)
+	if !known {
+		if err := l.readClock(ctx, n); err != nil {
+			return 0, err
+		}
+		at, _ = n.clock.at(deadline)
 	}
-	if err := l.readClock(ctx, n); err != nil {
-		return 0, err
-	}
-	at, _ := n.clock.at(deadline)
-	return at, nil
+	return at - 1, nil
 }
 
 // readClock asks n for its time.

@@ -17,6 +17,8 @@ const (
 	replyNotOnSale    = 3
 	replyWrongVersion = 4 // of lua/put.lua; lua/delete.lua: there is no such event; lua/unlink.lua: it is not being deleted
 	replyOther        = 5 // of lua/put.lua: another last change; lua/delete.lua: held or sold seats
+	replyReplayed     = 6
+	replyReused       = 7
 )
 
 // The values of a seat's time to live that are not milliseconds. PTTL gives the first two.
@@ -47,6 +49,8 @@ func checkReply(reply []int64, n int) error {
 		ok = len(reply) == 4
 	case reply[0] == replyNotOnSale:
 		ok = len(reply) == 3
+	case reply[0] == replyReused:
+		ok = len(reply) == 2
 	}
 	if !ok {
 		return fmt.Errorf("%w: %v for %d seats", errReply, reply, n)
@@ -55,13 +59,15 @@ func checkReply(reply []int64, n int) error {
 }
 
 // refusal returns the error of a checked reply: a ConflictError of conflict, a LimitError, a
-// NotOnSaleError, or nil for success.
+// NotOnSaleError, ErrRequestReused, or nil for success.
 func refusal(conflict error, seats []string, reply []int64) error {
 	switch reply[0] {
 	case replyConflict:
 		return newConflict(conflict, seats, reply[1:])
 	case replyLimit:
 		return &LimitError{Held: int(reply[1]), Sold: int(reply[2]), Limit: int(reply[3])}
+	case replyReused:
+		return ErrRequestReused
 	case replyNotOnSale:
 		return &NotOnSaleError{OnSaleAt: timeOf(reply[1]), Ended: reply[2] == 1}
 	}

@@ -25,9 +25,24 @@ type Terms struct {
 	// blocked for it, and the sale window does not count. Empty: seats that are not blocked.
 	Channel string
 
-	// Order is the caller's own name of a purchase: of a sale, and of its return. It is a
-	// ValidID, or empty.
+	// Order is the caller's own name of a purchase: of a sale, and of its return or exchange. It
+	// is a ValidID, or empty.
 	Order string
+
+	// Request makes a repeated call return the answer of the first one. Nil: the call is not
+	// remembered.
+	Request *Request
+}
+
+// validate returns ErrInvalid with the first term that is not valid, or nil.
+func (t Terms) validate() error {
+	if t.Order != "" && !ValidID(t.Order) {
+		return fmt.Errorf("%w: order %q", ErrInvalid, t.Order)
+	}
+	if t.Request != nil && !ValidRequestKey(t.Request.Key) {
+		return fmt.Errorf("%w: request key %q", ErrInvalid, t.Request.Key)
+	}
+	return nil
 }
 
 // planArg is ARGV[4] of the scripts.
@@ -59,18 +74,24 @@ func (l *Locker) ReserveOn(ctx context.Context, event string, seats []string, us
 	if err := validate(event, seats, user); err != nil {
 		return Hold{}, err
 	}
-	keys := seatKeys(event, seats)
+	if err := terms.validate(); err != nil {
+		return Hold{}, err
+	}
+	keys, caller := seatKeys(event, seats), l.callerArg("reserve", seats, user, terms)
 	own := reserveTerms{plan: -1, channel: terms.Channel}
 	if terms.PlanVersion != nil {
 		own.plan = *terms.PlanVersion
 	}
 	var r reservation
 	err := l.withRetries(ctx, ErrOutcomeUnknown, func(deadline time.Time) error {
-		c := &call{reserve: reservation{terms: own, user: user, keys: keys}}
+		c := &call{reserve: reservation{terms: own, caller: caller, keys: keys}}
 		if err := l.sendInBatch(ctx, batchKey{event: event}, deadline, c); err != nil {
 			return err
 		}
 		r = c.reserve
+		if first := terms.Request.answer(r.reply); len(first) == 4 && first[0] == replyDone {
+			r.now, r.holdTime, r.reply = first[1], first[2], []int64{replyDone, first[3]}
+		}
 		return checkReply(r.reply, len(seats))
 	})
 	if err != nil {
@@ -91,7 +112,7 @@ type reserveTerms struct {
 // reservation is the part of one Reserve in the command that a batch shares.
 type reservation struct {
 	terms         reserveTerms
-	user          string
+	caller        string   // see lua/event.lua
 	keys          []string // of the seats
 	now, holdTime int64    // ms since the epoch and ms, from the reply
 	reply         []int64  // to this reservation
@@ -118,7 +139,7 @@ func (l *Locker) reserveCommand(ctx context.Context, event string, calls []*call
 	}
 	args = append(args, l.opt.MaxSeatsPerUser, notAfterUnset, l.opt.HoldTime.Milliseconds(), plan, l.opt.MaxHoldTime.Milliseconds(), terms.channel)
 	for _, c := range calls {
-		args = append(args, c.reserve.user)
+		args = append(args, c.reserve.caller)
 		for range c.reserve.keys[1:] {
 			args = append(args, "")
 		}

@@ -21,6 +21,8 @@ var (
 	extendSource string
 	//go:embed lua/return.lua
 	returnSource string
+	//go:embed lua/exchange.lua
+	exchangeSource string
 	//go:embed lua/release.lua
 	releaseSource string
 	//go:embed lua/refresh.lua
@@ -36,17 +38,18 @@ var (
 	//go:embed lua/list.lua
 	listSource string
 
-	reserveScript = newScript(eventSource + reserveSource)
-	buyScript     = newScript(eventSource + buySource)
-	extendScript  = newScript(eventSource + extendSource)
-	returnScript  = newScript(eventSource + returnSource)
-	releaseScript = newScript(eventSource + releaseSource)
-	refreshScript = newScript(eventSource + refreshSource)
-	blockScript   = newScript(eventSource + blockSource)
-	putScript     = newScript(eventSource + putSource)
-	deleteScript  = newScript(eventSource + deleteSource)
-	unlinkScript  = newScript(unlinkSource)
-	listScript    = newScript(listSource)
+	reserveScript  = newScript(eventSource + reserveSource)
+	buyScript      = newScript(eventSource + buySource)
+	extendScript   = newScript(eventSource + extendSource)
+	returnScript   = newScript(eventSource + returnSource)
+	exchangeScript = newScript(eventSource + exchangeSource)
+	releaseScript  = newScript(eventSource + releaseSource)
+	refreshScript  = newScript(eventSource + refreshSource)
+	blockScript    = newScript(eventSource + blockSource)
+	putScript      = newScript(eventSource + putSource)
+	deleteScript   = newScript(eventSource + deleteSource)
+	unlinkScript   = newScript(unlinkSource)
+	listScript     = newScript(listSource)
 )
 
 // errLate means that a script arrived after the deadline of its call, by the clock of Redis,
@@ -126,9 +129,9 @@ func (s *script) readTime(cmd redis.Cmder) (int64, error) {
 		return now, ErrStalePlan
 	case code == replyDeleting:
 		return now, ErrUnknownEvent
-	case code == replyDone, code == replyWrongVersion, code == replyOther:
+	case code == replyDone, code == replyWrongVersion, code == replyOther, code == replyReplayed, code == replyReused:
 		return now, nil
-	case code > replyOther: // the reply begins with the time
+	case code > replyReused: // the reply begins with the time
 		return code, nil
 	}
 	return 0, nil

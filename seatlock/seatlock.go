@@ -35,6 +35,10 @@ type Options struct {
 	// no limit. Seats that were reserved while it was 0 don't count.
 	MaxSeatsPerUser int
 
+	// RequestTTL is how long the answer to a call with Terms.Request is remembered; 0 means 10
+	// minutes.
+	RequestTTL time.Duration
+
 	// Durable requires a Redis that writes a sale to disk before it answers: appendonly with
 	// a complete file, appendfsync always, no-appendfsync-on-rewrite no, and a user default
 	// that may run the commands in the file. Otherwise Check fails with ErrUnsafe, and Buy
@@ -82,8 +86,11 @@ func New(client Client, opt Options) (*Locker, error) {
 	if opt.Timeout == 0 {
 		opt.Timeout = 2 * time.Second
 	}
-	if opt.HoldTime < time.Millisecond || opt.MaxHoldTime < opt.HoldTime || opt.Timeout < 0 {
-		return nil, fmt.Errorf("%w: %+v: want 1ms <= HoldTime <= MaxHoldTime and 0 < Timeout", ErrInvalid, opt)
+	if opt.RequestTTL == 0 {
+		opt.RequestTTL = 10 * time.Minute
+	}
+	if opt.HoldTime < time.Millisecond || opt.MaxHoldTime < opt.HoldTime || opt.Timeout < 0 || opt.RequestTTL < time.Millisecond {
+		return nil, fmt.Errorf("%w: %+v: want 1ms <= HoldTime <= MaxHoldTime, 0 < Timeout and 1ms <= RequestTTL", ErrInvalid, opt)
 	}
 	if !respectsContexts(client) {
 		return nil, fmt.Errorf("%w: calls of the client may outlast their contexts; set ContextTimeoutEnabled", ErrInvalid)

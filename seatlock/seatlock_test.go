@@ -129,7 +129,8 @@ func TestLocker_ChangesNothingIfKeyHasWrongType(t *testing.T) {
 		} {
 			b, key := c.b, c.key
 			require.NoError(t, b.redis.FlushAll(t.Context()).Err())
-			b.reserve(t, ann, "1A")
+			b.reserve(t, ann, "1A", "1S")
+			b.buy(t, ann, "1S")
 			b.block(t, "house", "1X")
 			r.Advance(t, time.Minute)
 			require.NoError(t, b.redis.Set(t.Context(), key, "a string", 0).Err())
@@ -140,6 +141,8 @@ func TestLocker_ChangesNothingIfKeyHasWrongType(t *testing.T) {
 			require.ErrorContains(t, err, "WRONGTYPE", key)
 			require.ErrorContains(t, b.locker.Buy(t.Context(), event, []string{"1A"}, ann), "WRONGTYPE", key)
 			require.ErrorContains(t, b.locker.Release(t.Context(), event, []string{"1A"}, ann), "WRONGTYPE", key)
+			require.ErrorContains(t, b.giveBack(t, "", ann, "1S"), "WRONGTYPE", key)
+			require.ErrorContains(t, b.exchange(t, "", ann, []string{"1S"}, []string{"2S"}), "WRONGTYPE", key)
 			if !strings.HasPrefix(key, "user:") { // block and unblock don't write it
 				require.ErrorContains(t, b.locker.Block(t.Context(), event, []string{"1B"}, "house", seatlock.Terms{}), "WRONGTYPE", key)
 				require.ErrorContains(t, b.locker.Unblock(t.Context(), event, []string{"1X"}, "house", seatlock.Terms{}), "WRONGTYPE", key)

@@ -44,11 +44,7 @@ func (l *Locker) Buy(ctx context.Context, event string, seats []string, user str
 // with a ConflictError of ErrSold if all of the conflicting seats are sold to the user under
 // another order.
 func (l *Locker) BuyOn(ctx context.Context, event string, seats []string, user string, terms Terms) error {
-	rewrite := 0
-	if l.opt.SaleReplicas > 0 {
-		rewrite = 1
-	}
-	_, err := l.transition(ctx, "buy", buyScript, ErrHeldByOther, event, seats, user, terms, terms.Order, rewrite)
+	_, err := l.transition(ctx, "buy", buyScript, ErrHeldByOther, event, seats, user, terms, terms.Order, l.rewrite())
 	return err
 }
 
@@ -79,19 +75,36 @@ func (l *Locker) ReleaseOn(ctx context.Context, event string, seats []string, us
 	return err
 }
 
-// transition runs a script on seats of one user. It returns the script's reply, which
-// begins with replyDone, or an error. conflict is the reason of a ConflictError; args follow
-// the user in ARGV.
+// rewrite is the last ARGV of a script that sells: 1 if it must write what it repeats.
+func (l *Locker) rewrite() int {
+	if l.opt.SaleReplicas > 0 {
+		return 1
+	}
+	return 0
+}
+
+// transition is runTransition. It returns a refusal as an error; conflict is the reason of a
+// ConflictError.
 func (l *Locker) transition(ctx context.Context, name string, s *script, conflict error, event string, seats []string, user string, terms Terms, args ...any) ([]int64, error) {
+	reply, err := l.runTransition(ctx, name, s, event, seats, user, terms, args...)
+	if err != nil {
+		return nil, err
+	}
+	return reply, refusal(conflict, seats, reply)
+}
+
+// runTransition runs a script on seats of one user. It returns the script's reply, or an error.
+// args follow the caller in ARGV.
+func (l *Locker) runTransition(ctx context.Context, name string, s *script, event string, seats []string, user string, terms Terms, args ...any) ([]int64, error) {
 	if err := validate(event, seats, user); err != nil {
 		return nil, err
 	}
-	if terms.Order != "" && !ValidID(terms.Order) {
-		return nil, fmt.Errorf("%w: order %q", ErrInvalid, terms.Order)
+	if err := terms.validate(); err != nil {
+		return nil, err
 	}
 	keys := transitionKeys(event, seats, user)
-	args = append(append(l.scriptArgs(terms.planArg()), user), args...)
-	isSale := s == buyScript || s == returnScript
+	args = append(append(l.scriptArgs(terms.planArg()), l.callerArg(name, seats, user, terms)), args...)
+	isSale := s == buyScript || s == returnScript || s == exchangeScript
 	key := batchKey{event: event, sale: isSale && (l.opt.Durable || l.opt.SaleReplicas > 0)}
 	var reply []int64
 	err := l.withRetries(ctx, ErrOutcomeUnknown, func(deadline time.Time) error {
@@ -100,7 +113,7 @@ func (l *Locker) transition(ctx context.Context, name string, s *script, conflic
 		if err := l.sendInBatch(ctx, key, deadline, c); err != nil {
 			return err
 		}
-		reply = cmd.Val()
+		reply = terms.Request.answer(cmd.Val())
 		if err := checkReply(reply, len(seats)); err != nil {
 			return err
 		}
@@ -112,5 +125,5 @@ func (l *Locker) transition(ctx context.Context, name string, s *script, conflic
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	return reply, refusal(conflict, seats, reply)
+	return reply, nil
 }

@@ -46,6 +46,7 @@ type View struct {
 	touched   []string   // the seats that may differ from sorted
 	compared  time.Time  // when the last page was compared
 	repaired  time.Time
+	owners    *owners // nil before SeatsOf
 }
 
 // viewSeat is a seat that is not Available.
@@ -183,13 +184,17 @@ func (v *View) page() int32 {
 // apply makes the changes of r.
 func (v *View) apply(r refreshed) {
 	for _, c := range r.changes {
+		for _, id := range c.ToSeatIDs {
+			v.deadlines[id] = soldDeadline
+			v.touch(id)
+		}
 		for _, id := range c.SeatIDs {
 			switch c.Type {
 			case ChangeHeld, ChangeExtended:
 				v.deadlines[id] = c.Deadline.UnixMilli()
 			case ChangeSold:
 				v.deadlines[id] = soldDeadline
-			case ChangeReleased, ChangeExpired, ChangeReturned:
+			case ChangeReleased, ChangeExpired, ChangeReturned, ChangeExchanged:
 				delete(v.deadlines, id)
 			case ChangeBlocked:
 				v.blocked[id] = true
@@ -197,6 +202,9 @@ func (v *View) apply(r refreshed) {
 				delete(v.blocked, id)
 			}
 			v.touch(id)
+		}
+		if v.owners != nil {
+			v.owners.apply(c)
 		}
 		v.position = c.ID
 	}

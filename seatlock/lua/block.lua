@@ -2,8 +2,9 @@
 --
 -- KEYS[1…2], ARGV[1…4] -> see event.lua
 -- KEYS[3…] -> seat:{event}:seat, one for each seat
--- ARGV[5]  -> the channel; '': makes the seats available again
--- ARGV[6]  -> with '', the channel that the seats are kept for
+-- ARGV[5]  -> caller without a user, see event.lua
+-- ARGV[6]  -> the channel
+-- ARGV[7]  -> 1: makes the seats of the channel available again
 --
 -- Returns {1, now}: it is done, now or already; ms since the epoch.
 -- Returns {0, i, ttl, ...}: a conflict; nothing has changed. A pair for each seat that
@@ -13,8 +14,12 @@
 -- How long the stream lasts without a hold or a sale, ms.
 local streamTime = 3600000
 
-local unblock = ARGV[5] == ''
-local channel = unblock and ARGV[6] or ARGV[5]
+local channel, unblock = ARGV[6], ARGV[7] == '1'
+local _, request = parseCaller(ARGV[5])
+local repeated = replay(request)
+if repeated then
+  return repeated
+end
 local ids = {}
 for i = 3, #KEYS do
   ids[#ids + 1] = string.sub(KEYS[i], #seatPrefix + 1)
@@ -35,6 +40,7 @@ if #conflict > 1 then
   return conflict
 end
 if #changed == 0 then
+  remember(request, {now})
   return {1, now}
 end
 
@@ -64,7 +70,8 @@ for i, deadline in ipairs(ended) do
 end
 for first = 1, #changed, 100 do
   local part = {unpack(changed, first, math.min(first + 99, #changed))}
-  appendChange(unblock and 'unblocked' or 'blocked', part, '')
+  appendChange(unblock and 'unblocked' or 'blocked', part, {'channel', channel})
 end
 extendTTL(stream, redis.call('XLEN', stream) == math.ceil(#changed / 100), string.format('%.0f', now + streamTime))
+remember(request, {now})
 return {1, now}

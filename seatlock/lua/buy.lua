@@ -3,7 +3,7 @@
 -- KEYS[1…2], ARGV[1…4] -> see event.lua
 -- KEYS[3]  -> user:{event}:user
 -- KEYS[4…] -> seat:{event}:seat, one for each seat
--- ARGV[5]  -> user
+-- ARGV[5]  -> caller, see event.lua
 -- ARGV[6]  -> the order of the sale; it may be empty
 -- ARGV[7]  -> 1: also write seats that the user has bought already, because WAIT waits only
 --             for writes of its own connection (since Redis 7.2)
@@ -15,7 +15,12 @@
 -- holds it; -1 if it is sold to another user; -2 if it is free; -4 if it is blocked; -5 if it is sold to the user
 -- under another order.
 
-local userSeats, user, order, rewrite = KEYS[3], ARGV[5], ARGV[6], ARGV[7] == '1'
+local userSeats, order, rewrite = KEYS[3], ARGV[6], ARGV[7] == '1'
+local user, request = parseCaller(ARGV[5])
+local repeated = replay(request, rewrite)
+if repeated then
+  return repeated
+end
 local ids, keys, values, conflict = {}, {}, {}, {0}
 
 for i, value in ipairs(redis.call('MGET', unpack(KEYS, 4))) do
@@ -52,7 +57,8 @@ if #ids > 0 then
     addSeats(userSeats, ids, '+inf')
     redis.call('PERSIST', userSeats)
   end
-  appendChange('sold', ids, '')
+  appendChange('sold', ids, ownerFields(#ids, user, order))
   redis.call('PERSIST', stream)
 end
+remember(request, {now})
 return {1, now}

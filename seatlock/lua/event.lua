@@ -16,13 +16,19 @@
 -- time>:<longest hold time>:<limit>, times in ms, nothing where PUT set nothing; or "deleting".
 -- Its field blocked is how many seats blocked:{event} has, a hash of seats and their channels.
 --
+-- A script that changes seats also has an ARGV "caller": the user, empty if the call has none.
+-- With an Idempotency-Key it is <user> <fingerprint of the request> <how long to remember it,
+-- ms> <key>.
+--
 -- Returns {-1, now}: it arrived too late; {-2, now}: the plan has another version; {-3, now}:
--- the event is being deleted. Nothing has changed. now is ms since the epoch.
+-- the event is being deleted; {7, now}: the key was used for another request. Nothing has
+-- changed. {6, now, ...}: the key was used for the same request. Nothing has changed; after
+-- now comes the first reply without its 1. now is ms since the epoch.
 
 local index, stream = KEYS[1], KEYS[2]
 local tag = string.sub(index, 7) -- {event}
 local seatPrefix, userPrefix = 'seat:' .. tag .. ':', 'user:' .. tag .. ':'
-local eventKey, blockedKey = 'event:' .. tag, 'blocked:' .. tag
+local eventKey, blockedKey, requestPrefix = 'event:' .. tag, 'blocked:' .. tag, 'request:' .. tag .. ':'
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000) -- ms since the epoch
@@ -46,6 +52,46 @@ if settings then
 end
 if ARGV[4] ~= '' and ARGV[4] ~= planVersion then
   return {-2, now}
+end
+
+-- Returns the user of a caller, and its request, nil without an Idempotency-Key. The key of a
+-- request is request:{event}:<user> <key>, its value <fingerprint> <reply without its 1>.
+local function parseCaller(caller)
+  local space = string.find(caller, ' ', 1, true)
+  if not space then
+    return caller
+  end
+  local user = string.sub(caller, 1, space - 1)
+  local fingerprint, lasts, key = string.match(caller, '^(%x+) (%d+) (.+)$', space + 1)
+  return user, {key = requestPrefix .. user .. ' ' .. key, fingerprint = fingerprint, lasts = lasts}
+end
+
+-- Returns the reply to a request that was made before, nil if it was not. rewrite: it writes the
+-- stored reply again, because WAIT waits only for writes of its own connection (since Redis 7.2).
+local function replay(request, rewrite)
+  local stored = request and redis.call('MGET', request.key)[1]
+  if not stored then
+    return nil
+  end
+  local fingerprint, values = string.match(stored, '^(%x+) (.+)$')
+  if fingerprint ~= request.fingerprint then
+    return {7, now}
+  end
+  if rewrite then
+    redis.call('SET', request.key, stored, 'KEEPTTL')
+  end
+  local reply = {6, now}
+  for value in string.gmatch(values, '%d+') do
+    reply[#reply + 1] = tonumber(value)
+  end
+  return reply
+end
+
+-- Remembers the reply to a request, a list without its 1.
+local function remember(request, reply)
+  if request then
+    redis.call('SET', request.key, request.fingerprint .. ' ' .. table.concat(reply, ' '), 'PX', request.lasts)
+  end
 end
 
 -- Returns the value of a held seat: held:<deadline>:<latest deadline>:<user>, both ms since
@@ -100,16 +146,24 @@ local function checkTypes(userSeats)
   end
 end
 
--- Appends a change of the seats ids; deadline is '' unless they are held. Its ID is
--- <epoch>-<offset>. The epoch is the time of the event's first change, so a Redis that lost
--- its data has another. The offset is the time of this change, or the last offset + 1 if that
--- is greater. Both are µs since the epoch.
+-- Appends a change of the seats ids. fields are the other fields of the entry and their values:
+--
+-- deadline -> of held and extended, ms since the epoch
+-- users    -> <n>:<user> <n>:<user> ...: the first n seats are this user's, the next n that one's
+-- order    -> of sold, returned and exchanged, unless it is empty
+-- channel  -> of blocked, unblocked and held, unless it is empty
+-- to       -> of exchanged: the new seats
+--
+-- Its ID is <epoch>-<offset>. The epoch is the time of the event's first change, so a Redis that
+-- lost its data has another. The offset is the time of this change, or more: it is greater than
+-- the last one by the number of users at least, so that each user's part can have an ID, too.
+-- Both are µs since the epoch.
 --
 -- The first change after 10 ms without one is announced on the channel changes:{event}.
 -- Views read for longer than that after each change, so they need no other. If the clock went
 -- back, each change is announced.
 local epoch, offset
-local function appendChange(kind, ids, deadline)
+local function appendChange(kind, ids, fields, users)
   local silent = false
   if not epoch then
     local last = redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1)[1]
@@ -119,9 +173,9 @@ local function appendChange(kind, ids, deadline)
     end
     silent = math.abs(micros - offset) >= 10000
   end
-  offset = math.max(offset + 1, micros)
+  offset = math.max(offset + (users or 1), micros)
   local function add(id)
-    return redis.pcall('XADD', stream, 'MAXLEN', '~', 10000, id, 'type', kind, 'seats', table.concat(ids, ' '), 'deadline', deadline)
+    return redis.pcall('XADD', stream, 'MAXLEN', '~', 10000, id, 'type', kind, 'seats', table.concat(ids, ' '), unpack(fields))
   end
   -- If an operator deleted the last change, Redis wants a greater ID, and '*' makes one.
   if type(add(epoch .. '-' .. string.format('%.0f', offset))) == 'table' then
@@ -132,18 +186,31 @@ local function appendChange(kind, ids, deadline)
   end
 end
 
--- Appends a change that ends holds of seats, and a blocked change for those of them that are
--- kept for a channel.
-local function appendEnd(kind, ids)
-  appendChange(kind, ids, '')
-  local kept = {}
-  if hasBlocked then
-    for i, channel in ipairs(redis.call('HMGET', blockedKey, unpack(ids))) do
-      kept[#kept + 1] = channel and ids[i] or nil
+-- Returns the fields of a change of n seats of one user. order may be nil.
+local function ownerFields(n, user, order)
+  local fields = {'users', n .. ':' .. user}
+  if order and order ~= '' then
+    fields[3], fields[4] = 'order', order
+  end
+  return fields
+end
+
+-- Appends a change that ends holds or sales of seats, and blocked changes for those of them that
+-- are kept for a channel.
+local function appendEnd(kind, ids, fields)
+  appendChange(kind, ids, fields)
+  if not hasBlocked then
+    return
+  end
+  local blocked = {} -- channel -> seats
+  for i, channel in ipairs(redis.call('HMGET', blockedKey, unpack(ids))) do
+    if channel then
+      blocked[channel] = blocked[channel] or {}
+      table.insert(blocked[channel], ids[i])
     end
   end
-  if #kept > 0 then
-    appendChange('blocked', kept, '')
+  for channel, seats in pairs(blocked) do
+    appendChange('blocked', seats, {'channel', channel})
   end
 end
 
@@ -170,7 +237,7 @@ end
 -- Appends an expired change for a seat, once: the seat leaves the index with it.
 local function recordExpired(id)
   if redis.call('ZREM', index, id) == 1 then
-    appendEnd('expired', {id})
+    appendEnd('expired', {id}, {})
   end
 end
 

@@ -10,7 +10,12 @@
 -- seats, ms since the epoch, 0 if all are sold to the user. A sold seat has not changed.
 -- Returns {0, i, ttl, ...}: as buy.lua.
 
-local userSeats, user = KEYS[3], ARGV[5]
+local userSeats = KEYS[3]
+local user, request = parseCaller(ARGV[5])
+local repeated = replay(request)
+if repeated then
+  return repeated
+end
 local minGain = math.min(1000, math.floor(holdTime / 10)) -- ms; a repeated call gains less
 local extended, conflict, earliest = {}, {0}, nil
 
@@ -42,6 +47,7 @@ for _, seat in ipairs(extended) do
   if limit > 0 then
     addSeats(userSeats, ids, deadline)
   end
-  appendChange('extended', ids, deadline)
+  appendChange('extended', ids, {'users', '1:' .. user, 'deadline', deadline})
 end
+remember(request, {now, holdTime, earliest or 0})
 return {1, now, holdTime, earliest or 0}

@@ -32,7 +32,7 @@ if page >= 0 then
     end
     if #deleted > 0 then
       redis.call('ZREM', index, unpack(deleted))
-      appendEnd('released', deleted)
+      appendEnd('released', deleted, {})
     end
   end
 end

@@ -8,7 +8,12 @@
 -- Returns {0, i, -1, ...}: a conflict; nothing has changed. A pair for each seat that is sold
 -- to the user: its place among the seats, from 1 on; and -1.
 
-local userSeats, user = KEYS[3], ARGV[5]
+local userSeats = KEYS[3]
+local user, request = parseCaller(ARGV[5])
+local repeated = replay(request)
+if repeated then
+  return repeated
+end
 local ids, conflict = {}, {0}
 
 for i, value in ipairs(redis.call('MGET', unpack(KEYS, 4))) do
@@ -33,6 +38,7 @@ if #ids > 0 then
   if limit > 0 then
     redis.call('ZREM', userSeats, unpack(ids))
   end
-  appendEnd('released', ids)
+  appendEnd('released', ids, ownerFields(#ids, user))
 end
+remember(request, {now})
 return {1, now}

@@ -6,7 +6,8 @@
 -- ARGV[5]   -> how long a hold lasts with all its extensions, ms
 -- ARGV[6]   -> the channel of the seats; '': they are not blocked. Seats of a channel can be
 --              held outside of the sale window, too
--- ARGV[7…]  -> for each seat: the user if it is the first seat of a call, otherwise ''
+-- ARGV[7…]  -> for each seat: the caller if it is the first seat of a call, see event.lua;
+--              otherwise ''
 --
 -- Returns now, ms since the epoch, and the hold time, ms; then for each call the number of
 -- values that follow for it, and these values:
@@ -19,6 +20,9 @@
 -- 2, held, sold, limit: the limit; nothing has changed for the call. How many seats the user has.
 -- 3, on, ended: the event is not on sale; nothing has changed for the call. When its sale begins,
 -- ms since the epoch, 0 if that was not set; and 1 if it has begun already, so it has ended.
+-- 6, now, then, hold time, deadline: the Idempotency-Key was used for the same request, at that time;
+-- nothing has changed for the call.
+-- 7, now: the key was used for another request; nothing has changed for the call.
 
 -- Without a sale, the index and the stream end this long, ms, after the last hold can end.
 local grace = 600000
@@ -40,7 +44,9 @@ end
 
 local newHolds = {}     -- key of a seat -> its user
 local newIds = {}       -- the seats of newHolds
+local newUsers = {}     -- the users of newIds, as a change has them
 local newIdsByUser = {} -- key of a user's seats -> which of newIds they are; only with a limit
+local answers = {}      -- key of a request -> the request, and the reply to remember
 local reply, size = {now, holdTime}, 2
 
 -- Returns whether the user of userSeats can't have n more seats, and then appends the reply.
@@ -55,10 +61,30 @@ local function exceedsLimit(userSeats, n)
   return true
 end
 
+-- Returns the reply to a request that was made before, also by a call of this batch, nil if it
+-- was not.
+local function replayOf(request)
+  local answer = request and answers[request.key]
+  if not answer then
+    return replay(request)
+  elseif answer.request.fingerprint ~= request.fingerprint then
+    return {7, now}
+  end
+  return {6, now, unpack(answer.reply)}
+end
+
+-- Remembers the answers of the batch.
+local function rememberAll()
+  for _, answer in pairs(answers) do
+    remember(answer.request, answer.reply)
+  end
+end
+
 local freeKeys = {} -- of the call: the first freeCount; the others are of earlier calls
 local seat = 1
 while seat <= count do
-  local user, first, freeCount, earliest = ARGV[6 + seat], seat, 0, nil
+  local user, request = parseCaller(ARGV[6 + seat])
+  local repeated, first, freeCount, earliest = replayOf(request), seat, 0, nil
   local start = size + 2 -- of the conflicts in the reply, if there are any
   repeat
     local key = KEYS[2 + seat]
@@ -72,7 +98,7 @@ while seat <= count do
       freeKeys[freeCount] = key
     elseif owner == user and deadline then
       earliest = math.min(earliest or deadline, deadline)
-    else
+    elseif not repeated then
       size = math.max(size, start) + 2
       reply[size - 1] = 1 + seat - first
       reply[size] = owner == user and -3 or ttl(key, owner, deadline)
@@ -80,7 +106,13 @@ while seat <= count do
     seat = seat + 1
   until ARGV[6 + seat] ~= ''
 
-  if size > start then
+  if repeated then
+    reply[size + 1] = #repeated
+    for i, value in ipairs(repeated) do
+      reply[size + 1 + i] = value
+    end
+    size = size + 1 + #repeated
+  elseif size > start then
     reply[start - 1], reply[start] = size - start + 1, 0
   elseif freeCount > 0 and channel == '' and not onSaleNow then
     local on = tonumber(onSale) or 0
@@ -100,10 +132,17 @@ while seat <= count do
       end
       reply[size + 1], reply[size + 2], reply[size + 3] = 2, 1, earliest
       size = size + 3
+      if freeCount > 0 then
+        newUsers[#newUsers + 1] = freeCount .. ':' .. user
+      end
+      if request then
+        answers[request.key] = {request = request, reply = {now, holdTime, earliest}}
+      end
     end
   end
 end
 if #newIds == 0 then
+  rememberAll()
   return reply
 end
 
@@ -133,7 +172,11 @@ for _, id in ipairs(expired) do
   recordExpired(id)
 end
 addSeats(index, newIds, deadline)
-appendChange('held', newIds, deadline)
+local fields = {'users', table.concat(newUsers, ' '), 'deadline', deadline}
+if channel ~= '' then
+  fields[5], fields[6] = 'channel', channel
+end
+appendChange('held', newIds, fields, #newUsers)
 
 local ends = string.format('%.0f', newLatest + 2 * grace)
 local remaining = redis.call('PTTL', index)
@@ -147,4 +190,5 @@ for userSeats, ids in pairs(newIdsByUser) do
   redis.call('ZREMRANGEBYSCORE', userSeats, '-inf', '(' .. now)
   extendTTL(userSeats, redis.call('ZCARD', userSeats) == #ids, ends)
 end
+rememberAll()
 return reply

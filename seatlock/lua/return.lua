@@ -9,7 +9,12 @@
 -- conflicts: its place among the seats, from 1 on; and its time to live, ms, if it is held; -1
 -- if it is sold to another user; -5 if it is sold to the user under another order.
 
-local userSeats, user, order = KEYS[3], ARGV[5], ARGV[6]
+local userSeats, order = KEYS[3], ARGV[6]
+local user, request = parseCaller(ARGV[5])
+local repeated = replay(request)
+if repeated then
+  return repeated
+end
 local ids, conflict = {}, {0}
 
 for i, value in ipairs(redis.call('MGET', unpack(KEYS, 4))) do
@@ -34,6 +39,7 @@ if #ids > 0 then
   if limit > 0 then
     redis.call('ZREM', userSeats, unpack(ids))
   end
-  appendEnd('returned', ids)
+  appendEnd('returned', ids, ownerFields(#ids, user, order))
 end
+remember(request, {now})
 return {1, now}

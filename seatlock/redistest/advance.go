@@ -3,6 +3,7 @@ package redistest
 import (
 	"regexp"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -39,10 +40,12 @@ func (r *Redis) Advance(t testing.TB, d time.Duration) {
 		}
 		value, err := client.Get(t.Context(), keys.Val()).Result()
 		require.NoError(t, err)
-		value = holdTimes.ReplaceAllStringFunc(value, func(ms string) string {
-			at, _ := strconv.ParseInt(ms, 10, 64) // 13 digits fit
-			return strconv.FormatInt(at-d.Milliseconds(), 10)
-		})
+		if strings.HasPrefix(value, "held:") {
+			value = holdTimes.ReplaceAllStringFunc(value, func(ms string) string {
+				at, _ := strconv.ParseInt(ms, 10, 64) // 13 digits fit
+				return strconv.FormatInt(at-d.Milliseconds(), 10)
+			})
+		}
 		require.NoError(t, client.SetArgs(t.Context(), keys.Val(), value, redis.SetArgs{ExpireAt: at}).Err())
 	}
 }
