@@ -15,8 +15,8 @@ func withCORS(origins, methods []string, next http.Handler) http.Handler {
 	return cors.New(cors.Options{
 		AllowedOrigins: origins,
 		AllowedMethods: methods,
-		AllowedHeaders: []string{"Authorization", "Content-Type", "If-None-Match", "Last-Event-ID"},
-		ExposedHeaders: []string{"Age-Ms", "Allow", "ETag", "Retry-After", "WWW-Authenticate"},
+		AllowedHeaders: []string{"Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "Last-Event-ID"},
+		ExposedHeaders: []string{"Age-Ms", "Allow", "ETag", "Idempotent-Replayed", "Retry-After", "WWW-Authenticate"},
 		MaxAge:         preflightAge,
 	}).Handler(next)
 }

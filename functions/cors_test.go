@@ -22,7 +22,7 @@ func (b *testBundle) from(t *testing.T, origin, method, path, asks string) respo
 	req.Header.Set("Origin", origin)
 	if asks != "" {
 		req.Header.Set("Access-Control-Request-Method", asks)
-		req.Header.Set("Access-Control-Request-Headers", "authorization,content-type,if-none-match,last-event-id")
+		req.Header.Set("Access-Control-Request-Headers", "authorization,content-type,idempotency-key,if-none-match,last-event-id")
 	}
 	return b.do(t, req)
 }
@@ -52,13 +52,13 @@ func TestCORS_AllowsConfiguredOrigins(t *testing.T) {
 			require.Equal(t, http.StatusNoContent, preflight.status, path)
 			require.Equal(t, shop, allowed(preflight))
 			require.Equal(t, method, preflight.header.Get("Access-Control-Allow-Methods"))
-			require.Equal(t, "authorization,content-type,if-none-match,last-event-id", preflight.header.Get("Access-Control-Allow-Headers"))
+			require.Equal(t, "authorization,content-type,idempotency-key,if-none-match,last-event-id", preflight.header.Get("Access-Control-Allow-Headers"))
 			require.Contains(t, preflight.header.Get("Vary"), "Origin")
 			require.Empty(t, preflight.header.Get("Access-Control-Allow-Credentials"))
 
 			got := b.from(t, shop, method, path, "")
 			require.Equal(t, shop, allowed(got))
-			require.Equal(t, "Age-Ms, Allow, Etag, Retry-After, Www-Authenticate", got.header.Get("Access-Control-Expose-Headers"))
+			require.Equal(t, "Age-Ms, Allow, Etag, Idempotent-Replayed, Retry-After, Www-Authenticate", got.header.Get("Access-Control-Expose-Headers"))
 			require.Contains(t, strings.Join(got.header["Vary"], ","), "Origin")
 		}
 		require.Equal(t, []string{"Origin", "Accept-Encoding"}, b.from(t, shop, "GET", "/seats", "").header["Vary"])

@@ -17,7 +17,9 @@ import (
 	"booking/functions/changes"
 	"booking/functions/docs"
 	"booking/functions/events"
+	"booking/functions/exchange"
 	"booking/functions/extend"
+	"booking/functions/holdings"
 	"booking/functions/internal/api"
 	"booking/functions/internal/auth"
 	"booking/functions/internal/catalog"
@@ -59,6 +61,10 @@ var Table = []Function{
 		New: func(d Deps) http.Handler { return release.New(d.Locker, d.Catalog, d.Rules) }},
 	{Name: "return", Calls: []Call{{http.MethodPost, "/return", RoleSeller}},
 		New: func(d Deps) http.Handler { return returns.New(d.Locker, d.Catalog, d.Rules) }},
+	{Name: "exchange", Calls: []Call{{http.MethodPost, "/exchange", RoleSeller}},
+		New: func(d Deps) http.Handler { return exchange.New(d.Locker, d.Catalog, d.Rules) }},
+	{Name: "holdings", Calls: []Call{{http.MethodGet, "/users/{user_id}/seats", RoleBuyer}},
+		New: func(d Deps) http.Handler { return holdings.New(d.Locker, d.Catalog, d.Halls) }},
 	{Name: "events", Calls: []Call{
 		{http.MethodGet, "/events/{event_id}", RoleAnyone}, {http.MethodPut, "/events/{event_id}", RoleSeller},
 		{http.MethodDelete, "/events/{event_id}", RoleSeller}, {http.MethodGet, "/events/{event_id}/plan", RoleAnyone}, {http.MethodGet, "/events", RoleAnyone}},
@@ -154,6 +160,8 @@ type Locker interface {
 	block.Locker
 	unblock.Locker
 	returns.Locker
+	exchange.Locker
+	holdings.Locker
 }
 
 // Middleware wraps the handler of the named function.
@@ -195,7 +203,7 @@ func Handler(target string, deps Deps, monitor *readiness.Monitor, middleware ..
 // the clean one, and for a target that is not a path, like the * of OPTIONS.
 func rejectUncleanPaths(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if p := r.URL.Path; path.Clean(p) != p || p[0] != '/' {
+		if p := r.URL.EscapedPath(); path.Clean(p) != p || p[0] != '/' {
 			api.NotFound(w, r)
 			return
 		}

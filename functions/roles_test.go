@@ -131,7 +131,7 @@ func TestTable_EachCallIsOpenToItsRoleAlone(t *testing.T) {
 					if f.Name == "changes" { // GET would not end
 						method = http.MethodHead
 					}
-					req := httptest.NewRequest(method, examples.Replace(c.Path), strings.NewReader(`{"seat_id":"1A","user_id":"`+user+`"}`))
+					req := httptest.NewRequest(method, examples.Replace(strings.ReplaceAll(c.Path, "{user_id}", user)), strings.NewReader(`{"seat_id":"1A","user_id":"`+user+`"}`))
 					req.Header.Set("Content-Type", "application/json")
 					if bearer != "" {
 						req.Header.Set("Authorization", "Bearer "+bearer)

@@ -16,7 +16,7 @@ import (
 )
 
 // examples turns a pattern of functions.Table into a path that it matches.
-var examples = strings.NewReplacer("{$}", "", "{seat_id}", "1A", "{event_id}", "gala", "/page/{file}", "/page/page.js", "/docs/{file}", "/docs/swagger-ui.css")
+var examples = strings.NewReplacer("{$}", "", "{seat_id}", "1A", "{event_id}", "gala", "{user_id}", "ann", "/page/{file}", "/page/page.js", "/docs/{file}", "/docs/swagger-ui.css")
 
 // paths returns an example of each path of a function.
 func paths(f functions.Function) (paths []string) {
@@ -46,6 +46,9 @@ func TestHandler_ServesOnlyItsTarget(t *testing.T) {
 				switch {
 				case f.Name == "return":
 					b.post(t, path, `{"seat_id":"1B","user_id":"ann"}`).success(t)
+				case f.Name == "exchange":
+					all.post(t, "/buy", body)
+					b.post(t, path, `{"seat_ids":["1A"],"to_seat_ids":["2A"],"user_id":"ann"}`).success(t)
 				case f.Name == "block", f.Name == "unblock":
 					b.post(t, path, `{"seat_id":"1B","channel":"house"}`).success(t)
 				case takes(f, http.MethodPost):
@@ -53,7 +56,7 @@ func TestHandler_ServesOnlyItsTarget(t *testing.T) {
 				case f.Name == "changes": // GET would not end
 					require.Equal(t, http.StatusOK, b.do(t, httptest.NewRequest(http.MethodHead, path, nil)).status, path)
 				default:
-					require.Equal(t, http.StatusOK, b.get(t, path+"?seat_id=1A").status, path)
+					require.Equal(t, http.StatusOK, b.get(t, path+"?seat_id=1A&user_id=ann").status, path)
 				}
 			}
 			b.post(t, "/nothing", body).problem(t, 404, "not_found")

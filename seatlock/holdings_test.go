@@ -78,7 +78,7 @@ func TestView_KnowsSeatsOfUser(t *testing.T) {
 		refresh()
 		requireSeats(ann, "1D", "2A")
 		requireSeats(bob, "1B")
-		requireSeats("nobody")
+		requireSeats("carl")
 
 		require.NoError(t, b.redis.FlushAll(t.Context()).Err())
 		b.reserve(t, bob, "3A")

@@ -5,7 +5,10 @@ import type { components, paths } from "./api";
 const client = createClient<paths>({ baseUrl: "http://localhost:8080" });
 
 export async function sell(): Promise<string> {
-  const one = await client.POST("/reserve", { body: { seat_id: "1A", user_id: "user_123" } });
+  const one = await client.POST("/reserve", {
+    params: { header: { "Idempotency-Key": crypto.randomUUID() } },
+    body: { seat_id: "1A", user_id: "user_123" },
+  });
   if (one.error) {
     return problem(one.error);
   }
@@ -29,7 +32,10 @@ export async function sell(): Promise<string> {
 
   const returned = await client.POST("/return", { body: { seat_ids: ["1A"], user_id: "user_123", order_id: "order-7" } });
   const status: "returned" | undefined = returned.data?.status;
-  return [deadline, order, status].join();
+  const moved = await client.POST("/exchange", { body: { seat_ids: ["1A"], to_seat_ids: ["2A"], user_id: "user_123" } });
+  const mine = await client.GET("/users/{user_id}/seats", { params: { path: { user_id: "user_123" } } });
+  const orders = mine.data?.seats.map((seat) => seat.order_id);
+  return [deadline, order, status, moved.data?.seat_ids, orders].join();
 }
 
 export async function read(): Promise<components["schemas"]["SeatStatus"]> {

@@ -17,31 +17,33 @@ func Example() {
 	defer service.Close()
 	c := must(client.NewClientWithResponses(service.URL))
 	ctx := context.Background()
-	event, user, order := "gala", "user_123", "order-7"
+	event, user, order, key := "gala", "user_123", "order-7", "1f0e4a7c"
 
 	var one client.SeatsRequest
 	check(one.FromSeatRequest(client.SeatRequest{SeatId: "1A", UserId: &user}))
-	reserved := must(c.ReserveWithResponse(ctx, one))
+	reserved := must(c.ReserveWithResponse(ctx, &client.ReserveParams{IdempotencyKey: &key}, one))
 	fmt.Println(reserved.JSON200.Status, reserved.JSON200.ExpiresAt)
 
 	var group client.SeatsRequest
 	check(group.FromSeatGroupRequest(client.SeatGroupRequest{EventId: &event, SeatIds: []string{"1A", "1B"}, UserId: &user}))
-	refused := must(c.ReserveWithResponse(ctx, group))
+	refused := must(c.ReserveWithResponse(ctx, nil, group))
 	if p := refused.ApplicationproblemJSON409; p != nil && p.Code == client.ReserveConflictCodeSeatUnavailable {
 		for _, seat := range *p.Conflicts {
 			fmt.Println(p.Code, seat.SeatId, seat.Status)
 		}
 	}
 
-	extended := must(c.ExtendWithResponse(ctx, one))
+	extended := must(c.ExtendWithResponse(ctx, nil, one))
 	fmt.Println(must(extended.JSON200.AsReserved()).ExpiresInMs)
 
 	var purchase client.SeatsRequest
 	check(purchase.FromSeatRequest(client.SeatRequest{SeatId: "1A", UserId: &user, OrderId: &order}))
-	sold := must(c.BuyWithResponse(ctx, purchase))
+	sold := must(c.BuyWithResponse(ctx, nil, purchase))
 	fmt.Println(sold.JSON200.Status, *sold.JSON200.OrderId)
-	returned := must(c.ReturnWithResponse(ctx, purchase))
+	returned := must(c.ReturnWithResponse(ctx, nil, purchase))
 	fmt.Println(returned.JSON200.Status)
+	moved := must(c.ExchangeWithResponse(ctx, nil, client.ExchangeRequest{SeatIds: []string{"1A"}, ToSeatIds: []string{"2A"}, UserId: user, OrderId: &order}))
+	fmt.Println(moved.JSON200.SeatIds)
 
 	seat := must(c.SeatWithResponse(ctx, "1A", &client.SeatParams{EventId: &event}))
 	fmt.Println(seat.JSON200.Status == client.SeatStatusSold)
@@ -53,7 +55,7 @@ func Example() {
 
 	var kept client.BlockRequest
 	check(kept.FromBlockSeatGroupRequest(client.BlockSeatGroupRequest{SeatIds: []string{"2A"}, Channel: "house"}))
-	blocked := must(c.BlockWithResponse(ctx, kept))
+	blocked := must(c.BlockWithResponse(ctx, nil, kept))
 	fmt.Println(blocked.JSON200.Channel)
 
 	// Output:
@@ -67,6 +69,8 @@ func Example() {
 	// sold order-7
 	// POST /return {"order_id":"order-7","seat_id":"1A","user_id":"user_123"}
 	// returned
+	// POST /exchange {"order_id":"order-7","seat_ids":["1A"],"to_seat_ids":["2A"],"user_id":"user_123"}
+	// [2A]
 	// GET /seats/1A?event_id=gala
 	// true
 	// PUT /events/gala {"plan":"1-12:A-H"}
@@ -106,6 +110,7 @@ var successes = map[string]string{
 	"/extend":      held,
 	"/buy":         `{"status":"sold","event_id":"default","seat_ids":["1A"],"user_id":"user_123","order_id":"order-7"}`,
 	"/return":      `{"status":"returned","event_id":"default","seat_ids":["1A"],"user_id":"user_123","order_id":"order-7"}`,
+	"/exchange":    `{"status":"sold","event_id":"default","seat_ids":["2A"],"user_id":"user_123","order_id":"order-7"}`,
 	"/seats/1A":    `{"seat_id":"1A","status":"Sold"}`,
 	"/events/gala": `{"event_id":"gala"}`,
 	"/block":       `{"status":"blocked","event_id":"default","seat_ids":["2A"],"channel":"house"}`,

@@ -23,6 +23,7 @@ func New(locker Locker, c *catalog.Catalog) http.Handler {
 			return err
 		}
 		err = c.With(r.Context(), b.EventID, b.SeatIDs, func(terms seatlock.Terms) error {
+			terms.Request = b.Request
 			return locker.Block(r.Context(), b.EventID, b.SeatIDs, b.Channel, terms)
 		})
 		if err != nil {

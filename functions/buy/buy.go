@@ -23,7 +23,7 @@ func New(locker Locker, c *catalog.Catalog, rules api.Rules) http.Handler {
 			return err
 		}
 		err = c.With(r.Context(), seats.EventID, seats.SeatIDs, func(terms seatlock.Terms) error {
-			terms.Order = seats.OrderID
+			terms.Order, terms.Request = seats.OrderID, seats.Request
 			return locker.BuyOn(r.Context(), seats.EventID, seats.SeatIDs, seats.UserID, terms)
 		})
 		if err != nil {

@@ -288,22 +288,23 @@ func parts(id string) (first, second uint64) {
 type change struct {
 	EventID   string   `json:"event_id"`
 	SeatIDs   []string `json:"seat_ids"`
-	Status    string   `json:"status"`               // of the seats after the change
-	ExpiresAt string   `json:"expires_at,omitempty"` // only if Status is Reserved
+	Status    string   `json:"status"`                // of the seats after the change
+	ToSeatIDs []string `json:"to_seat_ids,omitempty"` // only of exchanged: the seats that are sold instead
+	ExpiresAt string   `json:"expires_at,omitempty"`  // only if Status is Reserved
 }
 
 // statusAfter is the status of the seats after each type of change.
 var statusAfter = map[seatlock.ChangeType]seatlock.Status{
 	seatlock.ChangeHeld: seatlock.Reserved, seatlock.ChangeExtended: seatlock.Reserved, seatlock.ChangeSold: seatlock.Sold,
 	seatlock.ChangeReleased: seatlock.Available, seatlock.ChangeExpired: seatlock.Available,
-	seatlock.ChangeReturned: seatlock.Available, seatlock.ChangeBlocked: seatlock.Blocked, seatlock.ChangeUnblocked: seatlock.Available,
+	seatlock.ChangeReturned: seatlock.Available, seatlock.ChangeExchanged: seatlock.Available, seatlock.ChangeBlocked: seatlock.Blocked, seatlock.ChangeUnblocked: seatlock.Available,
 }
 
 // encode returns changes as events, one an event.
 func encode(event string, changes []seatlock.Change) []byte {
 	var b bytes.Buffer
 	for _, c := range changes {
-		data := change{EventID: event, SeatIDs: c.SeatIDs, Status: statusAfter[c.Type].String()}
+		data := change{EventID: event, SeatIDs: c.SeatIDs, Status: statusAfter[c.Type].String(), ToSeatIDs: c.ToSeatIDs}
 		if !c.Deadline.IsZero() {
 			data.ExpiresAt = api.Time(c.Deadline)
 		}

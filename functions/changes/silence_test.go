@@ -30,15 +30,16 @@ type source struct {
 
 func newSource() *source { return &source{messages: make(chan string), last: "7-1"} }
 
-func (s *source) NewView(string) (hall.View, error)    { return s, nil }
-func (s *source) Subscribe() hall.Subscription         { return s }
-func (s *source) Events() <-chan string                { return s.messages }
-func (s *source) Add(context.Context, string) error    { return nil }
-func (s *source) Remove(context.Context, string) error { return nil }
-func (s *source) At() time.Time                        { return time.Now() }
-func (s *source) Len() int                             { return 0 }
-func (s *source) Lapsed() int                          { return 0 }
-func (s *source) Seats() iter.Seq[seatlock.Seat]       { return func(func(seatlock.Seat) bool) {} }
+func (s *source) NewView(string) (hall.View, error)                 { return s, nil }
+func (s *source) Subscribe() hall.Subscription                      { return s }
+func (s *source) Events() <-chan string                             { return s.messages }
+func (s *source) Add(context.Context, string) error                 { return nil }
+func (s *source) Remove(context.Context, string) error              { return nil }
+func (s *source) At() time.Time                                     { return time.Now() }
+func (s *source) Len() int                                          { return 0 }
+func (s *source) Lapsed() int                                       { return 0 }
+func (s *source) Seats() iter.Seq[seatlock.Seat]                    { return func(func(seatlock.Seat) bool) {} }
+func (s *source) SeatsOf(context.Context, string) ([]string, error) { return nil, nil }
 
 func (s *source) Position() string {
 	s.mu.Lock()

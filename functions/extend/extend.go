@@ -25,6 +25,7 @@ func New(locker Locker, c *catalog.Catalog, rules api.Rules) http.Handler {
 		}
 		var hold seatlock.Hold
 		err = c.With(r.Context(), seats.EventID, seats.SeatIDs, func(terms seatlock.Terms) error {
+			terms.Request = seats.Request
 			hold, err = locker.ExtendOn(r.Context(), seats.EventID, seats.SeatIDs, seats.UserID, terms)
 			return err
 		})

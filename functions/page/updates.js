@@ -1,7 +1,7 @@
 // How the page learns of other buyers: it loads the seat map, then applies every change.
 // If the stream of /changes is unavailable, it polls the seat map every second.
 
-const types = ['held', 'extended', 'released', 'expired', 'sold', 'returned', 'blocked', 'unblocked']
+const types = ['held', 'extended', 'released', 'expired', 'sold', 'returned', 'exchanged', 'blocked', 'unblocked']
 const pollInterval = 1000 // ms
 const openTimeout = 3000 // ms for the stream to open
 const pollsPerStream = 5 // polls between two attempts to open the stream
@@ -129,6 +129,7 @@ export function subscribe (event, on) {
         changedAt = now()
         etag = ''
         const change = JSON.parse(message.data)
+        if (change.to_seat_ids) on.change('sold', change.to_seat_ids, 'Sold', 0)
         on.change(type, change.seat_ids, change.status, change.expires_at ? Date.parse(change.expires_at) - offset : 0)
       })
     }

@@ -24,6 +24,7 @@ func New(locker Locker, c *catalog.Catalog, rules api.Rules) http.Handler {
 			return err
 		}
 		err = c.With(r.Context(), seats.EventID, seats.SeatIDs, func(terms seatlock.Terms) error {
+			terms.Request = seats.Request
 			return locker.ReleaseOn(r.Context(), seats.EventID, seats.SeatIDs, seats.UserID, terms)
 		})
 		if err != nil {

@@ -27,7 +27,7 @@ func New(locker Locker, c *catalog.Catalog, rules api.Rules) http.Handler {
 		}
 		var hold seatlock.Hold
 		err = c.With(r.Context(), seats.EventID, seats.SeatIDs, func(terms seatlock.Terms) error {
-			terms.Channel = seats.Channel
+			terms.Channel, terms.Request = seats.Channel, seats.Request
 			hold, err = locker.ReserveOn(r.Context(), seats.EventID, seats.SeatIDs, seats.UserID, terms)
 			return err
 		})

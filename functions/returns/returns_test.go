@@ -31,7 +31,7 @@ func TestReturn_AnswersWithTheReturnOrTheConflicts(t *testing.T) {
 		"Returned": {nil, http.StatusOK, `{"status":"returned","event_id":"gala","seat_ids":["1A"],"user_id":"ann","order_id":"o:1"}`},
 		"NotReturnable": {&seatlock.ConflictError{Err: seatlock.ErrNotReturnable, Seats: []seatlock.Seat{{ID: "1A", Status: seatlock.Sold, OwnedByCaller: true}}}, http.StatusConflict,
 			`{"type":"about:blank","title":"Conflict","status":409,"code":"not_returnable","conflicts":[{"seat_id":"1A","status":"Sold"}],
-			"detail":"1A is sold under another order. Only seats that are sold to this user under this order can be returned. Nothing has changed."}`},
+			"detail":"1A is sold under another order. Only seats that are sold to this user under this order can be returned or exchanged. Nothing has changed."}`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -44,14 +44,15 @@ type freeView struct{}
 func (freeView) Refresh(context.Context) (seatlock.Update, error) {
 	return seatlock.Update{NextExpiry: -1}, nil
 }
-func (freeView) At() time.Time                        { return time.UnixMilli(1_700_000_000_000) }
-func (freeView) Position() string                     { return seatlock.NoChange }
-func (freeView) Len() int                             { return 0 }
-func (freeView) Lapsed() int                          { return 0 }
-func (freeView) Seats() iter.Seq[seatlock.Seat]       { return func(func(seatlock.Seat) bool) {} }
-func (freeView) Add(context.Context, string) error    { return nil }
-func (freeView) Remove(context.Context, string) error { return nil }
-func (freeView) Events() <-chan string                { c := make(chan string); close(c); return c }
+func (freeView) At() time.Time                                     { return time.UnixMilli(1_700_000_000_000) }
+func (freeView) Position() string                                  { return seatlock.NoChange }
+func (freeView) Len() int                                          { return 0 }
+func (freeView) Lapsed() int                                       { return 0 }
+func (freeView) Seats() iter.Seq[seatlock.Seat]                    { return func(func(seatlock.Seat) bool) {} }
+func (freeView) SeatsOf(context.Context, string) ([]string, error) { return nil, nil }
+func (freeView) Add(context.Context, string) error                 { return nil }
+func (freeView) Remove(context.Context, string) error              { return nil }
+func (freeView) Events() <-chan string                             { c := make(chan string); close(c); return c }
 
 // The limits of a server that runs in memory.
 const (

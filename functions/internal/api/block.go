@@ -71,6 +71,9 @@ func DecodeBlock(w http.ResponseWriter, r *http.Request) (Block, error) {
 		return Block{}, Invalid("channel %s.", IDForm)
 	}
 	block.Channel = *b.Channel
+	if block.Request, err = requestOf(r); err != nil {
+		return Block{}, err
+	}
 	if c := recorded(r.Context()); c != nil {
 		c.Seats = block.Seats
 	}
@@ -100,15 +103,21 @@ func seatsOf(id *string, ids []string, limit int, example string) ([]string, err
 		return []string{*id}, nil
 	case ids == nil:
 		return nil, Invalid("seat_id is missing; %s.", example)
-	case len(ids) == 0 || len(ids) > limit:
-		return nil, Invalid("seat_ids must name 1 to %d seats, not %d.", limit, len(ids))
+	}
+	return seatIDs("seat_ids", ids, limit)
+}
+
+// seatIDs checks a list of seats: at most limit, without duplicates.
+func seatIDs(member string, ids []string, limit int) ([]string, error) {
+	if len(ids) == 0 || len(ids) > limit {
+		return nil, Invalid("%s must name 1 to %d seats, not %d.", member, limit, len(ids))
 	}
 	for i, id := range ids {
 		if !seatlock.ValidID(id) {
-			return nil, Invalid("seat_ids[%d] %s.", i, IDForm)
+			return nil, Invalid("%s[%d] %s.", member, i, IDForm)
 		}
 		if slices.Contains(ids[:i], id) {
-			return nil, Invalid("seat_ids[%d] names %s a second time; name each seat once.", i, id)
+			return nil, Invalid("%s[%d] names %s a second time; name each seat once.", member, i, id)
 		}
 	}
 	return ids, nil
@@ -117,5 +126,6 @@ func seatsOf(id *string, ids []string, limit int, example string) ([]string, err
 // WriteBlock answers with status 200 that the seats have the status.
 func WriteBlock(w http.ResponseWriter, r *http.Request, status string, b Block) error {
 	RecordOutcome(r, status)
+	markReplayed(w, b.Request)
 	return WriteJSON(w, BlockResponse{Status: status, EventID: b.EventID, SeatIDs: b.SeatIDs, Channel: b.Channel})
 }

@@ -1,6 +1,11 @@
 package api
 
-import "context"
+import (
+	"context"
+	"net/http"
+
+	"booking/seatlock"
+)
 
 // Caller says who makes a call, as far as the service knows.
 type Caller struct {
@@ -22,4 +27,30 @@ func CallerOf(ctx context.Context) Caller {
 		return caller
 	}
 	return Caller{Seller: true}
+}
+
+// UserOf returns the user that the path or the query of r names, or, if that is empty, the only user
+// that the caller acts for. The error is a *Problem.
+func UserOf(r *http.Request, named string) (string, error) {
+	var user *string
+	if named != "" {
+		user = &named
+	}
+	return userOf(user, CallerOf(r.Context()).User, "send a path like /users/user_123/seats")
+}
+
+// userOf returns the user that a call names, nil if it names none. own is the only user that the
+// caller acts for; empty: the caller acts for any.
+func userOf(named *string, own, example string) (string, error) {
+	switch {
+	case named == nil && own == "":
+		return "", Invalid("user_id is missing; %s.", example)
+	case named == nil:
+		return own, nil
+	case !seatlock.ValidUser(*named):
+		return "", Invalid("user_id %s.", UserForm)
+	case own != "" && *named != own:
+		return "", NewProblem(CodeForbidden, "user_id is not the subject of your token; omit it, or send a token of that user.")
+	}
+	return *named, nil
 }

@@ -8,8 +8,9 @@ import (
 // Names are the members of a body, or the parameters of a query, that a call knows.
 type Names []string
 
-// seatsMembers are the members of Seats' body. Some of its calls ignore order_id and channel.
-var seatsMembers = Names{"event_id", "seat_id", "seat_ids", "user_id", "channel", "order_id"}
+// seatsMembers are the members of Seats' body. Some of its calls ignore order_id, channel and
+// to_seat_ids.
+var seatsMembers = Names{"event_id", "seat_id", "seat_ids", "user_id", "channel", "order_id", "to_seat_ids"}
 
 // CheckMember returns a *Problem if other, a member that a body has, is a known one in
 // another spelling. Then the client means a member that the call would ignore: it would

@@ -35,6 +35,7 @@ const (
 	CodeTooLarge             Code = "too_large"
 	CodeUnsupportedMediaType Code = "unsupported_media_type"
 	CodeInvalidRequest       Code = "invalid_request"
+	CodeKeyReused            Code = "idempotency_key_reused"
 	CodeInternal             Code = "internal"
 	CodeOutcomeUnknown       Code = "outcome_unknown"
 	CodeUnavailable          Code = "unavailable"
@@ -77,7 +78,7 @@ var problemTypes = []ProblemType{
 	{Code: CodeSeatSold, Status: http.StatusConflict, Cause: seatlock.ErrSold,
 		Detail: "Sold seats can't be released, nor sold under another order. Nothing has changed."},
 	{Code: CodeNotReturnable, Status: http.StatusConflict, Cause: seatlock.ErrNotReturnable,
-		Detail: "Only seats that are sold to this user under this order can be returned. Nothing has changed."},
+		Detail: "Only seats that are sold to this user under this order can be returned or exchanged. Nothing has changed."},
 	{Code: CodeSeatLimit, Status: http.StatusConflict, Cause: seatlock.ErrSeatLimit,
 		Detail: "You would have more seats than a user may have at this event. Nothing was reserved; choose fewer, or release some."},
 	{Code: CodePreconditionFailed, Status: http.StatusPreconditionFailed, Cause: seatlock.ErrVersion,
@@ -85,6 +86,8 @@ var problemTypes = []ProblemType{
 	{Code: CodeTooLarge, Status: http.StatusRequestEntityTooLarge},
 	{Code: CodeUnsupportedMediaType, Status: http.StatusUnsupportedMediaType},
 	{Code: CodeInvalidRequest, Status: http.StatusUnprocessableEntity},
+	{Code: CodeKeyReused, Status: http.StatusUnprocessableEntity, Cause: seatlock.ErrRequestReused,
+		Detail: "The Idempotency-Key was used for another request. Nothing has changed; send a new key with each new request."},
 	{Code: CodeInternal, Status: http.StatusInternalServerError, // every other error
 		Detail: "This is a fault of the service. It has been logged."},
 	{Code: CodeOutcomeUnknown, Status: http.StatusServiceUnavailable, Cause: seatlock.ErrOutcomeUnknown,

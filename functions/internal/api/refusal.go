@@ -63,6 +63,8 @@ func conflictText(code Code, seat seatlock.Seat) string {
 		return "blocked"
 	case code == CodeSeatUnavailable:
 		return "not kept for this channel"
+	case code == CodeNotReturnable:
+		return "not sold"
 	}
 	return "not held"
 }

@@ -19,11 +19,13 @@ type SeatsResponse struct {
 	OrderID     string   `json:"order_id,omitempty"`      // of a sale that has one, and of its return
 	ExpiresAt   string   `json:"expires_at,omitempty"`    // RFC 3339 with ms, UTC; only while the seats are held
 	ExpiresInMS *int64   `json:"expires_in_ms,omitempty"` // likewise
+
+	request *seatlock.Request
 }
 
 // NewSeatsResponse returns the response that seats have the status.
 func NewSeatsResponse(status string, seats Seats) SeatsResponse {
-	return SeatsResponse{Status: status, EventID: seats.EventID, SeatIDs: seats.SeatIDs, UserID: seats.UserID}
+	return SeatsResponse{Status: status, EventID: seats.EventID, SeatIDs: seats.SeatIDs, UserID: seats.UserID, request: seats.Request}
 }
 
 // Until adds when the hold ends.
@@ -60,6 +62,7 @@ func WriteSeats(w http.ResponseWriter, r *http.Request, outcome string, response
 	if c := recorded(r.Context()); c != nil {
 		c.Outcome = outcome
 	}
+	markReplayed(w, response.request)
 	writeAppended(w, http.StatusOK, jsonType, &response)
 	return nil
 }

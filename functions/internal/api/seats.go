@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"net/http"
-	"strings"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -37,7 +36,10 @@ type Seats struct {
 	SeatIDs []string // 1 to MaxSeats, without duplicates
 	UserID  string
 	Channel string // that the seats are kept for; only for a reserve, and empty for the public
-	OrderID string // of a sale; only for a buy and a return, and it may be empty
+	OrderID string // of a sale; only for a buy, a return and an exchange, and it may be empty
+
+	ToSeatIDs []string          // only for an exchange: 1 to MaxSeats, without duplicates; otherwise nil
+	Request   *seatlock.Request // of the Idempotency-Key; nil without one
 }
 
 // seatsBody is the body of such a request. A pointer is nil if the member is missing or
@@ -49,6 +51,7 @@ type seatsBody struct {
 	UserID  *string                   `json:"user_id"`
 	Channel *string                   `json:"channel"`
 	OrderID *string                   `json:"order_id"`
+	ToSeats []string                  `json:"to_seat_ids"`
 	Others  map[string]jsontext.Value `json:",embed"`
 }
 
@@ -73,6 +76,9 @@ func DecodeSeats(w http.ResponseWriter, r *http.Request, rules Rules) (Seats, er
 		return Seats{}, err
 	}
 	seats, err := parseSeats(body.Bytes(), rules, CallerOf(r.Context()).User)
+	if err == nil {
+		seats.Request, err = requestOf(r)
+	}
 	if c := recorded(r.Context()); c != nil {
 		c.Seats = seats
 	}
@@ -97,6 +103,11 @@ func parseSeats(body []byte, rules Rules, user string) (Seats, error) {
 	if seats.SeatIDs, err = seatsOf(b.SeatID, b.SeatIDs, rules.MaxSeats, example); err != nil {
 		return Seats{}, err
 	}
+	if b.ToSeats != nil {
+		if seats.ToSeatIDs, err = seatIDs("to_seat_ids", b.ToSeats, rules.MaxSeats); err != nil {
+			return Seats{}, err
+		}
+	}
 	if b.Channel != nil {
 		if !seatlock.ValidID(*b.Channel) {
 			return Seats{}, Invalid("channel %s.", IDForm)
@@ -109,17 +120,8 @@ func parseSeats(body []byte, rules Rules, user string) (Seats, error) {
 		}
 		seats.OrderID = *b.OrderID
 	}
-	switch {
-	case b.UserID == nil && user == "":
-		return Seats{}, Invalid("user_id is missing; %s.", example)
-	case b.UserID == nil:
-		seats.UserID = user
-	case !seatlock.ValidUser(*b.UserID):
-		return Seats{}, Invalid("user_id %s.", UserForm)
-	case user != "" && *b.UserID != user:
-		return Seats{}, NewProblem(CodeForbidden, "user_id is not the subject of your token; omit it, or send a token of that user.")
-	default:
-		seats.UserID = *b.UserID
+	if seats.UserID, err = userOf(b.UserID, user, example); err != nil {
+		return Seats{}, err
 	}
 	return seats, nil
 }
@@ -132,8 +134,8 @@ func notJSON(body []byte, err error, example string) *Problem {
 	switch {
 	case len(body) == 0:
 		return Invalid("The body is empty; %s.", example)
-	case errors.As(err, &wrongType) && strings.HasPrefix(string(wrongType.JSONPointer), "/seat_ids"):
-		return Invalid("seat_ids must be an array of strings.")
+	case errors.As(err, &wrongType) && isList(wrongType.JSONPointer):
+		return Invalid("%s must be an array of strings.", firstToken(wrongType.JSONPointer))
 	case errors.As(err, &wrongType) && wrongType.JSONPointer != "":
 		return Invalid("%s must be a string.", wrongType.JSONPointer.LastToken())
 	case errors.As(err, &wrongType):
@@ -144,4 +146,18 @@ func notJSON(body []byte, err error, example string) *Problem {
 		return Invalid("The body is not one JSON value (byte %d); %s.", syntax.ByteOffset, example)
 	}
 	return Invalid("The body is not JSON; %s.", example)
+}
+
+// isList reports whether a JSON pointer is in one of the lists of seats.
+func isList(p jsontext.Pointer) bool {
+	first := firstToken(p)
+	return first == "seat_ids" || first == "to_seat_ids"
+}
+
+// firstToken returns the member of the body that a JSON pointer is in.
+func firstToken(p jsontext.Pointer) string {
+	for token := range p.Tokens() {
+		return token
+	}
+	return ""
 }

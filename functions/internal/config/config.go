@@ -39,6 +39,7 @@ type Config struct {
 	MaxHold            time.Duration `env:"MAX_HOLD, default=15m" help:"how long a hold lasts at most, with all its extensions" values:"a duration from 1s to 24h"`
 	MaxSeatsPerRequest int           `env:"MAX_SEATS_PER_REQUEST, default=10" help:"how many seats a call may name" values:"a number from 1 to 10"`
 	MaxSeatsPerUser    int           `env:"MAX_SEATS_PER_USER, default=0" help:"how many seats, held and sold, a user may have at an event" values:"a number from 1 to 1000, or 0 for no limit"`
+	IdempotencyTTL     time.Duration `env:"IDEMPOTENCY_TTL, default=10m" help:"how long the answer to a call with an Idempotency-Key is remembered" values:"a duration from 1s to 24h"`
 	SeatPlan           string        `env:"SEAT_PLAN" unset:"every seat" help:"seats of the hall" values:"sections like 1-12:A-H or STALLS-{A-H}-{1-30}, comma-separated"`
 	UnlistedEvents     bool          `env:"UNLISTED_EVENTS, default=true" help:"serve events without PUT, with SEAT_PLAN and the settings above" values:"true or false"`
 	AuthIssuer         string        `env:"AUTH_ISSUER" unset:"off" help:"OpenID Connect issuer; a call that changes seats then needs its token, and a sale a seller's" values:"the issuer's https:// URL, exactly as in the iss of its tokens, without user, ? or #"`
@@ -115,6 +116,7 @@ func (c *Config) check(f *faults) {
 	f.require("FUNCTION_TARGET", c.FunctionTarget == "" || slices.Contains(f.targets, c.FunctionTarget))
 	f.require("MAX_HOLD", within(c.MaxHold, time.Second, 24*time.Hour))
 	f.require("HOLD_TTL", f.has("MAX_HOLD") || within(c.HoldTTL, time.Second, c.MaxHold))
+	f.require("IDEMPOTENCY_TTL", within(c.IdempotencyTTL, time.Second, 24*time.Hour))
 	f.require("MAX_SEATS_PER_REQUEST", c.MaxSeatsPerRequest >= 1 && c.MaxSeatsPerRequest <= api.MaxSeats)
 	f.require("MAX_SEATS_PER_USER", c.MaxSeatsPerUser >= 0 && c.MaxSeatsPerUser <= 1000)
 	f.require("REQUEST_TIMEOUT", within(c.RequestTimeout, 10*time.Millisecond, 30*time.Second))

@@ -30,7 +30,7 @@ func TestLoad_HasDefaults(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, c, empty)
 	require.Equal(t, &config.Config{
-		Port: 8080, MetricsPort: 9090, RedisMode: "single", HoldTTL: 5 * time.Minute, MaxHold: 15 * time.Minute, MaxSeatsPerRequest: 10, UnlistedEvents: true,
+		Port: 8080, MetricsPort: 9090, RedisMode: "single", HoldTTL: 5 * time.Minute, MaxHold: 15 * time.Minute, IdempotencyTTL: 10 * time.Minute, MaxSeatsPerRequest: 10, UnlistedEvents: true,
 		MaxConnections: 10000, ChangesInterval: 100 * time.Millisecond, MaxStreams: 5000, RequestTimeout: 2 * time.Second, DrainDelay: time.Second, LogLevel: slog.LevelInfo,
 		AuthSellerScope: "booking:sell",
 	}, c)
@@ -85,6 +85,7 @@ func TestLoad_AcceptsWhatIsWithinTheBounds(t *testing.T) {
 		"MAX_HOLD":              {[]string{"5m", "24h"}, []string{"24h1ms"}},
 		"HOLD_TTL":              {[]string{"1s", "15m"}, []string{"999ms", "15m1ms"}},
 		"MAX_SEATS_PER_REQUEST": {[]string{"1", "10"}, []string{"0", "11"}},
+		"IDEMPOTENCY_TTL":       {[]string{"1s", "24h"}, []string{"999ms", "24h1ms"}},
 		"MAX_SEATS_PER_USER":    {[]string{"0", "1000"}, []string{"-1", "1001"}},
 		"REQUEST_TIMEOUT":       {[]string{"10ms", "30s"}, []string{"9ms", "30001ms"}},
 		"DRAIN_DELAY":           {[]string{"0s", "5m"}, []string{"-1ms", "5m1ms"}},

@@ -139,3 +139,17 @@ func (h *Hall) Counts(ctx context.Context, maxAge time.Duration) (Counts, error)
 	}
 	return h.counts, nil
 }
+
+// SeatsOf returns the seats of a user as of now. It may return a few of other users, so compare them
+// with seatlock.Locker.Holdings.
+func (h *Hall) SeatsOf(ctx context.Context, user string) ([]string, error) {
+	asked := time.Now()
+	if err := h.begin(ctx); err != nil {
+		return nil, err
+	}
+	defer h.end()
+	if err := h.refresh(ctx, asked, 0, nil); err != nil {
+		return nil, err
+	}
+	return h.view.SeatsOf(context.WithoutCancel(ctx), user) // the first call loads the users, for others, too
+}

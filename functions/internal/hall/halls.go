@@ -30,6 +30,7 @@ type View interface {
 	Len() int
 	Lapsed() int
 	Seats() iter.Seq[seatlock.Seat]
+	SeatsOf(ctx context.Context, user string) ([]string, error)
 }
 
 // Subscription is the part of seatlock.Subscription that Halls uses.

@@ -75,7 +75,7 @@ func open(ctx context.Context, c *config.Config, env envconfig.Lookuper, version
 	if err != nil {
 		return nil, err
 	}
-	opt := seatlock.Options{HoldTime: c.HoldTTL, MaxHoldTime: c.MaxHold, MaxSeatsPerUser: c.MaxSeatsPerUser,
+	opt := seatlock.Options{HoldTime: c.HoldTTL, MaxHoldTime: c.MaxHold, RequestTTL: c.IdempotencyTTL, MaxSeatsPerUser: c.MaxSeatsPerUser,
 		Timeout: c.RequestTimeout, Durable: c.Durable, SaleReplicas: c.SaleReplicas}
 	var m *metrics.Metrics
 	if c.MetricsPort != 0 {

@@ -173,8 +173,9 @@ func (each *watcher) note(id, event string, data []byte) {
 		return
 	}
 	var change struct {
-		SeatIDs []string `json:"seat_ids"`
-		Status  string   `json:"status"`
+		SeatIDs   []string `json:"seat_ids"`
+		Status    string   `json:"status"`
+		ToSeatIDs []string `json:"to_seat_ids"`
 	}
 	if json.Unmarshal(data, &change) != nil {
 		return // the replay will differ from the seat map
@@ -183,6 +184,9 @@ func (each *watcher) note(id, event string, data []byte) {
 		if each.replay[seat] = change.Status; change.Status == "Available" {
 			delete(each.replay, seat)
 		}
+	}
+	for _, seat := range change.ToSeatIDs {
+		each.replay[seat] = "Sold"
 	}
 }
 
