@@ -50,7 +50,7 @@ type Change struct {
 	ToSeatIDs []string  // exchanged: where the sales are now
 	Deadline  time.Time // of the holds, UTC, by the clock of Redis; zero unless held or extended
 
-	users   string // <n>:<user> <n>:<user> ..., see lua/event.lua; may be empty
+	users   string // of SeatIDs, see lua/event.lua; may be empty
 	order   string
 	channel string
 }

@@ -86,18 +86,23 @@ func (c Change) Entries() []Entry {
 	whole := Entry{ID: c.ID, Type: c.Type, SeatIDs: c.SeatIDs, ToSeatIDs: c.ToSeatIDs, Order: c.order, Deadline: c.Deadline, Channel: c.channel}
 	epoch, offset := splitID(c.ID)
 	whole.Time = time.UnixMicro(offset).UTC()
-	parts := strings.Fields(c.users)
-	if len(parts) == 0 {
+	if c.users == "" {
 		return []Entry{whole}
 	}
-	entries, rest := make([]Entry, len(parts)), c.SeatIDs
-	for i, part := range parts {
-		count, user, _ := strings.Cut(part, ":")
-		n, _ := strconv.Atoi(count)
-		n = min(n, len(rest))
-		entries[i] = whole
-		entries[i].ID = epoch + "-" + strconv.FormatInt(offset-int64(len(parts)-1-i), 10)
-		entries[i].SeatIDs, entries[i].User, rest = rest[:n:n], user, rest[n:]
+	var entries []Entry
+	for i, user := range strings.Split(c.users, " ") {
+		if user != "" && i < len(c.SeatIDs) {
+			whole.User, whole.SeatIDs = user, c.SeatIDs[i:]
+			entries = append(entries, whole)
+		}
+	}
+	for i := range entries {
+		e := &entries[i]
+		e.ID = epoch + "-" + strconv.FormatInt(offset-int64(len(entries)-1-i), 10)
+		if i+1 < len(entries) {
+			n := len(e.SeatIDs) - len(entries[i+1].SeatIDs)
+			e.SeatIDs = e.SeatIDs[:n:n]
+		}
 	}
 	return entries
 }

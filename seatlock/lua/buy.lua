@@ -57,7 +57,7 @@ if #ids > 0 then
     addSeats(userSeats, ids, '+inf')
     redis.call('PERSIST', userSeats)
   end
-  appendChange('sold', ids, ownerFields(#ids, user, order))
+  appendChange('sold', ids, ownerFields(user, order))
   redis.call('PERSIST', stream)
 end
 remember(request, {now})

@@ -149,7 +149,8 @@ end
 -- Appends a change of the seats ids. fields are the other fields of the entry and their values:
 --
 -- deadline -> of held and extended, ms since the epoch
--- users    -> <n>:<user> <n>:<user> ...: the first n seats are this user's, the next n that one's
+-- users    -> the user of each seat; empty: as the seat before. Without those at the end: "ann"
+--             for one user, "ann  bob" if the first two seats are ann's, and the third one bob's
 -- order    -> of sold, returned and exchanged, unless it is empty
 -- channel  -> of blocked, unblocked and held, unless it is empty
 -- to       -> of exchanged: the new seats
@@ -186,9 +187,9 @@ local function appendChange(kind, ids, fields, users)
   end
 end
 
--- Returns the fields of a change of n seats of one user. order may be nil.
-local function ownerFields(n, user, order)
-  local fields = {'users', n .. ':' .. user}
+-- Returns the fields of a change of one user. order may be nil.
+local function ownerFields(user, order)
+  local fields = {'users', user}
   if order and order ~= '' then
     fields[3], fields[4] = 'order', order
   end

@@ -70,7 +70,7 @@ if not done then
     addSeats(userSeats, to, '+inf')
     redis.call('PERSIST', userSeats)
   end
-  local fields = ownerFields(n, user, order)
+  local fields = ownerFields(user, order)
   fields[#fields + 1], fields[#fields + 2] = 'to', table.concat(to, ' ')
   appendEnd('exchanged', from, fields)
   redis.call('PERSIST', stream)

@@ -47,7 +47,7 @@ for _, seat in ipairs(extended) do
   if limit > 0 then
     addSeats(userSeats, ids, deadline)
   end
-  appendChange('extended', ids, {'users', '1:' .. user, 'deadline', deadline})
+  appendChange('extended', ids, {'users', user, 'deadline', deadline})
 end
 remember(request, {now, holdTime, earliest or 0})
 return {1, now, holdTime, earliest or 0}

@@ -38,7 +38,7 @@ if #ids > 0 then
   if limit > 0 then
     redis.call('ZREM', userSeats, unpack(ids))
   end
-  appendEnd('released', ids, ownerFields(#ids, user))
+  appendEnd('released', ids, ownerFields(user))
 end
 remember(request, {now})
 return {1, now}

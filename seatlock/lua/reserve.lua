@@ -45,6 +45,7 @@ end
 local newHolds = {}     -- key of a seat -> its user
 local newIds = {}       -- the seats of newHolds
 local newUsers = {}     -- the users of newIds, as a change has them
+local newCalls = 0      -- that have newIds
 local newIdsByUser = {} -- key of a user's seats -> which of newIds they are; only with a limit
 local answers = {}      -- key of a request -> the request, and the reply to remember
 local reply, size = {now, holdTime}, 2
@@ -124,6 +125,7 @@ while seat <= count do
       for i = 1, freeCount do
         local id = string.sub(freeKeys[i], #seatPrefix + 1)
         newHolds[freeKeys[i]], newIds[#newIds + 1] = user, id
+        newUsers[#newIds] = i == 1 and user or ''
         if userSeats then
           newIdsByUser[userSeats] = newIdsByUser[userSeats] or {}
           table.insert(newIdsByUser[userSeats], id)
@@ -132,9 +134,7 @@ while seat <= count do
       end
       reply[size + 1], reply[size + 2], reply[size + 3] = 2, 1, earliest
       size = size + 3
-      if freeCount > 0 then
-        newUsers[#newUsers + 1] = freeCount .. ':' .. user
-      end
+      newCalls = newCalls + math.min(1, freeCount)
       if request then
         answers[request.key] = {request = request, reply = {now, holdTime, earliest}}
       end
@@ -176,7 +176,7 @@ local fields = {'users', table.concat(newUsers, ' '), 'deadline', deadline}
 if channel ~= '' then
   fields[5], fields[6] = 'channel', channel
 end
-appendChange('held', newIds, fields, #newUsers)
+appendChange('held', newIds, fields, newCalls)
 
 local ends = string.format('%.0f', newLatest + 2 * grace)
 local remaining = redis.call('PTTL', index)

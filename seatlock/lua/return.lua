@@ -39,7 +39,7 @@ if #ids > 0 then
   if limit > 0 then
     redis.call('ZREM', userSeats, unpack(ids))
   end
-  appendEnd('returned', ids, ownerFields(#ids, user, order))
+  appendEnd('returned', ids, ownerFields(user, order))
 end
 remember(request, {now})
 return {1, now}
