@@ -64,6 +64,9 @@ func planKey(event string) string { return "plan:{" + event + "}" }
 // blockedKey is the key of an event's blocked seats: blocked:{event}.
 func blockedKey(event string) string { return "blocked:{" + event + "}" }
 
+// requestKey is the key of the answer to a call with a Request: request:{event}:<user> <key>.
+func requestKey(event, user, key string) string { return "request:{" + event + "}:" + user + " " + key }
+
 // eventsKey is the key of the events that have settings.
 const eventsKey = "events"
 

@@ -15,6 +15,10 @@ import (
 type Request struct {
 	Key string // a ValidRequestKey
 
+	// Query says what the call asks for, in place of its seats; empty: its seats do. Two calls with
+	// the same Key must have the same.
+	Query string
+
 	// Replayed is set by the call: it got the answer of an earlier one. That may be an earlier
 	// attempt of the call itself, whose reply was lost.
 	Replayed bool
@@ -30,11 +34,20 @@ func (l *Locker) callerArg(name string, seats []string, user string, terms Terms
 	if terms.Request == nil {
 		return user
 	}
+	return user + " " + terms.Request.fingerprint(name, seats, terms) + " " + strconv.FormatInt(l.opt.RequestTTL.Milliseconds(), 10) + " " + terms.Request.Key
+}
+
+// fingerprint returns a digest of what the call asks for: 16 hexadecimal digits.
+func (r *Request) fingerprint(name string, seats []string, terms Terms) string {
+	asked := strings.Join(seats, " ")
+	if r.Query != "" {
+		asked = "?" + r.Query
+	}
 	sum := sha256.New()
-	for _, part := range []string{name, strings.Join(seats, " "), terms.Order, terms.Channel} {
+	for _, part := range []string{name, asked, terms.Order, terms.Channel} {
 		_, _ = fmt.Fprintln(sum, part)
 	}
-	return user + " " + hex.EncodeToString(sum.Sum(nil)[:8]) + " " + strconv.FormatInt(l.opt.RequestTTL.Milliseconds(), 10) + " " + terms.Request.Key
+	return hex.EncodeToString(sum.Sum(nil)[:8])
 }
 
 // answer returns the reply that an earlier call got, if reply repeats it: a reply after replyReplayed

@@ -71,11 +71,21 @@ func (l *Locker) Reserve(ctx context.Context, event string, seats []string, user
 
 // ReserveOn is Reserve with Terms. It also fails with ErrStalePlan.
 func (l *Locker) ReserveOn(ctx context.Context, event string, seats []string, user string, terms Terms) (Hold, error) {
-	if err := validate(event, seats, user); err != nil {
+	r, err := l.reserve(ctx, event, seats, nil, user, terms)
+	if err != nil {
 		return Hold{}, err
 	}
+	return newHold(r.now, r.reply[1], r.holdTime), nil
+}
+
+// reserve makes a reservation and returns it with its reply. groups are the sizes of the groups of
+// seats that the call offers; nil: it wants all seats.
+func (l *Locker) reserve(ctx context.Context, event string, seats []string, groups []int, user string, terms Terms) (reservation, error) {
+	if err := validate(event, seats, user); err != nil {
+		return reservation{}, err
+	}
 	if err := terms.validate(); err != nil {
-		return Hold{}, err
+		return reservation{}, err
 	}
 	keys, caller := seatKeys(event, seats), l.callerArg("reserve", seats, user, terms)
 	own := reserveTerms{plan: -1, channel: terms.Channel}
@@ -84,7 +94,7 @@ func (l *Locker) ReserveOn(ctx context.Context, event string, seats []string, us
 	}
 	var r reservation
 	err := l.withRetries(ctx, ErrOutcomeUnknown, func(deadline time.Time) error {
-		c := &call{reserve: reservation{terms: own, caller: caller, keys: keys}}
+		c := &call{reserve: reservation{terms: own, caller: caller, keys: keys, groups: groups}}
 		if err := l.sendInBatch(ctx, batchKey{event: event}, deadline, c); err != nil {
 			return err
 		}
@@ -95,12 +105,9 @@ func (l *Locker) ReserveOn(ctx context.Context, event string, seats []string, us
 		return checkReply(r.reply, len(seats))
 	})
 	if err != nil {
-		return Hold{}, fmt.Errorf("reserve: %w", err)
+		return reservation{}, fmt.Errorf("reserve: %w", err)
 	}
-	if err := refusal(ErrTaken, seats, r.reply); err != nil {
-		return Hold{}, err
-	}
-	return newHold(r.now, r.reply[1], r.holdTime), nil
+	return r, refusal(ErrTaken, seats, r.reply)
 }
 
 // reserveTerms are Terms that can be compared.
@@ -114,6 +121,7 @@ type reservation struct {
 	terms         reserveTerms
 	caller        string   // see lua/event.lua
 	keys          []string // of the seats
+	groups        []int    // the sizes of the groups that it offers; nil: it wants all seats
 	now, holdTime int64    // ms since the epoch and ms, from the reply
 	reply         []int64  // to this reservation
 }
@@ -139,12 +147,29 @@ func (l *Locker) reserveCommand(ctx context.Context, event string, calls []*call
 	}
 	args = append(args, l.opt.MaxSeatsPerUser, notAfterUnset, l.opt.HoldTime.Milliseconds(), plan, l.opt.MaxHoldTime.Milliseconds(), terms.channel)
 	for _, c := range calls {
-		args = append(args, c.reserve.caller)
-		for range c.reserve.keys[1:] {
-			args = append(args, "")
-		}
+		args = c.reserve.appendCallers(args)
 	}
 	return redis.NewIntSliceCmd(ctx, args...)
+}
+
+// appendCallers appends the ARGV of the seats, see lua/reserve.lua.
+func (r *reservation) appendCallers(args []any) []any {
+	if r.groups == nil {
+		args = append(args, r.caller)
+		for range r.keys[1:] {
+			args = append(args, "")
+		}
+		return args
+	}
+	first := " " + r.caller
+	for _, size := range r.groups {
+		args = append(args, first)
+		for range size - 1 {
+			args = append(args, "")
+		}
+		first = " "
+	}
+	return args
 }
 
 // splitReply gives each of calls its part of the reply to reserveCommand.

@@ -55,7 +55,8 @@ if ARGV[4] ~= '' and ARGV[4] ~= planVersion then
 end
 
 -- Returns the user of a caller, and its request, nil without an Idempotency-Key. The key of a
--- request is request:{event}:<user> <key>, its value <fingerprint> <reply without its 1>.
+-- request is request:{event}:<user> <key>, its value <fingerprint> <reply without its 1>, and, if
+-- the script chose the seats, a semicolon and these.
 local function parseCaller(caller)
   local space = string.find(caller, ' ', 1, true)
   if not space then
@@ -73,7 +74,7 @@ local function replay(request, rewrite)
   if not stored then
     return nil
   end
-  local fingerprint, values = string.match(stored, '^(%x+) (.+)$')
+  local fingerprint, values = string.match(stored, '^(%x+) ([%d ]+)')
   if fingerprint ~= request.fingerprint then
     return {7, now}
   end
@@ -87,10 +88,11 @@ local function replay(request, rewrite)
   return reply
 end
 
--- Remembers the reply to a request, a list without its 1.
-local function remember(request, reply)
+-- Remembers the reply to a request, a list without its 1. seats are nil unless the script chose them.
+local function remember(request, reply, seats)
   if request then
-    redis.call('SET', request.key, request.fingerprint .. ' ' .. table.concat(reply, ' '), 'PX', request.lasts)
+    local value = request.fingerprint .. ' ' .. table.concat(reply, ' ') .. (seats and ';' .. table.concat(seats, ' ') or '')
+    redis.call('SET', request.key, value, 'PX', request.lasts)
   end
 end
 

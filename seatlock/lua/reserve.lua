@@ -7,12 +7,15 @@
 -- ARGV[6]   -> the channel of the seats; '': they are not blocked. Seats of a channel can be
 --              held outside of the sale window, too
 -- ARGV[7…]  -> for each seat: the caller if it is the first seat of a call, see event.lua;
---              otherwise ''
+--              otherwise ''. A call may offer several groups of seats: then a space precedes its
+--              caller, and the first seat of each further group has a space. The call holds the
+--              first group that is entirely free
 --
 -- Returns now, ms since the epoch, and the hold time, ms; then for each call the number of
 -- values that follow for it, and these values:
 -- 1, deadline: the user holds all of the seats; ms since the epoch, the earliest deadline of
--- the seats. A seat that the user held already keeps its deadline.
+-- the seats. A seat that the user held already keeps its deadline. If the call offers groups, the
+-- place of the first seat of its group among the call's seats follows.
 -- 0, i, ttl, ...: a conflict; nothing has changed for the call. A pair for each seat that
 -- conflicts: its place among the call's seats, from 1 on; and its time to live, ms, if
 -- another user holds it; -1 if it is sold to another user; -2 if it is free, but not of the
@@ -77,35 +80,48 @@ end
 -- Remembers the answers of the batch.
 local function rememberAll()
   for _, answer in pairs(answers) do
-    remember(answer.request, answer.reply)
+    remember(answer.request, answer.reply, answer.seats)
   end
 end
 
-local freeKeys = {} -- of the call: the first freeCount; the others are of earlier calls
+local freeKeys = {} -- of the group: the first freeCount; the others are of earlier groups
 local seat = 1
 while seat <= count do
-  local user, request = parseCaller(ARGV[6 + seat])
-  local repeated, first, freeCount, earliest = replayOf(request), seat, 0, nil
-  local start = size + 2 -- of the conflicts in the reply, if there are any
+  local isChoice = string.byte(ARGV[6 + seat]) == 32 -- a space: there are several groups
+  local user, request = parseCaller(isChoice and string.sub(ARGV[6 + seat], 2) or ARGV[6 + seat])
+  local repeated, first, start = replayOf(request), seat, size -- conflicts go after start + 2
+  local group, freeCount, earliest, mark
   repeat
-    local key = KEYS[2 + seat]
-    local owner, deadline = parse(values[seat])
-    if not owner and newHolds[key] then
-      owner, deadline = newHolds[key], newDeadline
+    group, freeCount, earliest = seat, 0, nil
+    local sizeBefore = size
+    repeat
+      local key = KEYS[2 + seat]
+      local owner, deadline = parse(values[seat])
+      if not owner and newHolds[key] then
+        owner, deadline = newHolds[key], newDeadline
+      end
+      local ofChannel = channel == (channels[seat] or '')
+      if not owner and ofChannel then
+        freeCount = freeCount + 1
+        freeKeys[freeCount] = key
+      elseif owner == user and deadline and not isChoice then
+        earliest = math.min(earliest or deadline, deadline)
+      elseif not repeated then
+        size = math.max(size, start + 2) + 2
+        reply[size - 1] = 1 + seat - first
+        reply[size] = owner == user and not deadline and -3 or ttl(key, owner, deadline)
+      end
+      seat = seat + 1
+      mark = ARGV[6 + seat]
+    until mark ~= ''
+    if size == sizeBefore then
+      size = start -- without the conflicts of the groups before
     end
-    local ofChannel = channel == (channels[seat] or '')
-    if not owner and ofChannel then
-      freeCount = freeCount + 1
-      freeKeys[freeCount] = key
-    elseif owner == user and deadline then
-      earliest = math.min(earliest or deadline, deadline)
-    elseif not repeated then
-      size = math.max(size, start) + 2
-      reply[size - 1] = 1 + seat - first
-      reply[size] = owner == user and -3 or ttl(key, owner, deadline)
-    end
+  until size == start or mark ~= ' '
+  while mark == ' ' or mark == '' do -- the groups after
     seat = seat + 1
-  until ARGV[6 + seat] ~= ''
+    mark = ARGV[6 + seat]
+  end
 
   if repeated then
     reply[size + 1] = #repeated
@@ -114,7 +130,7 @@ while seat <= count do
     end
     size = size + 1 + #repeated
   elseif size > start then
-    reply[start - 1], reply[start] = size - start + 1, 0
+    reply[start + 1], reply[start + 2] = size - start - 1, 0
   elseif freeCount > 0 and channel == '' and not onSaleNow then
     local on = tonumber(onSale) or 0
     reply[size + 1], reply[size + 2], reply[size + 3], reply[size + 4] = 3, 3, on, now >= on and 1 or 0
@@ -134,12 +150,20 @@ while seat <= count do
       end
       reply[size + 1], reply[size + 2], reply[size + 3] = 2, 1, earliest
       size = size + 3
+      if isChoice then
+        reply[size - 2], reply[size + 1] = 3, 1 + group - first
+        size = size + 1
+      end
       newCalls = newCalls + math.min(1, freeCount)
       if request then
-        answers[request.key] = {request = request, reply = {now, holdTime, earliest}}
+        answers[request.key] = {request = request, reply = {now, holdTime, earliest},
+          seats = isChoice and {unpack(newIds, #newIds - freeCount + 1)}}
       end
     end
   end
+end
+for i = size + 1, #reply do
+  reply[i] = nil -- conflicts of groups before one that was free
 end
 if #newIds == 0 then
   rememberAll()
