@@ -81,7 +81,7 @@ func (p *Plan) checkPlaces(first int) error {
 	var ids []string
 	var area, count int
 	for n := range p.seats.len() {
-		of, found := p.placeOf(p.seats.id(n))
+		of, _, found := p.placeOf(p.seats.id(n))
 		if !found || count > 0 && of != area {
 			continue
 		}
@@ -100,24 +100,24 @@ func (p *Plan) checkPlaces(first int) error {
 	return &Error{fmt.Sprintf("areas[%d].area_id", area-first), text + "; want another area_id"}
 }
 
-// placeOf returns the position of the area whose place the id is, like FLOOR.12.
-func (p *Plan) placeOf(id string) (area int, found bool) {
+// placeOf returns the position of the area whose place the id is, and the number of the place:
+// 12 of FLOOR.12.
+func (p *Plan) placeOf(id string) (area, place int, found bool) {
 	dot := strings.LastIndexByte(id, '.')
 	if dot < 0 {
-		return 0, false
+		return 0, 0, false
 	}
 	area, found = p.areaOf[id[:dot]]
 	if !found {
-		return 0, false
+		return 0, 0, false
 	}
-	place := 0
 	for _, c := range []byte(id[dot+1:]) {
 		if c < '0' || c > '9' || place == 0 && c == '0' { // FLOOR.01 is no place
-			return 0, false
+			return 0, 0, false
 		}
 		if place = place*10 + int(c-'0'); place > p.areas[area].Capacity {
-			return 0, false
+			return 0, 0, false
 		}
 	}
-	return area, place > 0
+	return area, place, place > 0
 }

@@ -87,7 +87,7 @@ func (p *Plan) Has(id string) bool {
 	if _, drawn := p.seats.find(id); drawn {
 		return true
 	}
-	_, isPlace := p.placeOf(id)
+	_, _, isPlace := p.placeOf(id)
 	return isPlace
 }
 
