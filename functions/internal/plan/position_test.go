@@ -21,7 +21,7 @@ func TestPosition_IsTheOrderOfSeats(t *testing.T) {
 		require.Equal(t, seat.ID, p.ID(n))
 		want++
 	}
-	require.Equal(t, p.Len(), want)
+	require.Equal(t, want, p.Len())
 	require.Equal(t, areas, p.Areas())
 	for _, none := range []string{"4A", "FLOOR.13", "FLOOR.0", "FLOOR", "LAWN.2", ""} {
 		_, found := p.Position(none)

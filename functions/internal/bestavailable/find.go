@@ -1,0 +1,139 @@
+package bestavailable
+
+import (
+	"math/bits"
+	"math/rand/v2"
+	"sync"
+)
+
+// Find returns candidates for a request, at least one and at most MaxCandidates. No two of
+// them have a seat in common.
+//
+// If there are adjacent seats, all candidates are adjacent, of one category unless only a mixed
+// group is free, and leave as few single seats as any group of their category. They are the
+// best ones by rank, after Spread.
+//
+// Otherwise, with Apart, they are of any category that the request allows, and as close
+// together as possible: in a row if one has enough seats, then in neighboring rows of a zone,
+// the fewest, then in any neighboring rows. Among the first 16 such places by rank, the seats
+// that span the fewest columns are best.
+//
+// It fails with ErrQuantity, *UnknownError, ErrSoldOut or *NotAdjacentError.
+func (x *Index) Find(r Request) ([]Candidate, error) {
+	if r.Quantity < 1 || r.Quantity > MaxQuantity {
+		return nil, ErrQuantity
+	}
+	if r.Area != "" {
+		return x.findPlaces(r)
+	}
+	wanted, err := x.wanted(r)
+	if err != nil {
+		return nil, err
+	}
+	s := searches.Get().(*search)
+	defer searches.Put(s)
+	s.Index, s.wants, s.q, s.limit = x, wanted, r.Quantity, min(max(r.Spread, MaxCandidates), MaxSpread)
+	x.mu.RLock()
+	adjacent, err := s.run(r.Apart)
+	x.mu.RUnlock()
+	if err != nil {
+		return nil, err
+	}
+	return s.candidates(r, adjacent), nil
+}
+
+// wanted is what a request allows.
+type wanted struct {
+	classes []class // each has groups of one category
+	mixed   class   // all of them
+	zones   []zone  // nil: all
+}
+
+// wanted returns what a request allows.
+func (x *Index) wanted(r Request) (wanted, error) {
+	w := wanted{classes: x.ordinary, mixed: x.classes[anyClass]}
+	if r.Category != "" {
+		n, known := x.classOf[r.Category]
+		if !known {
+			return w, &UnknownError{"category", r.Category}
+		}
+		w.classes, w.mixed = x.classes[n:n+1], x.classes[n]
+	}
+	if r.Zone != "" {
+		if w.zones = x.zones[r.Zone]; w.zones == nil {
+			return w, &UnknownError{"zone", r.Zone}
+		}
+	}
+	return w, nil
+}
+
+// search is one Find.
+type search struct {
+	*Index
+	wants wanted
+	q     int
+	limit int      // of groups
+	found []uint32 // the bits of the groups that were found, the best group first
+
+	// What follows is memory that the next search uses again.
+	parts   []part
+	sources []source
+	rest    []uint64 // the free seats of a row that no group has
+	places  []place
+	chosen  []uint32
+	choices []choice
+	seats   []position
+}
+
+var searches = sync.Pool{New: func() any { return new(search) }}
+
+// run finds groups. Index.mu is locked.
+func (s *search) run(apart bool) (adjacent bool, err error) {
+	s.found = s.found[:0]
+	if s.findAdjacent(); len(s.found) > 0 {
+		return true, nil
+	}
+	s.parts = s.appendParts(s.parts[:0], s.wants.mixed, s.wants.zones)
+	if !s.facts.hasFree(s.q, s.parts) {
+		return false, ErrSoldOut
+	}
+	if !apart {
+		return false, &NotAdjacentError{s.facts.largestBlock(s.q-1, s.parts)}
+	}
+	s.findApart(s.parts)
+	return false, nil
+}
+
+// candidates returns the candidates that were found, after Request.Spread.
+func (s *search) candidates(r Request, adjacent bool) []Candidate {
+	var order [MaxSpread]uint8
+	count := len(s.found) / s.q
+	for i := range count {
+		order[i] = uint8(i)
+	}
+	random := rand.NewPCG(r.Seed, 0)
+	spread := min(r.Spread, count)
+	for i := range min(spread-1, MaxCandidates) {
+		n, _ := bits.Mul64(random.Uint64(), uint64(spread-i)) // 0 to spread-i-1
+		j := i + int(n)
+		order[i], order[j] = order[j], order[i]
+	}
+	count = min(count, MaxCandidates)
+	ids := make([]string, 0, count*s.q)
+	found := make([]Candidate, count)
+	for i := range found {
+		group := s.found[int(order[i])*s.q:][:s.q]
+		for _, bit := range group {
+			ids = append(ids, s.id(bit))
+		}
+		found[i] = Candidate{SeatIDs: ids[i*s.q : (i+1)*s.q : (i+1)*s.q], Adjacent: adjacent}
+	}
+	return found
+}
+
+// id returns the id of the seat of a bit.
+func (x *Index) id(bit uint32) string {
+	w := &x.words[bit/64]
+	before := bits.OnesCount64(w.exist & (1<<(bit%64) - 1))
+	return x.plan.ID(int(x.seats[int(w.first)+before]))
+}
