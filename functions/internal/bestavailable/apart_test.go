@@ -2,10 +2,10 @@ package bestavailable_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	"pgregory.net/rapid"
 
 	"booking/functions/internal/bestavailable"
 )
@@ -91,32 +91,41 @@ func (h *hall) find(ids []string) (seats []place) {
 func TestFind_ApartIsAsCloseAsPossible(t *testing.T) {
 	t.Parallel()
 	for _, zones := range [][]string{
-		{"Floor aaaaaaaaaaaa"},
-		{"Floor aaaaa aabaa aaa"},
-		{"Floor aaa_a bbb", "Balcony aaaa wwa"},
-		{"A aa aa", "B aa aa", "C aa aa"},
+		{"Floor aaaaaaaaaaa"},
+		{"Floor aaaa aabaa a"},
+		{"Floor aaa_a bb", "Balcony aa wa"},
+		{"A aa a", "B aa aa", "C aa"},
+		{"Floor " + strings.Repeat("x", 60) + "aaaaaaaa aa"},
 	} {
 		t.Run(fmt.Sprint(zones), func(t *testing.T) {
 			t.Parallel()
-			rapid.Check(t, func(t *rapid.T) {
-				h := draw(t, zones...)
-				h.set(rapid.Uint64Range(0, 1<<h.plan.Len()-1).Draw(t, "free"))
-				r := bestavailable.Request{Quantity: rapid.IntRange(1, 6).Draw(t, "quantity"), Apart: true}
-				if len(h.groups(r)) > 0 || h.freeSeats(r) < r.Quantity {
-					r.Apart = rapid.Bool().Draw(t, "apart")
-					requireNaive(t, h, h.index(), r)
-					return
+			h := draw(t, zones...)
+			for pattern := range h.patterns() {
+				for q := 2; q <= 6; q++ {
+					h.set(pattern)
+					requireClosest(t, h, bestavailable.Request{Quantity: q, Apart: true})
 				}
-				found, err := h.index().Find(r)
-				require.NoError(t, err)
-				require.Equal(t, h.closest(r.Quantity), h.spreadOf(h.find(found[0].SeatIDs)), "%d of%v: %v", r.Quantity, h, found)
-				for _, c := range found {
-					require.False(t, c.Adjacent)
-					require.Len(t, c.SeatIDs, r.Quantity)
-					h.takeSeats(t, c.SeatIDs)
-				}
-			})
+			}
 		})
+	}
+}
+
+// requireClosest requires that Find returns seats that no others are closer than, and that its
+// candidates have no seat in common. It takes them.
+func requireClosest(t *testing.T, h *hall, r bestavailable.Request) {
+	x := h.index()
+	if h.freeSeats(r) < r.Quantity || len(h.groups(r)) > 0 {
+		requireNaive(t, h, x, r)
+		return
+	}
+	found, err := x.Find(r)
+	require.NoError(t, err)
+	want, got := h.closest(r.Quantity), h.spreadOf(h.find(found[0].SeatIDs))
+	require.Equal(t, want, got, "%+v of%v: %v", r, h, found)
+	for _, c := range found {
+		require.False(t, c.Adjacent)
+		require.Len(t, c.SeatIDs, r.Quantity)
+		h.takeSeats(t, c.SeatIDs)
 	}
 }
 
@@ -139,4 +148,12 @@ func TestFind_ApartPrefersRowsToColumns(t *testing.T) {
 	found, err = x.Find(bestavailable.Request{Quantity: 4, Apart: true})
 	require.NoError(t, err)
 	require.Equal(t, []string{"Floor0-0-0", "Floor0-0-4", "Floor0-1-0", "Floor0-1-4"}, found[0].SeatIDs)
+}
+
+func TestFind_ApartPrefersTheMiddleOfARow(t *testing.T) {
+	t.Parallel()
+	h := draw(t, "Floor axaxaxaxaxx")
+	found, err := h.index().Find(bestavailable.Request{Quantity: 2, Apart: true})
+	require.NoError(t, err)
+	require.Equal(t, []string{"Floor0-0-4", "Floor0-0-6"}, found[0].SeatIDs)
 }

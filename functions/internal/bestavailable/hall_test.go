@@ -11,8 +11,8 @@ import (
 	"booking/functions/internal/plan"
 )
 
-// categories are those of the letters in a drawing.
-var categories = map[byte]string{'a': "Stalls", 'b': "Side", 'c': "Gallery", 'w': "Wheelchair places"}
+// categories are those of the letters in a drawing. x is a seat that is never free.
+var categories = map[byte]string{'a': "Stalls", 'b': "Side", 'w': "Wheelchair places", 'x': "Stalls"}
 
 // hall is the naive model of a hall: each row as it is drawn, and which columns are free.
 type hall struct {
@@ -28,7 +28,7 @@ type drawnRow struct {
 	ids           []string // "" for an aisle
 }
 
-// draw returns a hall of zones, with all seats free. A drawing is the name of a zone and its
+// draw returns a hall of zones, with all seats free but x. A drawing is the name of a zone and its
 // rows: "Floor aaa_aaa aaa_aaa".
 func draw(t require.TestingT, zones ...string) *hall {
 	h := &hall{}
@@ -43,7 +43,7 @@ func draw(t require.TestingT, zones ...string) *hall {
 				if drawing[c] == '_' {
 					continue
 				}
-				row.free[c], row.ids[c] = true, fmt.Sprintf("%s%d-%d-%d", zone, z, r, c)
+				row.free[c], row.ids[c] = drawing[c] != 'x', fmt.Sprintf("%s%d-%d-%d", zone, z, r, c)
 				seats = append(seats, fmt.Sprintf(`{"seat_guid":%q,"category":%q,"position":{"x":%d,"y":%d}}`,
 					row.ids[c], categories[drawing[c]], 10*c, 12*r))
 			}
@@ -69,28 +69,44 @@ func (h *hall) seats(do func(row *drawnRow, column int)) {
 	}
 }
 
-// set makes each seat free or taken by the bits of pattern, the first seat first.
+// set makes each seat but x free or taken by the bits of pattern, the first seat first.
 func (h *hall) set(pattern uint64) {
 	h.seats(func(row *drawnRow, c int) {
-		row.free[c] = pattern&1 == 1
-		pattern >>= 1
+		if row.drawing[c] != 'x' {
+			row.free[c] = pattern&1 == 1
+			pattern >>= 1
+		}
 	})
 }
 
-// taken returns the ids of the seats that are not free.
-func (h *hall) taken() (ids []string) {
+// patterns returns how many patterns set has.
+func (h *hall) patterns() uint64 {
+	count := uint64(1)
 	h.seats(func(row *drawnRow, c int) {
-		if !row.free[c] {
-			ids = append(ids, row.ids[c])
+		if row.drawing[c] != 'x' {
+			count *= 2
 		}
 	})
-	return ids
+	return count
+}
+
+// split returns the ids of the seats that are free, and of those that are not.
+func (h *hall) split() (free, taken []string) {
+	h.seats(func(row *drawnRow, c int) {
+		if row.free[c] {
+			free = append(free, row.ids[c])
+		} else {
+			taken = append(taken, row.ids[c])
+		}
+	})
+	return free, taken
 }
 
 // index returns an Index of the hall as it is.
 func (h *hall) index() *bestavailable.Index {
 	x := bestavailable.New(h.plan)
-	x.Load(slices.Values(h.taken()))
+	_, taken := h.split()
+	x.Load(slices.Values(taken))
 	return x
 }
 

@@ -13,8 +13,7 @@ import (
 // and Load.
 //
 // A row of seats is one word of 64 columns, or several if it is long. A seat is a bit, and its
-// number is word * 64 + column. So bits are in the plan's order of rows, and a row's last bit
-// has no seat.
+// number is word * 64 + column. So bits are in the plan's order of rows.
 //
 // A cell is the seats of a class in a word. Cells are what the index keeps facts about: a Set
 // looks at the seat's cells and those beside them, and a Find at the cells that have what it

@@ -59,7 +59,7 @@ func (l *layout) addZone() {
 // addRow adds a row after the last one.
 func (l *layout) addRow(seats []plan.Seat, s shape, zone uint32) {
 	first := len(l.words)
-	count := (s.columns[len(seats)-1]+1)/64 + 1 // a row's last bit has no seat
+	count := s.columns[len(seats)-1]/64 + 1
 	l.rows = append(l.rows, row{uint32(first), uint32(first + count), zone, int32(s.middle)})
 	for range count {
 		l.words = append(l.words, word{row: uint32(len(l.rows) - 1)})

@@ -2,8 +2,9 @@ package bestavailable
 
 import "math/bits"
 
-// window is 64 columns of a row, and what is beside them. A bit is a column, the lowest first.
-// Columns without a seat, which are aisles and what follows a row's end, are never free.
+// window is 64 columns of a row, and what is beside them in the row. A bit is a column, the
+// lowest first. Columns without a seat, which are aisles and what follows a row's end, are never
+// free.
 type window struct {
 	before, free, after uint64 // free seats
 	usable, usableAfter uint64 // free seats of a class
@@ -53,11 +54,8 @@ func (v *window) split(groups uint64, q int) [3]uint64 {
 // has at least one column, and its lowest bit is column base.
 func nearest(groups uint64, base, twice int) int {
 	below := uint64(0)
-	switch split := twice>>1 - base; {
-	case split >= 63:
-		below = groups
-	case split >= 0:
-		below = groups & (2<<split - 1)
+	if split := twice>>1 - base; split >= 0 {
+		below = groups & (uint64(2)<<split - 1) // all if split is 63 or more
 	}
 	above := groups &^ below
 	low, high := base+63-bits.LeadingZeros64(below), base+bits.TrailingZeros64(above)
