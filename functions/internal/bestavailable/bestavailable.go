@@ -31,8 +31,8 @@
 //
 // A group leaves a single seat if a free seat loses its last free neighbor: the seats beside it
 // are then taken, or it is at an aisle or at the row's end. Few buyers want a single seat. So a
-// group that leaves fewer is better than any other group of its category. The candidates of a
-// Find leave no more if some of them are taken, in any order, unless they are of one seat each.
+// group that leaves fewer is better than any other group of its category. Candidates of two
+// or more seats leave no more if several of them are taken, whichever these are.
 //
 // # General admission
 //
@@ -40,7 +40,10 @@
 // Request.Seed chooses.
 package bestavailable
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 const (
 	// MaxQuantity limits the seats of a request.
@@ -75,6 +78,9 @@ type Candidate struct {
 // ErrQuantity is the error of a Request.Quantity that is not from 1 to MaxQuantity.
 var ErrQuantity = errors.New("bestavailable: quantity out of range; want 1 to 10")
 
+// ErrNoRows is the error if the plan has no drawn seats, and the request names no area.
+var ErrNoRows = errors.New("bestavailable: the plan has no rows of seats; name an area")
+
 // ErrSoldOut is the error if fewer seats are free than the request wants, in its category and
 // zone or area.
 var ErrSoldOut = errors.New("bestavailable: fewer seats are free than requested")
@@ -89,7 +95,8 @@ func (e *NotAdjacentError) Error() string {
 	return "bestavailable: no adjacent seats; ask for fewer, or for seats apart"
 }
 
-// UnknownError is the error if the plan does not have what a request names.
+// UnknownError is the error if a request names a category, zone or area that the plan's rows do
+// not have, or a zone or another category with an area.
 type UnknownError struct {
 	Member string // category, zone or area
 	Name   string
@@ -97,5 +104,5 @@ type UnknownError struct {
 
 // Error implements error.
 func (e *UnknownError) Error() string {
-	return "bestavailable: the plan has no such " + e.Member + ", or it has none of the request's seats"
+	return fmt.Sprintf("bestavailable: there are no seats of %s %q", e.Member, e.Name)
 }

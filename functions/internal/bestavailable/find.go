@@ -18,13 +18,16 @@ import (
 // the fewest, then in any neighboring rows. Among the first 16 such places by rank, the seats
 // that span the fewest columns are best.
 //
-// It fails with ErrQuantity, *UnknownError, ErrSoldOut or *NotAdjacentError.
+// It fails with ErrQuantity, ErrNoRows, *UnknownError, ErrSoldOut or *NotAdjacentError.
 func (x *Index) Find(r Request) ([]Candidate, error) {
 	if r.Quantity < 1 || r.Quantity > MaxQuantity {
 		return nil, ErrQuantity
 	}
 	if r.Area != "" {
 		return x.findPlaces(r)
+	}
+	if x.drawn == 0 {
+		return nil, ErrNoRows
 	}
 	wanted, err := x.wanted(r)
 	if err != nil {

@@ -71,8 +71,7 @@ type cell struct {
 // anyClass is the class of all seats that are not accessible.
 const anyClass = 0
 
-// New returns the Index of a plan. All seats are free. A plan that has every seat has no rows,
-// so Find then fails with ErrSoldOut.
+// New returns the Index of a plan. All seats are free. A plan that has every seat has no rows.
 func New(p *plan.Plan) *Index {
 	x := newLayout(p)
 	x.areaOf = map[string]*area{}

@@ -81,12 +81,14 @@ func TestSet_ChangesAllSeatsAtOnce(t *testing.T) {
 	finders.Wait()
 }
 
-func TestNew_NoSeatsInAPlanOfEverySeat(t *testing.T) {
+func TestFind_NeedsRows(t *testing.T) {
 	t.Parallel()
-	for _, p := range []*plan.Plan{nil, {}} {
+	lawn, err := (*plan.Plan)(nil).WithAreas([]plan.Area{{ID: "LAWN", Capacity: 2}})
+	require.NoError(t, err)
+	for _, p := range []*plan.Plan{nil, {}, lawn} {
 		x := bestavailable.New(p)
 		x.Set([]string{"1A"}, true)
 		_, err := x.Find(bestavailable.Request{Quantity: 1})
-		require.Equal(t, bestavailable.ErrSoldOut, err)
+		require.Equal(t, bestavailable.ErrNoRows, err)
 	}
 }
