@@ -58,8 +58,8 @@ func (a *area) set(n int, free bool) {
 	}
 }
 
-// findPlaces is Find for an area.
-func (x *Index) findPlaces(r Request) ([]Candidate, error) {
+// findPlaces is find for an area.
+func (x *Index) findPlaces(r Request, most int) ([]Candidate, error) {
 	a := x.areaOf[r.Area]
 	switch {
 	case a == nil:
@@ -69,9 +69,7 @@ func (x *Index) findPlaces(r Request) ([]Candidate, error) {
 	case r.Zone != "":
 		return nil, &UnknownError{"zone", r.Zone}
 	}
-	x.mu.RLock()
-	places := a.random(r.Seed, MaxCandidates*r.Quantity)
-	x.mu.RUnlock()
+	places := a.random(r.Seed, most*r.Quantity)
 	count := len(places) / r.Quantity
 	if count == 0 {
 		return nil, ErrSoldOut

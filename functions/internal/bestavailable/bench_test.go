@@ -88,6 +88,17 @@ func BenchmarkFind(b *testing.B) {
 	}
 }
 
+// BenchmarkTake takes a group and sets its seats free.
+func BenchmarkTake(b *testing.B) {
+	eachHall(b, func(b *testing.B, _ *plan.Plan, x *bestavailable.Index) {
+		for b.Loop() {
+			if c, err := x.Take(bestavailable.Request{Quantity: 2}); err == nil {
+				x.Set(c.SeatIDs, true)
+			}
+		}
+	})
+}
+
 func BenchmarkSet(b *testing.B) {
 	eachHall(b, func(b *testing.B, p *plan.Plan, x *bestavailable.Index) {
 		ids := make([][]string, 4096)

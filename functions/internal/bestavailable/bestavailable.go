@@ -5,7 +5,8 @@
 // An Index knows which seats are free. Its owner keeps it up to date: Index.Load and Index.Set
 // take what a seatlock.View tells. Index.Find returns groups as candidates, the best first. It
 // reserves nothing: another buyer may get a candidate's seats first, and the next candidate has
-// no seat in common with it.
+// no seat in common with it. Index.Take keeps the other calls of the process from the seats that
+// it returns.
 //
 // # Order
 //
@@ -63,8 +64,9 @@ type Request struct {
 	Apart    bool   // seats that are not adjacent are better than none
 
 	// Spread is among how many of the best groups Seed chooses; 0 and 1 mean the best one
-	// always. Calls at the same time want the same seats, and all but one of them fail: let
-	// their Seeds differ, and their Spread grow with their number.
+	// always. Calls at the same time want the same seats, and all but one of them fail. So let
+	// their Seeds differ, and their Spread grow with their number: with Take, with the number
+	// of processes. A group that is chosen is at most Spread-1 ranks below the best.
 	Spread int
 	Seed   uint64
 }

@@ -20,11 +20,33 @@ import (
 //
 // It fails with ErrQuantity, ErrNoRows, *UnknownError, ErrSoldOut or *NotAdjacentError.
 func (x *Index) Find(r Request) ([]Candidate, error) {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	return x.find(r, MaxCandidates)
+}
+
+// Take returns the first candidate of Find and makes its seats taken, in one step. So the calls
+// of a process that take and then reserve don't compete for seats; only those of different
+// processes do. Set those seats free again that the caller did not reserve, unless others have
+// them: the view tells when such seats are free.
+func (x *Index) Take(r Request) (Candidate, error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	found, err := x.find(r, 1)
+	if err != nil {
+		return Candidate{}, err
+	}
+	x.set(found[0].SeatIDs, false)
+	return found[0], nil
+}
+
+// find returns candidates, at most most. Index.mu is locked.
+func (x *Index) find(r Request, most int) ([]Candidate, error) {
 	if r.Quantity < 1 || r.Quantity > MaxQuantity {
 		return nil, ErrQuantity
 	}
 	if r.Area != "" {
-		return x.findPlaces(r)
+		return x.findPlaces(r, most)
 	}
 	if x.drawn == 0 {
 		return nil, ErrNoRows
@@ -35,14 +57,12 @@ func (x *Index) Find(r Request) ([]Candidate, error) {
 	}
 	s := searches.Get().(*search)
 	defer searches.Put(s)
-	s.Index, s.wants, s.q, s.limit = x, wanted, r.Quantity, min(max(r.Spread, MaxCandidates), MaxSpread)
-	x.mu.RLock()
+	s.Index, s.wants, s.q, s.limit = x, wanted, r.Quantity, min(max(r.Spread, most), MaxSpread)
 	adjacent, err := s.run(r.Apart)
-	x.mu.RUnlock()
 	if err != nil {
 		return nil, err
 	}
-	return s.candidates(r, adjacent), nil
+	return s.candidates(r, most, adjacent), nil
 }
 
 // wanted is what a request allows.
@@ -90,7 +110,7 @@ type search struct {
 
 var searches = sync.Pool{New: func() any { return new(search) }}
 
-// run finds groups. Index.mu is locked.
+// run finds groups.
 func (s *search) run(apart bool) (adjacent bool, err error) {
 	s.found = s.found[:0]
 	if s.findAdjacent(); len(s.found) > 0 {
@@ -107,8 +127,8 @@ func (s *search) run(apart bool) (adjacent bool, err error) {
 	return false, nil
 }
 
-// candidates returns the candidates that were found, after Request.Spread.
-func (s *search) candidates(r Request, adjacent bool) []Candidate {
+// candidates returns the candidates that were found, at most most, after Request.Spread.
+func (s *search) candidates(r Request, most int, adjacent bool) []Candidate {
 	var order [MaxSpread]uint8
 	count := len(s.found) / s.q
 	for i := range count {
@@ -116,12 +136,12 @@ func (s *search) candidates(r Request, adjacent bool) []Candidate {
 	}
 	random := rand.NewPCG(r.Seed, 0)
 	spread := min(r.Spread, count)
-	for i := range min(spread-1, MaxCandidates) {
+	for i := range min(spread-1, most) {
 		n, _ := bits.Mul64(random.Uint64(), uint64(spread-i)) // 0 to spread-i-1
 		j := i + int(n)
 		order[i], order[j] = order[j], order[i]
 	}
-	count = min(count, MaxCandidates)
+	count = min(count, most)
 	ids := make([]string, 0, count*s.q)
 	found := make([]Candidate, count)
 	for i := range found {

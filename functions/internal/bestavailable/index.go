@@ -9,8 +9,8 @@ import (
 )
 
 // Index knows which seats of a plan are free, and in which rows there are groups of adjacent
-// free seats. It is safe for concurrent use: many goroutines may call Find, while one calls Set
-// and Load.
+// free seats. It is safe for concurrent use: many goroutines may call Find and Take, while one
+// that follows the event calls Set and Load.
 //
 // A row of seats is one word of 64 columns, or several if it is long. A seat is a bit, and its
 // number is word * 64 + column. So bits are in the plan's order of rows.
@@ -119,6 +119,11 @@ func (x *Index) Load(taken iter.Seq[string]) {
 func (x *Index) Set(seatIDs []string, free bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	x.set(seatIDs, free)
+}
+
+// set is Set. Index.mu is locked.
+func (x *Index) set(seatIDs []string, free bool) {
 	for _, id := range seatIDs {
 		switch n, found := x.plan.Position(id); {
 		case !found:

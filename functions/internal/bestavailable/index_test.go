@@ -81,6 +81,66 @@ func TestSet_ChangesAllSeatsAtOnce(t *testing.T) {
 	finders.Wait()
 }
 
+// TestTake_GivesEachSeatOnce sells a hall and an area in parallel. Of each Take, the call keeps
+// all seats but the last.
+func TestTake_GivesEachSeatOnce(t *testing.T) {
+	t.Parallel()
+	p, err := draw(t, "Floor aaaaaaaaaaa_aaaaaaaaaaaa aaaaaaaaaaaaa", "Balcony bbbbbbbbbbbb").plan.WithAreas([]plan.Area{{ID: "LAWN", Capacity: 48}})
+	require.NoError(t, err)
+	x := bestavailable.New(p)
+	var mu sync.Mutex
+	sold := map[string]int{}
+	var calls sync.WaitGroup
+	for n := range uint64(4) {
+		calls.Go(func() {
+			for _, area := range []string{"", "LAWN"} {
+				for quantity := 4; quantity > 0; {
+					c, err := x.Take(bestavailable.Request{Quantity: quantity, Apart: true, Area: area, Spread: 4, Seed: n})
+					if err != nil {
+						quantity--
+						continue
+					}
+					keep := max(quantity-1, 1)
+					mu.Lock()
+					for _, id := range c.SeatIDs[:keep] {
+						sold[id]++
+					}
+					mu.Unlock()
+					x.Set(c.SeatIDs[keep:], true)
+				}
+			}
+		})
+	}
+	calls.Wait()
+	require.Len(t, sold, p.Len(), "a seat is left")
+	for id, times := range sold {
+		require.Equal(t, 1, times, id)
+	}
+}
+
+func TestTake_IsTheFirstOfFind(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		h := drawRandom(t)
+		x := h.index()
+		r := drawRequest(t, h)
+		r.Apart, r.Spread, r.Seed = rapid.Bool().Draw(t, "apart"), rapid.IntRange(0, 100).Draw(t, "spread"), rapid.Uint64().Draw(t, "seed")
+		found, errFind := x.Find(r)
+		taken, err := x.Take(r)
+		require.Equal(t, errFind, err)
+		if err != nil {
+			require.Empty(t, taken)
+			return
+		}
+		require.Equal(t, found[0], taken)
+		h.takeSeats(t, taken.SeatIDs)
+		again, err := x.Find(r)
+		want, errWant := h.index().Find(r)
+		require.Equal(t, want, again)
+		require.Equal(t, errWant, err)
+	})
+}
+
 func TestFind_NeedsRows(t *testing.T) {
 	t.Parallel()
 	lawn, err := (*plan.Plan)(nil).WithAreas([]plan.Area{{ID: "LAWN", Capacity: 2}})
