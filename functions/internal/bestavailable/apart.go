@@ -64,30 +64,33 @@ func (s *search) appendRows(to []place, parts []part) []place {
 // seats. inZone wants the rows of a place to be in one zone.
 func (s *search) appendPlaces(places []place, parts []part, inZone bool) []place {
 	const fewestPossible = 2
-	recent := make([]int, 0, MaxQuantity+1) // the last heads that may begin a place
+	type nonempty struct{ head, row, zone, count int }
+	recent := make([]nonempty, 0, MaxQuantity+1) // the last rows that may begin a place
 	fewest, total := len(s.rows), 0
-	rows := s.facts.atLeast[0]
+	heads := s.facts.atLeast[0]
 	for _, p := range parts {
-		for head := rows.next(p.first, p.end); head < p.end; head = rows.next(head+1, p.end) {
-			row := s.rowOf(head)
-			if inZone && len(recent) > 0 && s.rows[row].zone != s.rows[s.rowOf(recent[0])].zone {
+		for head := heads.next(p.first, p.end); head < p.end; head = heads.next(head+1, p.end) {
+			r := nonempty{head: head, row: s.rowOf(head), count: int(s.facts.counts[head])}
+			if inZone {
+				r.zone = int(s.rows[r.row].zone)
+			}
+			if len(recent) > 0 && r.zone != recent[0].zone {
 				recent, total = recent[:0], 0
 			}
-			recent = append(recent, head)
-			total += int(s.facts.counts[head])
-			for total-int(s.facts.counts[recent[0]]) >= s.q {
-				total -= int(s.facts.counts[recent[0]])
+			recent, total = append(recent, r), total+r.count
+			for total-recent[0].count >= s.q {
+				total -= recent[0].count
 				recent = slices.Delete(recent, 0, 1)
 			}
 			if total < s.q {
 				continue
 			}
-			count := row - s.rowOf(recent[0]) + 1
-			if count < fewest {
-				fewest, places = count, places[:0]
+			rows := r.row - recent[0].row + 1
+			if rows < fewest {
+				fewest, places = rows, places[:0]
 			}
-			if count == fewest && len(places) < maxPlaces {
-				places = append(places, place{recent[0], head})
+			if rows == fewest && len(places) < maxPlaces {
+				places = append(places, place{recent[0].head, head})
 			}
 			if fewest == fewestPossible && len(places) == maxPlaces {
 				return places

@@ -65,6 +65,7 @@ type class struct{ first, end int }
 type cell struct {
 	class uint64 // the columns of the class
 	word  uint32
+	row   uint32
 	head  uint32 // the first cell of the class in the same row
 }
 
@@ -166,7 +167,7 @@ func (x *Index) refreshWord(w int) {
 
 // refresh updates the facts of a cell.
 func (x *Index) refresh(k int) {
-	r := x.rows[x.words[x.cells[k].word].row]
+	r := x.rows[x.rowOf(k)]
 	v := x.window(x.free[r.first:r.end], k)
 	x.facts.put(k, &v)
 }
@@ -179,7 +180,7 @@ func (x *Index) window(free []uint64, k int) window {
 			after = next.class
 		}
 	}
-	r := x.rows[x.words[c.word].row]
+	r := x.rows[c.row]
 	return windowAt(free, int(c.word-r.first), c.class, after)
 }
 
@@ -195,7 +196,7 @@ func (x *Index) recount() {
 }
 
 // rowOf returns the position of a cell's row.
-func (x *Index) rowOf(k int) int { return int(x.words[x.cells[k].word].row) }
+func (x *Index) rowOf(k int) int { return int(x.cells[k].row) }
 
 // afterRow returns the first cell after k that is in another row, or of another class.
 func (x *Index) afterRow(k int) int {

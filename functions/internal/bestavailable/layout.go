@@ -101,7 +101,7 @@ func (l *layout) addMember(class, bit int) {
 	for _, n := range of {
 		cells := l.members[n]
 		if len(cells) == 0 || int(cells[len(cells)-1].word) != bit/64 {
-			cells = append(cells, cell{word: uint32(bit / 64)})
+			cells = append(cells, cell{word: uint32(bit / 64), row: l.words[bit/64].row})
 		}
 		cells[len(cells)-1].class |= 1 << (bit % 64)
 		l.members[n] = cells
@@ -136,7 +136,7 @@ func (l *layout) addClass(members []cell) class {
 	for i, c := range members {
 		k := len(l.cells)
 		c.head = uint32(k)
-		if i > 0 && l.words[c.word].row == l.words[members[i-1].word].row {
+		if i > 0 && c.row == members[i-1].row {
 			c.head = l.cells[k-1].head
 		}
 		l.cells = append(l.cells, c)
