@@ -62,7 +62,7 @@ func (l *Locker) Changes(ctx context.Context, event, after string, limit int) ([
 	if !ValidID(event) || limit < 1 {
 		return nil, fmt.Errorf("%w: event %q, limit %d", ErrInvalid, event, limit)
 	}
-	if !validChangeID(after) {
+	if !ValidChangeID(after) {
 		return nil, fmt.Errorf("%w: no change has the ID %q", ErrReset, after)
 	}
 	var changes []Change
@@ -136,8 +136,8 @@ func newChange(message redis.XMessage) Change {
 	return change
 }
 
-// validChangeID reports whether id has the form of a stream entry's ID.
-func validChangeID(id string) bool {
+// ValidChangeID reports whether id has the form of the ID of a Change or of an Entry.
+func ValidChangeID(id string) bool {
 	first, second, found := strings.Cut(id, "-")
 	_, err1 := strconv.ParseUint(first, 10, 64)
 	_, err2 := strconv.ParseUint(second, 10, 64)

@@ -35,7 +35,7 @@ func (l *Locker) Journal(ctx context.Context, event, after string, limit int) ([
 	if !ValidID(event) || limit < 1 {
 		return nil, fmt.Errorf("%w: event %q, limit %d", ErrInvalid, event, limit)
 	}
-	if !validChangeID(after) {
+	if !ValidChangeID(after) {
 		return nil, fmt.Errorf("%w: no entry has the ID %q", ErrReset, after)
 	}
 	var entries []Entry
