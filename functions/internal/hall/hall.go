@@ -4,6 +4,7 @@ package hall
 
 import (
 	"context"
+	"iter"
 	"time"
 
 	"booking/seatlock"
@@ -107,6 +108,20 @@ func (h *Hall) SeatMap(ctx context.Context, maxAge time.Duration, known func(eta
 	}
 	h.snapshot = newSnapshot(h.event, h.refreshed, h.view)
 	return h.snapshot, nil
+}
+
+// Seats refreshes the view. It returns the seats that are not Available, in the order of their IDs,
+// and the position of the last change in them. A later refresh does not change them.
+func (h *Hall) Seats(ctx context.Context) (seats iter.Seq[seatlock.Seat], position string, err error) {
+	asked := time.Now()
+	if err := h.begin(ctx); err != nil {
+		return nil, "", err
+	}
+	defer h.end()
+	if err := h.refresh(ctx, asked, 0, nil); err != nil {
+		return nil, "", err
+	}
+	return h.view.Seats(), h.view.Position(), nil
 }
 
 // Counts are the numbers of seats that are not available, by status.
