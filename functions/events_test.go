@@ -116,7 +116,7 @@ func TestUnlistedEvents_AreUnknownIfTurnedOff(t *testing.T) {
 			b.post(t, path, body).problem(t, 404, "unknown_event")
 		}
 		b.post(t, "/block", `{"event_id":"gala","seat_id":"1A","channel":"house"}`).problem(t, 404, "unknown_event")
-		for _, path := range []string{"/seats/1A?event_id=gala", "/seats?event_id=gala", "/changes?event_id=gala", "/events/gala", "/events/gala/plan"} {
+		for _, path := range []string{"/seats/1A?event_id=gala", "/seats?event_id=gala", "/changes?event_id=gala", "/sales?event_id=gala", "/journal?event_id=gala", "/events/gala", "/events/gala/plan"} {
 			b.get(t, path).problem(t, 404, "unknown_event")
 		}
 		b.put(t, "/events/gala", `{}`)

@@ -23,8 +23,9 @@ func TestFaults_HaveTheirCode(t *testing.T) {
 		b.post(t, "/reserve", body).problem(t, 500, "internal")
 		b.post(t, "/buy", body).problem(t, 500, "internal")
 		b.get(t, "/seats/1A").problem(t, 500, "internal")
-		b.get(t, "/seats").problem(t, 500, "internal")
-		b.get(t, "/changes").problem(t, 500, "internal")
+		for _, path := range []string{"/seats", "/changes", "/sales", "/journal"} {
+			b.get(t, path).problem(t, 500, "internal")
+		}
 	})
 	t.Run("unavailable", func(t *testing.T) {
 		t.Parallel()
@@ -33,7 +34,7 @@ func TestFaults_HaveTheirCode(t *testing.T) {
 		r.Mini.Close()
 		b.post(t, "/reserve", body).problem(t, 503, "unavailable")
 		b.post(t, "/buy", body).problem(t, 503, "unavailable")
-		for _, path := range []string{"/seats/1A", "/seats", "/changes"} {
+		for _, path := range []string{"/seats/1A", "/seats", "/changes", "/sales", "/journal"} {
 			require.NotContains(t, b.get(t, path).problem(t, 503, "unavailable")["detail"], "changed", path)
 		}
 		require.Eventually(t, func() bool { return b.get(t, "/readyz").status == 503 }, redistest.WaitLimit, time.Millisecond)
@@ -47,10 +48,9 @@ func TestFaults_HaveTheirCode(t *testing.T) {
 		for _, call := range mutations() {
 			b.post(t, call, body).problem(t, 503, "unavailable")
 		}
-		b.get(t, "/seats/1A").problem(t, 503, "unavailable")
-		b.get(t, "/seats").problem(t, 503, "unavailable")
-		b.get(t, "/changes").problem(t, 503, "unavailable")
-		b.get(t, "/readyz").problem(t, 503, "unavailable")
+		for _, path := range []string{"/seats/1A", "/seats", "/changes", "/sales", "/journal", "/readyz"} {
+			b.get(t, path).problem(t, 503, "unavailable")
+		}
 	})
 	t.Run("unavailable, because a sale would not be durable", func(t *testing.T) {
 		t.Parallel()

@@ -25,10 +25,12 @@ import (
 	"booking/functions/internal/catalog"
 	"booking/functions/internal/hall"
 	"booking/functions/internal/readiness"
+	"booking/functions/journal"
 	"booking/functions/page"
 	"booking/functions/release"
 	"booking/functions/reserve"
 	"booking/functions/returns"
+	"booking/functions/sales"
 	"booking/functions/seat"
 	"booking/functions/seatmap"
 	"booking/functions/unblock"
@@ -79,6 +81,10 @@ var Table = []Function{
 		New: func(d Deps) http.Handler { return seatmap.New(d.Catalog, d.Halls) }},
 	{Name: "changes", Calls: []Call{{http.MethodGet, "/changes", RoleAnyone}},
 		New: func(d Deps) http.Handler { return changes.New(d.Locker, d.Catalog, d.Halls, d.Streams) }},
+	{Name: "sales", Calls: []Call{{http.MethodGet, "/sales", RoleSeller}},
+		New: func(d Deps) http.Handler { return sales.New(d.Locker, d.Catalog, d.Halls) }},
+	{Name: "journal", Calls: []Call{{http.MethodGet, "/journal", RoleSeller}},
+		New: func(d Deps) http.Handler { return journal.New(d.Locker, d.Catalog) }},
 	{Name: "page", Calls: []Call{{http.MethodGet, "/{$}", RoleAnyone}, {http.MethodGet, "/page/{file}", RoleAnyone}}, Files: true,
 		New: func(d Deps) http.Handler { return page.New(d.rows, d.withoutToken()) }},
 	{Name: "docs", Calls: []Call{{http.MethodGet, "/docs", RoleAnyone}, {http.MethodGet, "/docs/{file}", RoleAnyone}, {http.MethodGet, "/openapi.json", RoleAnyone}}, Files: true,
@@ -122,7 +128,7 @@ func Names() []string {
 type Deps struct {
 	Locker  Locker
 	Catalog *catalog.Catalog
-	Halls   *hall.Halls // the live views that seatmap and changes read
+	Halls   *hall.Halls // the live views that seatmap, changes and sales read
 	Rules   api.Rules
 	Rows    []page.Row      // that the page shows of an event whose plan has no rows
 	Streams changes.Options // when the streams of changes end, and how many may be open
@@ -162,6 +168,8 @@ type Locker interface {
 	returns.Locker
 	exchange.Locker
 	holdings.Locker
+	sales.Locker
+	journal.Locker
 }
 
 // Middleware wraps the handler of the named function.

@@ -32,6 +32,7 @@ const (
 	CodePreconditionFailed   Code = "precondition_failed"
 	CodeNotReturnable        Code = "not_returnable"
 	CodeSeatLimit            Code = "seat_limit"
+	CodeTrimmed              Code = "trimmed"
 	CodeTooLarge             Code = "too_large"
 	CodeUnsupportedMediaType Code = "unsupported_media_type"
 	CodeInvalidRequest       Code = "invalid_request"
@@ -81,6 +82,8 @@ var problemTypes = []ProblemType{
 		Detail: "Only seats that are sold to this user under this order can be returned or exchanged. Nothing has changed."},
 	{Code: CodeSeatLimit, Status: http.StatusConflict, Cause: seatlock.ErrSeatLimit,
 		Detail: "You would have more seats than a user may have at this event. Nothing was reserved; choose fewer, or release some."},
+	{Code: CodeTrimmed, Status: http.StatusGone, Cause: seatlock.ErrReset,
+		Detail: "The changes after this position are not kept any more. Load /sales, and continue after its last_event_id."},
 	{Code: CodePreconditionFailed, Status: http.StatusPreconditionFailed, Cause: seatlock.ErrVersion,
 		Detail: "The event was changed meanwhile. Nothing was written; GET it, and send its ETag."},
 	{Code: CodeTooLarge, Status: http.StatusRequestEntityTooLarge},
