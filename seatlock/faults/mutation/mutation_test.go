@@ -1,4 +1,4 @@
-package faults_test
+package mutation_test
 
 import (
 	"bytes"
@@ -182,7 +182,7 @@ var comments = regexp.MustCompile(`(?m)^ *--.*\n`)
 // binary is much faster than building it again.
 func (m mutation) apply(t *testing.T, suite []byte) []byte {
 	t.Helper()
-	source, err := os.ReadFile(filepath.Join("..", "lua", m.script))
+	source, err := os.ReadFile(filepath.Join("..", "..", "lua", m.script))
 	require.NoError(t, err)
 	require.Equal(t, 1, strings.Count(string(source), m.old), "%s has changed: occurrences of %q", m.script, m.old)
 	require.Equal(t, 1, bytes.Count(suite, source), "copies of %s in the test binary", m.script)
@@ -206,7 +206,7 @@ func runSuite(t *testing.T, suite []byte) (output string, err error) {
 	require.NoError(t, err)
 	for _, tests := range contract {
 		run := exec.CommandContext(t.Context(), file, "-test.run", tests, "-test.failfast", "-test.timeout=10m", "-rapid.nofailfile", "-rapid.shrinktime=1ns")
-		run.Dir = ".." // as go test does
+		run.Dir = filepath.Join("..", "..") // as go test does
 		text, err := run.CombinedOutput()
 		if output += string(text); err != nil {
 			return output, err
