@@ -1,49 +1,27 @@
 package oracle
 
-import "time"
-
 // setBlocks sets the blocks and unblocks of the seat, and when they had an effect.
 func (s *seat) setBlocks(blocks []*Call) {
 	s.blocks = blocks
-	var mayRun, mustRun []timeValue
+	var unblocks []part
 	for _, c := range blocks {
-		if c.Op != Unblock {
-			continue
-		}
-		from, to := c.window()
-		if c.mayHaveRun() || c.mayHaveRunBeforeRetry() {
-			mayRun = append(mayRun, timeValue{to, from})
-		}
-		if c.mayHaveRun() {
-			mustRun = append(mustRun, timeValue{from, to})
+		if c.Op == Unblock {
+			unblocks = append(unblocks, part{Call: c, op: Unblock, mayEnd: c.possiblyRan(), mustEnd: c.mayHaveRun()})
 		}
 	}
-	// See user.spans.
-	firstPossible, firstCertain := newSuffixMin(mayRun), newSuffixMin(mustRun)
+	ends := newEnds(unblocks)
 	var blocked, maybe []span
 	for _, c := range blocks {
-		if c.Op != Block || !c.mayHaveRun() && !c.mayHaveRunBeforeRetry() {
+		if c.Op != Block || !c.possiblyRan() {
 			continue
 		}
 		from, ran := c.window()
 		if c.Outcome == Done {
-			blocked = append(blocked, span{ran + 1, justBefore(firstPossible.from(from)), 0, c})
+			blocked = append(blocked, span{ran + 1, ends.certainlyUntil(from), 0, c})
 		}
-		until := forever
-		if ran < forever {
-			until = firstCertain.from(ran + 1)
-		}
-		maybe = append(maybe, span{from, until, 0, c})
+		maybe = append(maybe, span{from, ends.possiblyUntil(ran), 0, c})
 	}
 	s.blocked, s.maybeBlocked = newTimeline(blocked), newTimeline(maybe)
-}
-
-// justBefore returns the nanosecond before t; forever has none.
-func justBefore(t time.Duration) time.Duration {
-	if t == forever {
-		return forever
-	}
-	return t - 1
 }
 
 // checkBlocks checks the answers to blocks and unblocks.
@@ -66,7 +44,7 @@ func (s *seat) checkBlocks() {
 // opened. A deadline is never earlier than the begin of its hold and HoldTime after it.
 func (s *seat) checkBegin(c *Call) {
 	opening := s.history.Opening
-	if opening.At.IsZero() || c.Op == Buy {
+	if opening.At.IsZero() || c.Op != Reserve && c.Op != Extend {
 		return
 	}
 	early := c.Op == Reserve && c.Answered < opening.ClosedUntil

@@ -19,6 +19,9 @@ const (
 	Release Op = "release"
 	Block   Op = "block"
 	Unblock Op = "unblock"
+
+	Return   Op = "return"
+	Exchange Op = "exchange"
 )
 
 // Outcome is what the caller knows about the result of a call.
@@ -38,6 +41,9 @@ type Call struct {
 	Event string   `json:"event,omitempty"`
 	Seats []string `json:"seats"`
 	User  string   `json:"user"` // of a block or unblock: the channel
+
+	Order string   `json:"order,omitempty"` // of a buy, return or exchange
+	To    []string `json:"to,omitempty"`    // of an exchange: the new seats; Seats has the old ones
 
 	// Nanoseconds on one monotonic clock that all callers share, with any start.
 	Sent     time.Duration `json:"sent"`
@@ -64,7 +70,15 @@ type Call struct {
 // String returns the call on one line.
 func (c Call) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%v to %v: %s %s by %s: %s", c.Sent, c.Answered, c.Op, seatList(c.Seats), c.User, c.Outcome)
+	fmt.Fprintf(&b, "%v to %v: %s %s", c.Sent, c.Answered, c.Op, seatList(c.Seats))
+	if len(c.To) > 0 {
+		fmt.Fprintf(&b, " to %s", seatList(c.To))
+	}
+	fmt.Fprintf(&b, " by %s", c.User)
+	if c.Order != "" {
+		fmt.Fprintf(&b, " under %s", c.Order)
+	}
+	fmt.Fprintf(&b, ": %s", c.Outcome)
 	if c.Hold > 0 {
 		fmt.Fprintf(&b, " for %v", c.Hold)
 	}
@@ -111,6 +125,9 @@ const minRetryTime = 5 * time.Millisecond
 func (c *Call) mayHaveRunBeforeRetry() bool {
 	return c.Outcome == Refused && c.Answered-c.Sent >= minRetryTime
 }
+
+// possiblyRan reports whether the call, or an earlier attempt of it, may have changed something.
+func (c *Call) possiblyRan() bool { return c.mayHaveRun() || c.mayHaveRunBeforeRetry() }
 
 // heldUntil returns the latest end of a hold that an answered call made or extended.
 func (c *Call) heldUntil(seat string, holdTime time.Duration) time.Duration {

@@ -2,6 +2,7 @@ package oracle_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -22,7 +23,12 @@ const (
 // opening is when the sale opens: between second -1 and second 1.
 var opening = Opening{At: time.UnixMilli(1_795_600_000_000), ClosedUntil: -time.Second, OpenFrom: time.Second}
 
-var blockedSeat = seatlock.Seat{ID: "1A", Status: seatlock.Blocked}
+// Entries of seat 1A in the conflicts of a refusal.
+var (
+	blockedSeat = seatlock.Seat{ID: "1A", Status: seatlock.Blocked}
+	sold        = seatlock.Seat{ID: "1A", Status: seatlock.Sold}
+	yours       = seatlock.Seat{ID: "1A", Status: seatlock.Sold, OwnedByCaller: true}
+)
 
 // call returns a call that is sent at second sent and takes a millisecond. Its seat is 1A
 // by default.
@@ -56,11 +62,34 @@ func notOnSale(c Call) Call {
 	return c
 }
 
+// under returns c with an order.
+func under(order string, c Call) Call {
+	c.Order = order
+	return c
+}
+
+// exchange returns a call that moves ann's sale under order o1 from the first seats to as many
+// others.
+func exchange(sent int, outcome Outcome, seats ...string) Call {
+	c := under("o1", call(sent, Exchange, ann, outcome, seats[:len(seats)/2]...))
+	c.To = seats[len(seats)/2:]
+	return c
+}
+
 func reserved(id string) seatlock.Seat { return seatlock.Seat{ID: id, Status: seatlock.Reserved} }
 
 var blocked = State{Status: seatlock.Blocked}
 
 func soldTo(user string) State { return State{Status: seatlock.Sold, User: user} }
+
+func soldUnder(order, user string) State {
+	return State{Status: seatlock.Sold, User: user, Order: order}
+}
+
+// sale returns the calls of a user who buys seats under an order. It takes two seconds.
+func sale(sent int, order, user string, seats ...string) []Call {
+	return []Call{call(sent, Reserve, user, Done, seats...), under(order, call(sent+1, Buy, user, Done, seats...))}
+}
 
 func heldBy(user string) State { return State{Status: seatlock.Reserved, User: user, TTL: true} }
 
@@ -76,8 +105,6 @@ func end(states ...State) Final {
 func TestCheck_FindsPlantedViolation(t *testing.T) {
 	t.Parallel()
 	a, b := []string{"1A"}, []string{"1A", "1B"}
-	sold := seatlock.Seat{ID: "1A", Status: seatlock.Sold}
-	yours := seatlock.Seat{ID: "1A", Status: seatlock.Sold, OwnedByCaller: true}
 	for name, test := range map[string]struct {
 		broken Promise
 		calls  []Call
@@ -136,6 +163,38 @@ func TestCheck_FindsPlantedViolation(t *testing.T) {
 		"NeverBlockedSeatIsBlocked":  {NothingStuck, nil, end(blocked)},
 		"UnblockedSeatIsBlocked":     {NothingStuck, []Call{call(-9, Block, house, Done), call(0, Unblock, house, Done)}, end(blocked)},
 
+		"TwoOrders":               {OneBuyer, append(sale(0, "o1", ann), under("o2", call(4, Buy, ann, Done))), end(soldUnder("o2", ann))},
+		"TwoOrdersAtOnce":         {OneBuyer, append(sale(0, "o1", ann), under("o2", call(1, Buy, ann, Done))), end(soldUnder("o1", ann))},
+		"OrderAndNoOrder":         {OneBuyer, append(sale(0, "o1", ann), call(4, Buy, ann, Done)), end(soldUnder("o1", ann))},
+		"SoldTwiceBeforeReturn":   {OneBuyer, append(append(sale(0, "o1", ann), sale(4, "o2", bob)...), under("o1", call(8, Return, ann, Done))), end(soldUnder("o2", bob))},
+		"SaleChangesOrder":        {SalesLast, append(sale(0, "o1", ann), under("o2", call(4, Buy, ann, Unknown))), end(soldUnder("o2", ann))},
+		"SaleEndsAfterReturn":     {SalesLast, append(append(sale(0, "o1", ann), under("o1", call(4, Return, ann, Done))), sale(6, "o2", bob)...), end()},
+		"SoldSeatReserved":        {SalesLast, append(sale(0, "o1", ann), call(4, Reserve, ann, Done)), end(soldUnder("o1", ann))},
+		"SaleEndsByOtherOrder":    {OwnSale, append(sale(0, "o1", ann), under("o2", call(4, Return, ann, Done))), end()},
+		"SaleEndsByOtherUser":     {OwnSale, append(sale(0, "o1", ann), under("o1", call(4, Return, bob, Done))), end()},
+		"SaleEndsByLateReturn":    {OwnSale, slices.Concat(sale(0, "o1", ann), []Call{under("o1", call(4, Return, ann, Done))}, sale(6, "o2", ann), []Call{under("o1", call(9, Return, ann, Done))}), end()},
+		"SaleEndsByOtherExchange": {OwnSale, append(append(sale(0, "o2", bob), under("o1", call(0, Buy, ann, Unknown))), exchange(4, Done, "1A", "1B")), end(State{}, soldUnder("o1", ann))},
+		"HoldReturned":            {OneHolder, []Call{call(0, Reserve, ann, Done), under("o1", call(2, Return, ann, Done))}, end()},
+		"HoldOfOtherReturned":     {OneHolder, slices.Concat(sale(0, "o1", ann), []Call{under("o1", call(4, Return, ann, Done)), call(6, Reserve, bob, Done), under("o1", call(8, Return, ann, Done))}), end()},
+		"SaleAfterReturn":         {HoldFirst, append(sale(0, "o1", ann), under("o1", call(4, Return, ann, Done)), under("o1", call(6, Buy, ann, Done))), end(soldUnder("o1", ann))},
+		"ExtensionAfterReturn":    {HoldFirst, append(sale(0, "o1", ann), under("o1", call(4, Return, ann, Done)), call(6, Extend, ann, Done)), end(heldBy(ann))},
+		"ExchangeWithoutSale":     {HoldFirst, []Call{exchange(0, Done, "1A", "1B")}, end(State{}, soldUnder("o1", ann))},
+		"ReturnedSeatCalledSold":  {NothingStuck, append(sale(0, "o1", ann), under("o1", call(4, Return, ann, Done)), refused(call(6, Reserve, bob, Refused), sold)), end()},
+		"ReturnedSeatIsSold":      {NothingStuck, append(sale(0, "o1", ann), under("o1", call(4, Return, ann, Done))), end(soldUnder("o1", ann))},
+		"RepeatedReturnRefused":   {NothingStuck, append(sale(0, "o1", ann), under("o1", call(4, Return, ann, Done)), refused(under("o1", call(6, Return, ann, Refused)), seatlock.Seat{ID: "1A"})), end()},
+		"SoldUnderNoOtherOrder":   {NothingStuck, []Call{call(0, Reserve, ann, Done), refused(under("o1", call(2, Buy, ann, Refused)), yours)}, end(heldBy(ann))},
+		"ReturnRefusesOwner":      {OwnerServed, append(sale(0, "o1", ann), refused(under("o1", call(4, Return, ann, Refused)), yours)), end(soldUnder("o1", ann))},
+		"ExchangeRefusesOwner":    {OwnerServed, append(sale(0, "o1", ann), refused(exchange(4, Refused, "1A", "1B"), sold)), end(soldUnder("o1", ann))},
+		"ReturnHidesOtherOrder":   {OneHolder, slices.Concat(sale(0, "o2", ann), sale(0, "o2", bob, "1B"), []Call{refused(under("o1", call(4, Return, ann, Refused, b...)), seatlock.Seat{ID: "1B", Status: seatlock.Sold})}), end(soldUnder("o2", ann), soldUnder("o2", bob))},
+		"HalfGroupReturned":       {GroupsWhole, append(sale(0, "o1", ann, b...), under("o1", call(4, Return, ann, Unknown, b...))), end(State{}, soldUnder("o1", ann))},
+		"ExchangeKeepsOldSeat":    {NothingStuck, append(sale(0, "o1", ann), exchange(4, Done, "1A", "1B")), end(soldUnder("o1", ann), soldUnder("o1", ann))},
+		"HalfExchangeSells":       {GroupsWhole, append(sale(0, "o1", ann), exchange(4, Unknown, "1A", "1B")), end(soldUnder("o1", ann), soldUnder("o1", ann))},
+		"HalfExchangeEnds":        {GroupsWhole, append(sale(0, "o1", ann), exchange(4, Unknown, "1A", "1B")), end()},
+		"ExchangeTakesHeldSeat":   {OneHolder, slices.Concat(sale(0, "o1", ann), []Call{call(2, Reserve, bob, Done, "1B"), exchange(4, Done, "1A", "1B")}), end(State{}, soldUnder("o1", ann))},
+		"ExchangeTakesSoldSeat":   {OneBuyer, slices.Concat(sale(0, "o1", ann), sale(2, "o2", bob, "1B"), []Call{exchange(4, Done, "1A", "1B")}), end(State{}, soldUnder("o1", ann))},
+		"ExchangeTakesBlocked":    {BlockedKept, append(append(sale(0, "o1", ann), call(2, Block, house, Done, "1B")), exchange(4, Done, "1A", "1B")), end(State{}, soldUnder("o1", ann))},
+		"ExchangedSaleDisappears": {SalesLast, append(sale(0, "o1", ann), exchange(4, Done, "1A", "1B")), end()},
+
 		"HalfGroupNotSold": {SalesLast, []Call{call(0, Reserve, ann, Done, b...), call(2, Buy, ann, Done, b...)}, end(soldTo(ann), heldBy(ann))},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -160,6 +219,10 @@ func TestCheck_AcceptsCorrectHistory(t *testing.T) {
 	long.Answered = 150 * time.Second
 	late := call(0, Reserve, ann, Refused)
 	late.Answered = 150 * time.Second
+	lateReturn := under("o1", call(4, Return, ann, Refused))
+	lateReturn.Answered = 7 * time.Second
+	lateBuy := under("o1", call(4, Buy, ann, Refused))
+	lateBuy.Answered = 9 * time.Second
 	lateGroup := call(90, Reserve, ann, Refused, "1A", "1B")
 	lateGroup.Answered = 150 * time.Second
 	for name, test := range map[string]struct {
@@ -186,6 +249,31 @@ func TestCheck_AcceptsCorrectHistory(t *testing.T) {
 		"UnknownBlock":            {[]Call{call(-9, Block, house, Unknown), refused(call(2, Reserve, ann, Refused), blockedSeat)}, end()},
 		"UnknownUnblock":          {[]Call{call(-9, Block, house, Done), call(-8, Unblock, house, Unknown), call(2, Reserve, ann, Done)}, end(heldBy(ann))},
 		"BlockOfSoldSeatRefused":  {[]Call{call(0, Reserve, ann, Done), call(2, Buy, ann, Done), refused(call(4, Block, house, Refused), seatlock.Seat{ID: "1A", Status: seatlock.Sold})}, end(soldTo(ann))},
+		"ReturnedAndSoldAgain":    {append(append(sale(0, "o1", ann), under("o1", call(4, Return, ann, Done))), sale(6, "o2", bob)...), end(soldUnder("o2", bob))},
+		"ReturnedAndSoldToSame":   {append(append(sale(0, "o1", ann), under("o1", call(4, Return, ann, Done))), sale(6, "o1", ann)...), end(soldUnder("o1", ann))},
+		"RepeatedReturn":          {append(sale(0, "o1", ann), under("o1", call(4, Return, ann, Done)), under("o1", call(6, Return, ann, Done))), end()},
+		"ReturnOfUnsoldSeat":      {[]Call{under("o1", call(4, Return, ann, Done))}, end()},
+		"LateReturnRefused":       {slices.Concat(sale(0, "o1", ann), []Call{under("o1", call(4, Return, ann, Done))}, sale(6, "o2", ann), []Call{refused(under("o1", call(9, Return, ann, Refused)), yours)}), end(soldUnder("o2", ann))},
+		"ReturnOfHoldRefused":     {append(sale(0, "o1", ann), under("o1", call(4, Return, ann, Done)), call(6, Reserve, ann, Done), refused(under("o1", call(8, Return, ann, Refused)), reserved("1A"))), end(heldBy(ann))},
+		"ReturnDuringBuy":         {append(sale(0, "o1", ann), under("o1", call(1, Return, ann, Done)), call(3, Reserve, bob, Done)), end(heldBy(bob))},
+		"UnknownReturnRunsLater":  {slices.Concat([]Call{under("o1", call(-1, Return, ann, Unknown))}, sale(0, "o1", ann), sale(600, "o2", bob)), end(soldUnder("o2", bob))},
+		"UnknownReturnNotRun":     {append(sale(0, "o1", ann), under("o1", call(4, Return, ann, Unknown)), refused(call(9, Reserve, bob, Refused), sold)), end(soldUnder("o1", ann))},
+		"ReturnNotRun":            {append(sale(0, "o1", ann), under("o1", call(4, Return, ann, NotRun))), end(soldUnder("o1", ann))},
+		"RetriedReturnRefused":    {append(sale(0, "o1", ann), refused(lateReturn, reserved("1A")), call(5, Reserve, bob, Done)), end(heldBy(bob))},
+		"RetriedBuyRefused":       {[]Call{call(0, Reserve, ann, Done), refused(lateBuy, seatlock.Seat{ID: "1A"}), refused(call(6, Reserve, bob, Refused), sold), under("o1", call(8, Return, ann, Done))}, end()},
+		"PartOfGroupReturned":     {append(sale(0, "o1", ann, "1A", "1B"), under("o1", call(4, Return, ann, Done))), end(State{}, soldUnder("o1", ann))},
+		"GroupReturnedRestSold":   {slices.Concat(sale(0, "o1", ann, "1A", "1B"), []Call{under("o1", call(4, Return, ann, Unknown, "1A", "1B"))}, sale(6, "o1", ann, "1B")), end(State{}, soldUnder("o1", ann))},
+		"OtherOrderRefused":       {append(sale(0, "o1", ann), refused(under("o2", call(1, Buy, ann, Refused)), yours)), end(soldUnder("o1", ann))},
+		"OtherOrderAfterReturn":   {append(sale(0, "o1", ann), under("o1", call(4, Return, ann, Done)), call(6, Reserve, ann, Done), under("o2", call(8, Buy, ann, Done))), end(soldUnder("o2", ann))},
+		"Exchanged":               {append(sale(0, "o1", ann), exchange(4, Done, "1A", "1B"), call(6, Reserve, bob, Done)), end(heldBy(bob), soldUnder("o1", ann))},
+		"ExchangedToOwnHold":      {append(sale(0, "o1", ann), call(2, Reserve, ann, Done, "1B"), exchange(4, Done, "1A", "1B")), end(State{}, soldUnder("o1", ann))},
+		"ExchangedBack":           {append(sale(0, "o1", ann), exchange(4, Done, "1A", "1B"), exchange(6, Done, "1B", "1A")), end(soldUnder("o1", ann))},
+		"ExchangedAndReturned":    {append(sale(0, "o1", ann), exchange(4, Done, "1A", "1B"), under("o1", call(6, Return, ann, Done, "1B"))), end()},
+		"ExchangeRepeated":        {slices.Concat(sale(0, "o1", ann), []Call{exchange(4, Done, "1A", "1B")}, sale(6, "o2", bob), []Call{exchange(9, Done, "1A", "1B")}), end(soldUnder("o2", bob), soldUnder("o1", ann))},
+		"UnknownExchange":         {append(sale(0, "o1", ann), exchange(4, Unknown, "1A", "1B")), end(State{}, soldUnder("o1", ann))},
+		"UnknownExchangeNotRun":   {append(sale(0, "o1", ann), exchange(4, Unknown, "1A", "1B")), end(soldUnder("o1", ann))},
+		"ExchangeToSoldRefused":   {slices.Concat(sale(0, "o1", ann), sale(2, "o2", bob, "1B"), []Call{refused(exchange(6, Refused, "1A", "1B"), seatlock.Seat{ID: "1B", Status: seatlock.Sold})}), end(soldUnder("o1", ann), soldUnder("o2", bob))},
+		"ExchangeOfOtherRefused":  {append(sale(0, "o2", ann), refused(exchange(6, Refused, "1A", "1B"), yours)), end(soldUnder("o2", ann))},
 		"UnknownUsers":            {[]Call{call(0, Reserve, ann, Done), call(2, Buy, ann, Done)}, end(State{Status: seatlock.Sold})},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -201,8 +289,8 @@ func BenchmarkCheck(b *testing.B) {
 		b.Run(fmt.Sprint(users, " users"), func(b *testing.B) {
 			var calls []Call
 			for i := range 1_000_000 {
-				op := []Op{Reserve, Extend, Release, Buy}[i%4]
-				calls = append(calls, call(i, op, fmt.Sprint("user", i%users), Unknown))
+				op := []Op{Reserve, Extend, Release, Buy, Return}[i%5]
+				calls = append(calls, under(fmt.Sprint("order", i%3), call(i, op, fmt.Sprint("user", i%users), Unknown)))
 			}
 			for b.Loop() {
 				Check(History{Calls: calls, HoldTime: hold}, Final{})

@@ -3,6 +3,7 @@ package oracle_test
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -16,9 +17,9 @@ import (
 
 // modelSeat is a held or sold seat.
 type modelSeat struct {
-	user     string
-	sold     bool
-	deadline time.Duration
+	user, order string
+	sold        bool
+	deadline    time.Duration
 }
 
 // model is a seat service. It is correct unless it has a defect.
@@ -27,6 +28,7 @@ type model struct {
 	seats   map[string]modelSeat
 	blocked map[string]bool
 	opens   time.Duration
+	strict  bool // a repeated exchange is refused if the old seats are sold to its owner again
 	defect  string
 }
 
@@ -43,16 +45,21 @@ func (m *model) run(c *Call) {
 	var mine, free []string
 	c.Conflicts, c.Hold, c.Deadline, c.NotOnSale = nil, 0, time.Time{}, false
 	earliest := time.Duration(0)
+	maps.DeleteFunc(m.seats, func(_ string, s modelSeat) bool { return !s.sold && s.deadline < now })
+	switch c.Op {
+	case Return:
+		m.giveBack(c)
+		return
+	case Exchange:
+		m.exchange(c)
+		return
+	}
 	for _, id := range c.Seats {
 		s, taken := m.seats[id]
-		if taken && !s.sold && s.deadline < now {
-			delete(m.seats, id)
-			taken = false
-		}
 		status := seatlock.Seat{ID: id}
 		switch {
 		case taken && s.sold:
-			status.Status, status.OwnedByCaller = seatlock.Sold, c.Op == Reserve && s.user == c.User
+			status.Status, status.OwnedByCaller = seatlock.Sold, (c.Op == Reserve || c.Op == Buy) && s.user == c.User
 		case taken:
 			status.Status = seatlock.Reserved
 		case m.blocked[id] && c.Op == Reserve && m.defect != "unblocked":
@@ -63,6 +70,8 @@ func (m *model) run(c *Call) {
 		switch c.Op {
 		case Reserve:
 			refuse = taken && (s.sold || !own) && m.defect != "overwrite" || own && m.defect == "retry" || status.Status == seatlock.Blocked
+		case Buy:
+			refuse = !own || s.sold && s.order != c.Order && m.defect != "reorder"
 		case Release:
 			refuse = own && s.sold
 		case Block, Unblock:
@@ -75,7 +84,7 @@ func (m *model) run(c *Call) {
 		switch {
 		case !taken:
 			free = append(free, id)
-		case own && !s.sold:
+		case own && (!s.sold || c.Op == Buy && s.order != c.Order):
 			mine = append(mine, id)
 			if earliest == 0 || s.deadline < earliest {
 				earliest = s.deadline
@@ -104,17 +113,17 @@ func (m *model) run(c *Call) {
 	for _, id := range mine {
 		switch c.Op {
 		case Extend:
-			m.seats[id] = modelSeat{c.User, false, deadline}
+			m.seats[id] = modelSeat{c.User, "", false, deadline}
 			earliest = deadline
 		case Buy:
-			m.seats[id] = modelSeat{c.User, true, 0}
+			m.seats[id] = modelSeat{c.User, c.Order, true, 0}
 		case Release:
 			delete(m.seats, id)
 		}
 	}
 	if c.Op == Reserve {
 		for _, id := range free {
-			m.seats[id] = modelSeat{c.User, false, deadline}
+			m.seats[id] = modelSeat{c.User, "", false, deadline}
 			if earliest == 0 || deadline < earliest {
 				earliest = deadline
 			}
@@ -122,6 +131,80 @@ func (m *model) run(c *Call) {
 	}
 	if c.Outcome == Done && earliest > 0 && (c.Op == Reserve || c.Op == Extend) {
 		c.Hold, c.Deadline = earliest-now, redisTime(earliest)
+	}
+}
+
+// seat returns the state of a seat, as a conflict of c shows it.
+func (m *model) seat(c *Call, id string) (s modelSeat, shown seatlock.Seat) {
+	s, taken := m.seats[id]
+	shown.ID = id
+	switch {
+	case taken && s.sold:
+		shown.Status, shown.OwnedByCaller = seatlock.Sold, s.user == c.User
+	case taken:
+		shown.Status = seatlock.Reserved
+	case m.blocked[id]:
+		shown.Status = seatlock.Blocked
+	}
+	return s, shown
+}
+
+// isSoldTo reports whether a seat is sold to the owner that c names.
+func (m *model) isSoldTo(c *Call, id string) bool {
+	s := m.seats[id]
+	return s.sold && s.user == c.User && (s.order == c.Order || m.defect == "order" && c.Op == Return)
+}
+
+// giveBack runs a return.
+func (m *model) giveBack(c *Call) {
+	for _, id := range c.Seats {
+		if _, shown := m.seat(c, id); !m.isSoldTo(c, id) && (shown.Status == seatlock.Sold || shown.Status == seatlock.Reserved) {
+			c.Conflicts = append(c.Conflicts, shown)
+		}
+	}
+	if c.Outcome = Done; len(c.Conflicts) > 0 {
+		c.Outcome = Refused
+		return
+	}
+	for i, id := range c.Seats {
+		if m.defect != "returned" && (m.defect != "half return" || i == 0) {
+			delete(m.seats, id)
+		}
+	}
+}
+
+// exchange runs an exchange.
+func (m *model) exchange(c *Call) {
+	all := func(seats []string, is bool) bool {
+		return !slices.ContainsFunc(seats, func(id string) bool { return m.isSoldTo(c, id) != is })
+	}
+	if all(c.To, true) && (!m.strict || all(c.Seats, false)) {
+		c.Outcome = Done
+		return
+	}
+	for _, id := range c.Seats {
+		if _, shown := m.seat(c, id); !m.isSoldTo(c, id) {
+			c.Conflicts = append(c.Conflicts, shown)
+		}
+	}
+	for _, id := range c.To {
+		s, shown := m.seat(c, id)
+		held := shown.Status == seatlock.Reserved && s.user == c.User
+		if shown.Status != seatlock.Available && !held && m.defect != "exchange" {
+			c.Conflicts = append(c.Conflicts, shown)
+		}
+	}
+	if c.Outcome = Done; len(c.Conflicts) > 0 {
+		c.Outcome = Refused
+		return
+	}
+	for _, id := range c.Seats {
+		if m.defect != "half exchange" {
+			delete(m.seats, id)
+		}
+	}
+	for _, id := range c.To {
+		m.seats[id] = modelSeat{c.User, c.Order, true, 0}
 	}
 }
 
@@ -135,6 +218,7 @@ type event struct {
 
 // draw generates calls, runs them on m, and returns their history and the final state.
 func draw(t *rapid.T, m *model) (History, Final) {
+	m.strict = rapid.Bool().Draw(t, "strict")
 	m.opens = time.Duration(rapid.SampledFrom([]int{0, 1_000, 60_000}).Draw(t, "opens, ms")) * time.Millisecond
 	users := []string{ann, bob, "eve"}
 	ids := []string{"1A", "1B", "1C"}
@@ -148,13 +232,28 @@ func draw(t *rapid.T, m *model) (History, Final) {
 	for range rapid.IntRange(1, 40).Draw(t, "calls") {
 		sent += delay.Draw(t, "pause")
 		c := &Call{
-			Op:    rapid.SampledFrom([]Op{Reserve, Reserve, Reserve, Buy, Buy, Extend, Release, Block, Unblock}).Draw(t, "op"),
+			Op:    rapid.SampledFrom([]Op{Reserve, Reserve, Reserve, Buy, Buy, Buy, Extend, Release, Block, Unblock, Return, Return, Exchange}).Draw(t, "op"),
 			Seats: rapid.SliceOfNDistinct(rapid.SampledFrom(ids), 1, 3, rapid.ID[string]).Draw(t, "seats"),
 			User:  rapid.SampledFrom(users).Draw(t, "user"),
 			Sent:  sent,
 		}
-		if c.Op == Block || c.Op == Unblock {
+		switch c.Op {
+		case Block, Unblock:
 			c.User = house
+		case Exchange:
+			both := rapid.Permutation(ids).Draw(t, "from, to")
+			c.Seats, c.To = both[:1], both[1:2]
+			fallthrough
+		case Buy, Return:
+			c.Order = rapid.SampledFrom([]string{"", "", "o1"}).Draw(t, "order")
+		}
+		if len(calls) > 0 && (c.Op == Buy || c.Op == Return || c.Op == Exchange) && rapid.Bool().Draw(t, "of the last call") {
+			last := calls[len(calls)-1]
+			c.Seats, c.User, c.Order = last.Seats, last.User, last.Order
+			if c.Op == Exchange {
+				c.Seats = last.Seats[:1]
+				c.To = []string{ids[(slices.Index(ids, c.Seats[0])+1)%len(ids)]}
+			}
 		}
 		at := sent + delay.Draw(t, "way")
 		c.Answered = at + delay.Draw(t, "way back")
@@ -183,7 +282,7 @@ func draw(t *rapid.T, m *model) (History, Final) {
 			continue
 		}
 		if e.lost == "reply" {
-			*e.call = Call{Op: e.call.Op, Seats: e.call.Seats, User: e.call.User, Sent: e.call.Sent, Answered: e.call.Answered, Outcome: Unknown}
+			e.call.Outcome, e.call.Conflicts, e.call.Hold, e.call.Deadline, e.call.NotOnSale = Unknown, nil, 0, time.Time{}, false
 		}
 	}
 	m.now = max(m.now, sent)
@@ -199,7 +298,7 @@ func draw(t *rapid.T, m *model) (History, Final) {
 	}
 	for id, s := range m.seats {
 		if s.sold {
-			final[SeatID{Seat: id}] = State{Status: seatlock.Sold, User: s.user, TTL: m.defect == "ttl"}
+			final[SeatID{Seat: id}] = State{Status: seatlock.Sold, User: s.user, Order: s.order, TTL: m.defect == "ttl"}
 		} else if s.deadline >= m.now {
 			final[SeatID{Seat: id}] = State{Status: seatlock.Reserved, User: s.user, TTL: true}
 		}
@@ -232,6 +331,13 @@ func TestCheck_FindsDefectsInRandomHistories(t *testing.T) {
 		"early":     {OpensOnTime},
 		"unblocked": {BlockedKept},
 		"lost":      {BlockedKept},
+
+		"reorder":       {OneBuyer, SalesLast},
+		"order":         {OwnSale, SalesLast},
+		"returned":      {NothingStuck},
+		"half return":   {GroupsWhole, NothingStuck},
+		"exchange":      {OneBuyer, OneHolder},
+		"half exchange": {GroupsWhole, NothingStuck},
 	} {
 		t.Run(defect, func(t *testing.T) {
 			t.Parallel()

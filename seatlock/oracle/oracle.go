@@ -9,7 +9,11 @@
 //   - A call with an unknown outcome ran at any time after Sent, or never.
 //   - A call that is known not to have run never ran.
 //   - A hold is certain from Answered until Sent plus its length. It is not certain after
-//     any time at which a release by its user may have run.
+//     any time at which a release by its user may have run, or the end of the user's sale.
+//   - A sale belongs to its owner: a user and an order. It is certain from the answer to its buy,
+//     or to the exchange that moved it here, until a return or an exchange of the same owner
+//     may have run. It may last until such a call that was sent later is answered.
+//   - A repeated exchange is done if its sale is on the new seats, no matter who has the old ones.
 //   - A seat is certainly blocked from the answer to a block until an unblock may have run.
 //
 // It assumes that an earlier attempt of a call doesn't run after the answer to a retry. So
@@ -55,6 +59,7 @@ type SeatID struct{ Event, Seat string }
 type State struct {
 	Status seatlock.Status
 	User   string // "" if unknown
+	Order  string // of a sale, known if User is
 	TTL    bool   // whether its key has a TTL
 }
 
@@ -67,10 +72,11 @@ type Promise string
 
 // The promises.
 const (
-	OneBuyer     Promise = "a seat has at most one buyer, ever"
-	SalesLast    Promise = "an acknowledged sale lasts: its seat stays sold to the same user, without a TTL"
-	OneHolder    Promise = "no answer says that a user has a seat, or that it is available, while it is certainly another user's"
-	HoldFirst    Promise = "no user has a seat without having held it first"
+	OneBuyer     Promise = "a seat has at most one buyer at any time: one user, under one order"
+	SalesLast    Promise = "an acknowledged sale lasts until its return or exchange: its seat stays sold to the same user and order, without a TTL"
+	OwnSale      Promise = "a sale is ended only by calls that name its user and its order"
+	OneHolder    Promise = "no answer says that a user has a seat, or that it is available, while it is certainly another's"
+	HoldFirst    Promise = "no user has a seat without having held it first, or exchanged another for it"
 	NothingStuck Promise = "a seat is refused only while a user can have it, and every hold has a TTL"
 	OwnerServed  Promise = "no user is refused a seat that is certainly theirs"
 	GroupsWhole  Promise = "a group of seats changes as a whole or not at all"
@@ -92,6 +98,9 @@ func (f Finding) String() string {
 	fmt.Fprintf(&b, "broken: %s\n\tseat %s of %q, finally %v", f.Promise, f.Seat.Seat, f.Seat.Event, f.State.Status)
 	if f.State.User != "" {
 		fmt.Fprintf(&b, " by %s", f.State.User)
+	}
+	if f.State.Order != "" {
+		fmt.Fprintf(&b, " under %s", f.State.Order)
 	}
 	if f.State.TTL {
 		b.WriteString(", with a TTL")

@@ -13,7 +13,7 @@ const forever = time.Duration(math.MaxInt64)
 // span is a period in which a seat was, or may have been, a user's.
 type span struct {
 	from, to time.Duration
-	user     int
+	user     int   // in the timelines of sales: the number of the owner
 	call     *Call // the evidence
 }
 
@@ -114,4 +114,46 @@ func (s suffixMin) from(start time.Duration) time.Duration {
 		return forever
 	}
 	return s.minima[i]
+}
+
+// ends finds when calls ended something that others began.
+type ends struct{ possible, certain suffixMin }
+
+// newEnds returns the ends that the parts of calls made.
+func newEnds(parts []part) ends {
+	var mayRun, mustRun []timeValue
+	for _, p := range parts {
+		from, to := p.window()
+		if p.mayEnd {
+			mayRun = append(mayRun, timeValue{to, from})
+		}
+		if p.mustEnd {
+			mustRun = append(mustRun, timeValue{from, to})
+		}
+	}
+	return ends{newSuffixMin(mayRun), newSuffixMin(mustRun)}
+}
+
+// certainlyUntil returns how long something certainly lasted that a call began which was sent
+// at sent: until the earliest run of a call that may still end it.
+func (e ends) certainlyUntil(sent time.Duration) time.Duration {
+	// Events of the same nanosecond may have happened in either order.
+	return justBefore(e.possible.from(sent))
+}
+
+// possiblyUntil returns how long something may have lasted that a call began which ran until
+// ran: until a call that was sent later has certainly ended it.
+func (e ends) possiblyUntil(ran time.Duration) time.Duration {
+	if ran == forever {
+		return forever
+	}
+	return e.certain.from(ran + 1)
+}
+
+// justBefore returns the nanosecond before t; forever has none.
+func justBefore(t time.Duration) time.Duration {
+	if t == forever {
+		return forever
+	}
+	return t - 1
 }
