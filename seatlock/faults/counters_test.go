@@ -2,9 +2,11 @@ package faults_test
 
 import (
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"testing"
 
+	"booking/seatlock"
 	"booking/seatlock/oracle"
 )
 
@@ -13,12 +15,14 @@ type counters struct {
 	rounds, faults                        atomic.Int64
 	calls, done, refused, notRun, unknown atomic.Int64
 	sales, lost, resold                   atomic.Int64
+	returns                               atomic.Int64 // of sales that lasted until then
+	otherBuys, otherReturns               atomic.Int64 // that were refused because the seats are sold under another order
 }
 
 // String returns what a test tried and lost.
 func (n *counters) String() string {
-	return fmt.Sprintf("%d rounds, %d faults; %d calls: %d done, %d refused, %d unavailable, %d unknown; %d seats sold, %d sales lost, %d of these sold again",
-		n.rounds.Load(), n.faults.Load(), n.calls.Load(), n.done.Load(), n.refused.Load(), n.notRun.Load(), n.unknown.Load(), n.sales.Load(), n.lost.Load(), n.resold.Load())
+	return fmt.Sprintf("%d rounds, %d faults; %d calls: %d done, %d refused, %d unavailable, %d unknown; %d seats sold, %d returns, %d sales lost, %d of these sold again",
+		n.rounds.Load(), n.faults.Load(), n.calls.Load(), n.done.Load(), n.refused.Load(), n.notRun.Load(), n.unknown.Load(), n.sales.Load(), n.returns.Load(), n.lost.Load(), n.resold.Load())
 }
 
 // outages returns how many calls an outage kept from an answer.
@@ -36,6 +40,13 @@ func (n *counters) countCall(call oracle.Call) {
 		n.done.Add(1)
 	case oracle.Refused:
 		n.refused.Add(1)
+		isOther := slices.ContainsFunc(call.Conflicts, func(s seatlock.Seat) bool { return s.OwnedByCaller })
+		switch {
+		case isOther && call.Op == oracle.Buy:
+			n.otherBuys.Add(1)
+		case isOther && call.Op == oracle.Return:
+			n.otherReturns.Add(1)
+		}
 	case oracle.NotRun:
 		n.notRun.Add(1)
 	case oracle.Unknown:

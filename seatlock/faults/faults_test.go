@@ -32,7 +32,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// share is the part of the budget that each of the ten tests with rounds takes. TestSoak
+// share is the part of the budget that each of the eleven tests with rounds takes. TestSoak
 // takes the rest.
 const share = 1.0 / 15
 

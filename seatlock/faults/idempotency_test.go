@@ -68,7 +68,7 @@ type idempotentCall struct {
 func randomCall(choice *rand.Rand) idempotentCall {
 	c := idempotentCall{Call: oracle.Call{
 		Op: []oracle.Op{oracle.Reserve, oracle.Reserve, oracle.Reserve, oracle.Reserve, oracle.Extend, oracle.Buy, oracle.Buy, oracle.Release,
-			block, block, unblock, put}[choice.IntN(12)],
+			oracle.Return, oracle.Return, oracle.Return, block, block, unblock, put}[choice.IntN(15)],
 		User: []string{"ann", "bob", "eve"}[choice.IntN(3)],
 	}}
 	if c.Op == block || c.Op == unblock || c.Op == oracle.Reserve && choice.IntN(3) == 0 {
@@ -76,6 +76,9 @@ func randomCall(choice *rand.Rand) idempotentCall {
 	}
 	if c.Op == oracle.Buy && choice.IntN(4) > 0 {
 		c.Op = oracle.Release // keep some seats unsold
+	}
+	if c.Op == oracle.Buy || c.Op == oracle.Return {
+		c.Order = []string{"", "o1", "o1", "o2"}[choice.IntN(4)]
 	}
 	for _, seat := range choice.Perm(eventSeats)[:1+choice.IntN(3)] {
 		c.Seats = append(c.Seats, seatName(seat/2))
@@ -109,7 +112,8 @@ func answer(t *testing.T, l *seatlock.Locker, event string, c idempotentCall) st
 		e, _, err := l.PutEvent(context.Background(), event, c.put)
 		return fmt.Sprintf("%s, %d blocked, %v", e.Document, e.Blocked, err)
 	}
-	hold, err := callChannel(context.Background(), l, c.Op, event, c.Seats, c.User, c.channel)
+	c.Event = event
+	hold, err := callChannel(context.Background(), l, c.Call, c.channel)
 	var conflict *seatlock.ConflictError
 	if errors.As(err, &conflict) {
 		return fmt.Sprintf("%v %+v", conflict.Err, conflict.Seats)

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -71,6 +72,7 @@ func linearizable(t *testing.T, r *redistest.Redis, faulty bool, now clock) {
 	var counts counters
 	counts.report(t)
 	var expired, blocked, notOnSale int64 // holds that buys and extends found expired; refusals
+	var returned int64                    // sales
 	clients := make([]linearClient, linearClients)
 	plain := r.Client(t)
 	for i := range clients {
@@ -82,7 +84,7 @@ func linearizable(t *testing.T, r *redistest.Redis, faulty bool, now clock) {
 	}
 	// On a fast machine no hold may expire. On a slow one few calls may be done or refused.
 	proved := func() bool {
-		return expired > 0 && blocked > 0 && notOnSale > 0 && counts.done.Load() >= 50 && counts.refused.Load() >= 50
+		return expired > 0 && blocked > 0 && notOnSale > 0 && returned > 0 && counts.done.Load() >= 50 && counts.refused.Load() >= 50
 	}
 	roundsUntil(t, 5, proved, func(n int) {
 		counts.rounds.Add(1)
@@ -115,6 +117,7 @@ func linearizable(t *testing.T, r *redistest.Redis, faulty bool, now clock) {
 		calling.Wait()
 		var all []porcupine.Operation
 		for _, history := range histories {
+			returned += countReturned(history)
 			for _, op := range history {
 				out := op.Output.(output)
 				if !out.retried {
@@ -136,6 +139,21 @@ func linearizable(t *testing.T, r *redistest.Redis, faulty bool, now clock) {
 		}
 		requireLinearizable(t, all)
 	})
+}
+
+// countReturned counts the sales of a client that its own returns have ended.
+func countReturned(history []porcupine.Operation) (n int64) {
+	var bought input
+	for _, op := range history {
+		in := op.Input.(input)
+		switch done := op.Output.(output).outcome == oracle.Done; {
+		case done && in.op == oracle.Buy:
+			bought = in
+		case done && in.op == oracle.Return && in.order == bought.order && slices.Equal(in.seats, bought.seats):
+			n, bought = n+1, input{}
+		}
+	}
+	return n
 }
 
 // direct returns a locker over client.
@@ -186,16 +204,20 @@ func (c *linearClient) call(n int, holdTime time.Duration, window [2]int64, star
 		calls /= 2
 	}
 	for range calls {
-		op := []oracle.Op{oracle.Reserve, oracle.Buy, oracle.Extend, oracle.Release, block, unblock}[choice.IntN(6)]
+		op := []oracle.Op{oracle.Reserve, oracle.Buy, oracle.Extend, oracle.Release, oracle.Return, block, unblock}[choice.IntN(7)]
 		if group == nil || choice.IntN(3) == 0 {
 			op, group = oracle.Reserve, choice.Perm(seats)[:1+choice.IntN(3)]
 		}
-		if op == oracle.Buy && choice.IntN(4) > 0 {
+		if op == oracle.Buy && choice.IntN(2) > 0 {
 			op = oracle.Extend // keep some seats unsold
 		}
 		channel := ""
 		if op == block || op == unblock || op == oracle.Reserve && choice.IntN(2) == 0 {
 			channel = []string{"house", "house", "house", "sponsor"}[choice.IntN(4)]
+		}
+		order := ""
+		if op == oracle.Buy || op == oracle.Return {
+			order = []string{"o1", "o1", "o2"}[choice.IntN(3)]
 		}
 		names := make([]string, len(group))
 		for i, seat := range group {
@@ -207,7 +229,7 @@ func (c *linearClient) call(n int, holdTime time.Duration, window [2]int64, star
 		}
 		low, _ := c.now()
 		sent := time.Since(start)
-		hold, err := callChannel(context.Background(), c.locker, op, event, names, user, channel)
+		hold, err := callChannel(context.Background(), c.locker, oracle.Call{Op: op, Event: event, Seats: names, User: user, Order: order}, channel)
 		answered := time.Since(start)
 		_, high := c.now()
 		returned := answered
@@ -226,7 +248,7 @@ func (c *linearClient) call(n int, holdTime time.Duration, window [2]int64, star
 		case oracle.Unknown:
 			returned = time.Duration(never)
 		}
-		in := input{op: op, seats: group, user: user, channel: channel, sent: low, hold: holdTime.Milliseconds(), onSale: window[0], offSale: window[1]}
+		in := input{op: op, seats: group, user: user, order: order, channel: channel, sent: low, hold: holdTime.Milliseconds(), onSale: window[0], offSale: window[1]}
 		history = append(history, porcupine.Operation{ClientId: c.number, Call: int64(sent), Return: int64(returned), Input: in, Output: out})
 		// If something was lost and the call took long enough, an earlier attempt may have run.
 		if c.proxy != nil && c.proxy.Lost.Load() > lost && answered-sent > minRetryTime {

@@ -42,7 +42,7 @@ type load struct {
 	mu     sync.Mutex // guards the fields below
 	calls  []oracle.Call
 	number int // of the event
-	sold   int // seats of the event
+	sold   int // how many seats of the event the buys have named
 }
 
 // startLoad starts n buyers, each with one of the lockers.
@@ -88,6 +88,7 @@ func (l *load) event() string {
 func (l *load) eventName(number int) string { return fmt.Sprint(l.prefix, number) }
 
 func (l *load) buyer(number int, choice *rand.Rand) {
+	var old oracle.Call // a return that was made
 	for i := 0; l.ctx.Err() == nil; i++ {
 		user := fmt.Sprintf("user%d.%d", number, i)
 		event := l.event()
@@ -95,10 +96,15 @@ func (l *load) buyer(number int, choice *rand.Rand) {
 		for k := range 1 + choice.IntN(3) {
 			seats = append(seats, seatName((first+k)%eventSeats))
 		}
-		resolve := func(op oracle.Op) oracle.Outcome { return l.resolve(number, op, event, seats, user) }
+		resolve := func(op oracle.Op) oracle.Outcome {
+			return l.resolve(number, oracle.Call{Op: op, Event: event, Seats: seats, User: user})
+		}
+		if old.Op != "" && choice.IntN(16) == 0 { // others may have bought its seats
+			l.resolve(number, old)
+		}
 		if resolve(oracle.Reserve) != oracle.Done {
 			if choice.IntN(4) == 0 { // call for seats that another user has
-				resolve([]oracle.Op{oracle.Buy, oracle.Extend, oracle.Release}[choice.IntN(3)])
+				resolve([]oracle.Op{oracle.Buy, oracle.Extend, oracle.Release, oracle.Return}[choice.IntN(4)])
 			}
 			continue
 		}
@@ -110,9 +116,16 @@ func (l *load) buyer(number int, choice *rand.Rand) {
 		}
 		switch choice.IntN(6) {
 		case 0, 1:
-			resolve(oracle.Buy)
+			order := l.buy(number, choice, event, seats, user)
 			if choice.IntN(2) == 0 {
-				resolve([]oracle.Op{oracle.Buy, oracle.Reserve, oracle.Release, oracle.Extend}[choice.IntN(4)])
+				op := []oracle.Op{oracle.Buy, oracle.Reserve, oracle.Release, oracle.Extend, oracle.Return, oracle.Return}[choice.IntN(6)]
+				l.resolve(number, oracle.Call{Op: op, Event: event, Seats: seats, User: user, Order: []string{order, "another"}[choice.IntN(2)]})
+			}
+			if order != "" && choice.IntN(2) == 0 {
+				old = oracle.Call{Op: oracle.Return, Event: event, Seats: seats[choice.IntN(len(seats)):], User: user, Order: order}
+				if l.resolve(number, old) == oracle.Done {
+					l.counters.returns.Add(1)
+				}
 			}
 		case 2, 3, 4:
 			resolve(oracle.Release)
@@ -120,13 +133,33 @@ func (l *load) buyer(number int, choice *rand.Rand) {
 	}
 }
 
+// buy buys seats, sometimes under two orders at once. It returns the order that the seats are sold
+// under, "" for none.
+func (l *load) buy(buyer int, choice *rand.Rand, event string, seats []string, user string) (sold string) {
+	orders := []string{"order-of-" + user, "other-order-of-" + user}[:1+choice.IntN(4)/3]
+	outcomes := make([]oracle.Outcome, len(orders))
+	var calls sync.WaitGroup
+	for i, order := range orders {
+		calls.Go(func() {
+			outcomes[i] = l.resolve(buyer+i, oracle.Call{Op: oracle.Buy, Event: event, Seats: seats, User: user, Order: order})
+		})
+	}
+	calls.Wait()
+	for i, outcome := range outcomes {
+		if outcome == oracle.Done {
+			sold = orders[i]
+		}
+	}
+	return sold
+}
+
 func seatName(n int) string { return fmt.Sprintf("%d%c", 1+n/6, 'A'+n%6) }
 
 // resolve makes a call, and repeats it until the call is done or refused.
-func (l *load) resolve(buyer int, op oracle.Op, event string, seats []string, user string) oracle.Outcome {
+func (l *load) resolve(buyer int, call oracle.Call) oracle.Outcome {
 	var stopped time.Time
 	for attempt := 0; ; attempt++ {
-		call := l.call(buyer+attempt, op, event, seats, user)
+		call = l.call(buyer+attempt, call)
 		if call.Outcome == oracle.Done || call.Outcome == oracle.Refused {
 			return call.Outcome
 		}
@@ -142,13 +175,13 @@ func (l *load) resolve(buyer int, op oracle.Op, event string, seats []string, us
 }
 
 // call makes one call with a locker and records it.
-func (l *load) call(locker int, op oracle.Op, event string, seats []string, user string) oracle.Call {
+func (l *load) call(locker int, call oracle.Call) oracle.Call {
 	ctx := context.Background()
 	if l.limit != nil {
 		_ = l.limit.Wait(ctx) // ctx never ends
 	}
-	call := oracle.Call{Op: op, Event: event, Seats: seats, User: user, Sent: time.Since(l.start)}
-	hold, err := callLocker(ctx, l.lockers[locker%len(l.lockers)], op, event, seats, user)
+	call.Sent = time.Since(l.start)
+	hold, err := callLocker(ctx, l.lockers[locker%len(l.lockers)], call)
 	call.Answered = time.Since(l.start)
 	call.Hold = hold.ExpiresIn
 	call.Outcome, call.Conflicts = outcome(l.t, err)
@@ -157,8 +190,8 @@ func (l *load) call(locker int, op oracle.Op, event string, seats []string, user
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.calls = append(l.calls, call)
-	if op == oracle.Buy && call.Outcome == oracle.Done && event == l.eventName(l.number) {
-		if l.sold += len(seats); l.sold >= eventSales {
+	if call.Op == oracle.Buy && call.Outcome == oracle.Done && call.Event == l.eventName(l.number) {
+		if l.sold += len(call.Seats); l.sold >= eventSales {
 			l.number, l.sold = l.number+1, 0
 		}
 	}
@@ -172,32 +205,34 @@ const (
 	put     oracle.Op = "put"
 )
 
-// callChannel calls the method of l for op, with seats of a channel; "" for those of the public.
-func callChannel(ctx context.Context, l *seatlock.Locker, op oracle.Op, event string, seats []string, user, channel string) (hold seatlock.Hold, err error) {
-	switch op {
+// callChannel makes a call with l, for seats of a channel; "" for those of the public.
+func callChannel(ctx context.Context, l *seatlock.Locker, c oracle.Call, channel string) (hold seatlock.Hold, err error) {
+	switch c.Op {
 	case oracle.Reserve:
-		return l.ReserveOn(ctx, event, seats, user, seatlock.Terms{Channel: channel})
+		return l.ReserveOn(ctx, c.Event, c.Seats, c.User, seatlock.Terms{Channel: channel})
 	case block:
-		return hold, l.Block(ctx, event, seats, channel, seatlock.Terms{})
+		return hold, l.Block(ctx, c.Event, c.Seats, channel, seatlock.Terms{})
 	case unblock:
-		return hold, l.Unblock(ctx, event, seats, channel, seatlock.Terms{})
+		return hold, l.Unblock(ctx, c.Event, c.Seats, channel, seatlock.Terms{})
 	}
-	return callLocker(ctx, l, op, event, seats, user)
+	return callLocker(ctx, l, c)
 }
 
-// callLocker calls the method of l for op.
-func callLocker(ctx context.Context, l *seatlock.Locker, op oracle.Op, event string, seats []string, user string) (hold seatlock.Hold, err error) {
-	switch op {
+// callLocker makes a call with l.
+func callLocker(ctx context.Context, l *seatlock.Locker, c oracle.Call) (hold seatlock.Hold, err error) {
+	switch c.Op {
 	case oracle.Reserve:
-		return l.Reserve(ctx, event, seats, user)
+		return l.Reserve(ctx, c.Event, c.Seats, c.User)
 	case oracle.Extend:
-		return l.Extend(ctx, event, seats, user)
+		return l.Extend(ctx, c.Event, c.Seats, c.User)
 	case oracle.Buy:
-		return hold, l.Buy(ctx, event, seats, user)
+		return hold, l.BuyOn(ctx, c.Event, c.Seats, c.User, seatlock.Terms{Order: c.Order})
 	case oracle.Release:
-		return hold, l.Release(ctx, event, seats, user)
+		return hold, l.Release(ctx, c.Event, c.Seats, c.User)
+	case oracle.Return:
+		return hold, l.Return(ctx, c.Event, c.Seats, c.User, seatlock.Terms{Order: c.Order})
 	}
-	return hold, fmt.Errorf("no operation %q", op)
+	return hold, fmt.Errorf("no operation %q", c.Op)
 }
 
 // outcome maps the error of a call. An error that package seatlock does not document

@@ -39,6 +39,25 @@ func repeat(act func()) (stop func()) {
 	}
 }
 
+// Nothing fails, but callers buy under two orders at once, and return what they bought, and again
+// when others have bought it. The load goes on until it would find each mutation of package
+// mutation.
+func TestLoad_KeepsPromises(t *testing.T) {
+	r := redistest.Server(t)
+	all := lockers(t, 2, r)
+	var counts counters
+	counts.report(t)
+	proved := func() bool {
+		return counts.returns.Load() >= 40 && counts.otherBuys.Load() >= 10 && counts.otherReturns.Load() >= 10
+	}
+	roundsUntil(t, 1, proved, func(n int) {
+		l := startLoad(t, n, buyers, &counts, nil, all...)
+		l.awaitDone(500)
+		l.requireNoFindings(holdTime, r.Admin(t))
+	})
+	require.Zero(t, counts.outages(), "calls failed")
+}
+
 // Redis is killed under load, stays down until a call has failed, and is restarted on the
 // files that it left.
 func TestRedisCrash_LosesNoSale(t *testing.T) {

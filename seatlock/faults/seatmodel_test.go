@@ -24,6 +24,7 @@ type eventState struct {
 type seatState struct {
 	channel          string // that the seat is blocked for; "" for none
 	user             string
+	order            string // of a sale
 	sold             bool
 	earliest, latest int64 // bounds of the deadline, equal if it is known
 }
@@ -33,6 +34,7 @@ type input struct {
 	op      oracle.Op
 	seats   []int
 	user    string
+	order   string // of a buy or return
 	channel string // of a reserve, block or unblock
 	sent    int64
 	hold    int64 // the HoldTime of the event
@@ -69,7 +71,7 @@ func seatModel() porcupine.Model {
 			if o.retried {
 				return fmt.Sprintf("%s %s %v: an earlier attempt, which may have run", i.user, i.op, i.seats)
 			}
-			text := fmt.Sprintf("%s %s %v %s: %s", i.user, i.op, i.seats, i.channel, o.outcome)
+			text := fmt.Sprintf("%s %s %v %s: %s", i.user, i.op, i.seats, i.order+i.channel, o.outcome)
 			if o.notOnSale {
 				text += ", not on sale"
 			}
@@ -181,13 +183,16 @@ type option struct {
 func (e eventState) options(seat int, in input, now, to int64) []option {
 	s := e.seats[seat]
 	own := s.user == in.user
-	fresh := seatState{s.channel, in.user, false, now + in.hold, now + in.hold}
+	fresh := seatState{channel: s.channel, user: in.user, earliest: now + in.hold, latest: now + in.hold}
 	if now == 0 {
 		fresh.earliest, fresh.latest = e.now+in.hold, never
 	}
 	keep := option{next: s}
 	if s.sold {
-		if own && (in.op == oracle.Buy || in.op == oracle.Extend) || !own && in.op == oracle.Release {
+		switch ownOrder := own && s.order == in.order; {
+		case ownOrder && in.op == oracle.Return:
+			return []option{{next: seatState{channel: s.channel}}}
+		case ownOrder && in.op == oracle.Buy, own && in.op == oracle.Extend, !own && in.op == oracle.Release:
 			return []option{keep}
 		}
 		return []option{{refused: true, status: seatlock.Sold}}
@@ -215,6 +220,8 @@ func (e eventState) options(seat int, in input, now, to int64) []option {
 			}
 		case oracle.Release:
 			all = append(all, keep)
+		case oracle.Return:
+			all = append(all, option{next: seatState{channel: s.channel}})
 		default:
 			status := seatlock.Available
 			if s.channel != "" {
@@ -227,7 +234,7 @@ func (e eventState) options(seat int, in input, now, to int64) []option {
 		return all
 	}
 	switch {
-	case in.op == block, in.op == unblock:
+	case in.op == block, in.op == unblock, in.op == oracle.Return:
 		all = append(all, option{refused: true, status: seatlock.Reserved})
 	case !own && in.op == oracle.Release, own && in.op == oracle.Reserve:
 		all = append(all, keep)
@@ -236,7 +243,7 @@ func (e eventState) options(seat int, in input, now, to int64) []option {
 	case in.op == oracle.Release:
 		all = append(all, option{next: seatState{channel: s.channel}})
 	case in.op == oracle.Buy:
-		all = append(all, option{next: seatState{user: in.user, sold: true}})
+		all = append(all, option{next: seatState{channel: s.channel, user: in.user, order: in.order, sold: true}})
 	default:
 		// An extension by less than a tenth of the hold time keeps the deadline.
 		known := now > 0 && s.earliest == s.latest

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"booking/seatlock"
@@ -46,7 +47,7 @@ func (l *load) verify(longestHold time.Duration, servers ...*redis.Client) []ora
 			continue
 		}
 		require.Eventually(l.t, func() bool {
-			return l.call(0, oracle.Reserve, event, []string{seat}, "late"+seat).Outcome == oracle.Done
+			return l.call(0, oracle.Call{Op: oracle.Reserve, Event: event, Seats: []string{seat}, User: "late" + seat}).Outcome == oracle.Done
 		}, waitLimit, 5*time.Millisecond, "unsold seat %s can't be reserved", seat)
 	}
 	final = readState(l.t, l.prefix, servers...)
@@ -79,7 +80,7 @@ func (l *load) requireMap(event string, final oracle.Final) {
 			want = append(want, id.Seat)
 		}
 	}
-	require.ElementsMatch(l.t, want, got, "the seat map of %s", event)
+	assert.ElementsMatch(l.t, want, got, "the seat map of %s", event)
 }
 
 // readState reads the state of each seat from its key, for the events whose names begin
@@ -127,8 +128,8 @@ func ignoreNil(err error) error {
 // state parses the value of a seat's key.
 func state(value string, ttl time.Duration) (s oracle.State, exists bool) {
 	s = oracle.State{TTL: ttl >= 0}
-	if user, _, sold := redistest.SaleOf(value); sold {
-		s.User, s.Status = user, seatlock.Sold
+	if user, order, sold := redistest.SaleOf(value); sold {
+		s.User, s.Order, s.Status = user, order, seatlock.Sold
 	} else if hold := strings.SplitN(value, ":", 4); hold[0] == "held" {
 		s.User, s.Status = hold[3], seatlock.Reserved
 	}
