@@ -33,7 +33,7 @@ type mutation struct{ script, old, new string }
 // A suite proves something only if it fails for a broken script.
 func TestMutation_FailsSuite(t *testing.T) {
 	redistest.Program(t, "redis-server") // some contract tests need it
-	suite := buildSuite(t)
+	suite := buildSuite(t, "booking/seatlock")
 	output, err := runSuite(t, suite)
 	require.NoError(t, err, "%s", output)
 	for name, m := range map[string]mutation{
@@ -162,11 +162,11 @@ func TestMutation_FailsSuite(t *testing.T) {
 	}
 }
 
-// buildSuite returns the test binary of package seatlock.
-func buildSuite(t *testing.T) []byte {
+// buildSuite returns the test binary of a package.
+func buildSuite(t *testing.T, pkg string) []byte {
 	t.Helper()
-	file := filepath.Join(t.TempDir(), "seatlock.test")
-	build := exec.CommandContext(t.Context(), "go", "test", "-c", "-ldflags=-s -w", "-o", file, "booking/seatlock")
+	file := filepath.Join(t.TempDir(), "suite.test")
+	build := exec.CommandContext(t.Context(), "go", "test", "-c", "-ldflags=-s -w", "-o", file, pkg)
 	build.Env = append(os.Environ(), "GOFLAGS=") // -race proves nothing here and is slow
 	output, err := build.CombinedOutput()
 	require.NoError(t, err, "%s", output)
@@ -194,16 +194,23 @@ func (m mutation) apply(t *testing.T, suite []byte) []byte {
 	return bytes.Replace(suite, source, []byte(mutated), 1)
 }
 
-// runSuite runs the contract tests of a test binary until one fails.
-func runSuite(t *testing.T, suite []byte) (output string, err error) {
+// writeSuite writes a test binary to a file.
+func writeSuite(t *testing.T, suite []byte) (file string) {
 	t.Helper()
-	file := filepath.Join(t.TempDir(), "seatlock.test")
+	file = filepath.Join(t.TempDir(), "suite.test")
 	// A child that another test forks meanwhile would keep the file open for writing. Then it
 	// can't be run (ETXTBSY).
 	syscall.ForkLock.RLock()
-	err = os.WriteFile(file, suite, 0o700)
+	err := os.WriteFile(file, suite, 0o700)
 	syscall.ForkLock.RUnlock()
 	require.NoError(t, err)
+	return file
+}
+
+// runSuite runs the contract tests of a test binary until one fails.
+func runSuite(t *testing.T, suite []byte) (output string, err error) {
+	t.Helper()
+	file := writeSuite(t, suite)
 	for _, tests := range contract {
 		run := exec.CommandContext(t.Context(), file, "-test.run", tests, "-test.failfast", "-test.timeout=10m", "-rapid.nofailfile", "-rapid.shrinktime=1ns")
 		run.Dir = filepath.Join("..", "..") // as go test does

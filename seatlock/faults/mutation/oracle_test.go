@@ -1,0 +1,65 @@
+package mutation_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"booking/seatlock/oracle"
+	"booking/seatlock/redistest"
+)
+
+// The oracle judges from outside. It finds each broken promise in the answers of a load without
+// faults.
+func TestMutation_IsFoundByOracle(t *testing.T) {
+	redistest.Program(t, "redis-server")
+	suite := buildSuite(t, "booking/seatlock/faults")
+	require.Empty(t, findings(t, suite))
+	for name, m := range map[string]struct {
+		mutation
+		broken oracle.Promise
+	}{
+		"ReserveTakesWhatIsAnothers":   {mutation{"reserve.lua", "if not owner and ofChannel then", "if owner ~= user and ofChannel then"}, oracle.OneHolder},
+		"BuyDoesNotCompareTheOwner":    {mutation{"buy.lua", "if owner ~= user then", "if not owner then"}, oracle.OneHolder},
+		"BuyIgnoresTheOrder":           {mutation{"buy.lua", "elseif soldOrder and soldOrder ~= order then", "elseif false then"}, oracle.OneBuyer},
+		"BuyReplacesTheOrder":          {mutation{"buy.lua", "elseif soldOrder and soldOrder ~= order then", "elseif soldOrder and soldOrder ~= order then deadline = 0 end if false then"}, oracle.OneBuyer},
+		"BuyKeepsTheTTL":               {mutation{"buy.lua", "redis.call('SET', key, values[i])", "redis.call('SET', key, values[i], 'KEEPTTL')"}, oracle.SalesLast},
+		"ReturnIgnoresTheOrder":        {mutation{"return.lua", "if owner == user and soldOrder == order then", "if owner == user and soldOrder then"}, oracle.OwnSale},
+		"ReturnIgnoresTheOwner":        {mutation{"return.lua", "if owner == user and soldOrder == order then", "if soldOrder then"}, oracle.OwnSale},
+		"ReturnEndsHolds":              {mutation{"return.lua", "if owner == user and soldOrder == order then", "if owner then"}, oracle.OneHolder},
+		"ReturnLeavesTheKey":           {mutation{"return.lua", "redis.call('DEL', seatPrefix .. id)", ""}, oracle.NothingStuck},
+		"ReturnLeavesTheKeyOfTheGroup": {mutation{"return.lua", "for _, id in ipairs(ids) do", "for _, id in ipairs({ids[1]}) do"}, oracle.NothingStuck},
+		"ARepeatedReturnIsRefused":     {mutation{"return.lua", "elseif owner then", "else"}, oracle.NothingStuck},
+		"ReleaseEndsSales":             {mutation{"release.lua", "if owner == user and deadline then", "if owner == user then"}, oracle.SalesLast},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			require.Contains(t, findings(t, m.apply(t, suite)), "broken: "+string(m.broken))
+		})
+	}
+}
+
+// findings runs the load without faults of the test binary of package faults, and returns what
+// the oracle finds.
+func findings(t *testing.T, suite []byte) string {
+	t.Helper()
+	dir := t.TempDir()
+	run := exec.CommandContext(t.Context(), writeSuite(t, suite), "-test.run", "^TestLoad_KeepsPromises$", "-test.timeout=10m", "-test.artifacts", "-test.outputdir", dir)
+	run.Dir = ".." // as go test does
+	output, err := run.CombinedOutput()
+	if err == nil {
+		return ""
+	}
+	var found []byte
+	require.NoError(t, filepath.WalkDir(dir, func(path string, entry os.DirEntry, err error) error {
+		if err == nil && entry.Name() == "findings.txt" {
+			found, err = os.ReadFile(path)
+		}
+		return err
+	}))
+	require.NotEmpty(t, found, "%s", output)
+	return string(found)
+}
