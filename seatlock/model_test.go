@@ -2,6 +2,7 @@ package seatlock_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -25,6 +26,7 @@ const (
 type modelSeat struct {
 	user     string
 	sold     bool
+	order    string
 	deadline time.Time // zero if sold
 	latest   time.Time
 }
@@ -39,7 +41,7 @@ type model struct {
 	changes map[string][]seatlock.ChangeType
 }
 
-// end ends the hold of a seat.
+// end ends the hold or the sale of a seat.
 func (m *model) end(id string, change seatlock.ChangeType) {
 	delete(m.seats, id)
 	m.append(change, id)
@@ -127,14 +129,40 @@ func (m *model) requireOwner(user string, ids []string) error {
 	return refused
 }
 
-func (m *model) buy(user string, ids []string) error {
-	if err := m.requireOwner(user, ids); err != nil {
-		return err
+func (m *model) buy(user string, ids []string, order string) error {
+	refused := m.requireOwner(user, ids)
+	for _, id := range ids {
+		s := m.seats[id]
+		if !s.sold || s.user != user || s.order == order {
+			continue
+		}
+		if refused == nil {
+			refused = seatlock.ErrSold
+		} else if errors.Is(refused, seatlock.ErrHoldExpired) { // other seats are available
+			refused = seatlock.ErrHeldByOther
+		}
+	}
+	if refused != nil {
+		return refused
 	}
 	for _, id := range ids {
 		if !m.seats[id].sold {
-			m.seats[id] = modelSeat{user: user, sold: true}
+			m.seats[id] = modelSeat{user: user, sold: true, order: order}
 			m.append(seatlock.ChangeSold, id)
+		}
+	}
+	return nil
+}
+
+func (m *model) giveBack(user string, ids []string, order string) error {
+	for _, id := range ids {
+		if s, taken := m.seats[id]; taken && (!s.sold || s.user != user || s.order != order) {
+			return seatlock.ErrNotReturnable
+		}
+	}
+	for _, id := range ids {
+		if m.seats[id].sold {
+			m.end(id, seatlock.ChangeReturned)
 		}
 	}
 	return nil
@@ -206,8 +234,8 @@ func (m *model) earliest(ids []string) time.Time {
 }
 
 // Random calls of random users at random times get the answers of the model, with seats of
-// channels and with a sale window. The map, the limit
-// and the replayed changes agree with it, too.
+// channels, orders and a sale window. The map, the limit and the replayed changes agree with it,
+// too.
 func TestLocker_AnswersAsModel(t *testing.T) {
 	t.Parallel()
 	ids := []string{"1A", "1B", "1C", "1D", "1E"}
@@ -227,10 +255,11 @@ func TestLocker_AnswersAsModel(t *testing.T) {
 			user := rapid.SampledFrom([]string{ann, bob, "eve"}).Draw(rt, "user")
 			group := rapid.SliceOfNDistinct(rapid.SampledFrom(ids), 1, 3, rapid.ID[string]).Draw(rt, "seats")
 			channel := rapid.SampledFrom([]string{"house", "house", "sponsor"}).Draw(rt, "channel")
+			order := rapid.SampledFrom([]string{"", "o1", "o1"}).Draw(rt, "order")
 			var got, want error
 			var hold seatlock.Hold
 			var deadline time.Time
-			switch call := rapid.SampledFrom([]string{"reserve", "reserve", "reserve from channel", "block", "unblock", "buy", "extend", "release", "put", "wait", "map"}).Draw(rt, "call"); call {
+			switch call := rapid.SampledFrom([]string{"reserve", "reserve", "reserve from channel", "block", "unblock", "buy", "buy", "return", "extend", "release", "put", "wait", "map"}).Draw(rt, "call"); call {
 			case "reserve":
 				hold, got = locker.Reserve(ctx, event, group, user)
 				deadline, want = m.reserve(user, group, "")
@@ -242,7 +271,9 @@ func TestLocker_AnswersAsModel(t *testing.T) {
 			case "unblock":
 				got, want = locker.Unblock(ctx, event, group, channel, seatlock.Terms{}), m.block(group, channel, false)
 			case "buy":
-				got, want = locker.Buy(ctx, event, group, user), m.buy(user, group)
+				got, want = locker.BuyOn(ctx, event, group, user, seatlock.Terms{Order: order}), m.buy(user, group, order)
+			case "return":
+				got, want = locker.Return(ctx, event, group, user, seatlock.Terms{Order: order}), m.giveBack(user, group, order)
 			case "extend":
 				hold, got = locker.Extend(ctx, event, group, user)
 				deadline, want = m.extend(user, group)

@@ -421,11 +421,13 @@ func viewHistory(t *testing.T, rt *rapid.T, r *redistest.Redis) {
 		user := rapid.SampledFrom([]string{ann, bob}).Draw(rt, "user")
 		channel := rapid.SampledFrom([]string{"house", "house", "sponsor"}).Draw(rt, "channel")
 		seats := rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"1A", "1B", "1C", "1D", "1E"}), 1, 3, rapid.ID[string]).Draw(rt, "seats")
-		switch step := rapid.SampledFrom([]string{"reserve", "reserve", "reserve", "buy", "extend", "release", "block", "block", "unblock", "reserve from channel", "reserve from channel", "put", "delete event", "lose reply", "advance", "delete key", "delete stream", "flush", "refresh", "refresh", "join", "leave"}).Draw(rt, "step"); step {
+		switch step := rapid.SampledFrom([]string{"reserve", "reserve", "reserve", "buy", "return", "extend", "release", "block", "block", "unblock", "reserve from channel", "reserve from channel", "put", "delete event", "lose reply", "advance", "delete key", "delete stream", "flush", "refresh", "refresh", "join", "leave"}).Draw(rt, "step"); step {
 		case "reserve":
 			_, _ = caller.Reserve(ctx, event, seats, user)
 		case "buy":
 			_ = caller.Buy(ctx, event, seats, user)
+		case "return":
+			_ = caller.Return(ctx, event, seats, user, seatlock.Terms{})
 		case "extend":
 			_, _ = caller.Extend(ctx, event, seats, user)
 		case "release":
