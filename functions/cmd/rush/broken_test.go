@@ -32,7 +32,12 @@ type brokenLocker struct {
 	buy     func(ctx context.Context, b brokenLocker, event string, seats []string, user string) error
 	put     func(*seatlock.Put)
 	block   func(seats []string) []string
+
+	buyUnder, giveBack underOrder
 }
+
+// underOrder is a bug in a call with an order.
+type underOrder func(ctx context.Context, b brokenLocker, event string, seats []string, user string, terms seatlock.Terms) error
 
 func (b brokenLocker) ReserveOn(ctx context.Context, event string, seats []string, user string, terms seatlock.Terms) (seatlock.Hold, error) {
 	if b.reserve == nil {
@@ -42,10 +47,20 @@ func (b brokenLocker) ReserveOn(ctx context.Context, event string, seats []strin
 }
 
 func (b brokenLocker) BuyOn(ctx context.Context, event string, seats []string, user string, terms seatlock.Terms) error {
-	if b.buy == nil {
-		return b.Locker.BuyOn(ctx, event, seats, user, terms)
+	switch {
+	case b.buyUnder != nil:
+		return b.buyUnder(ctx, b, event, seats, user, terms)
+	case b.buy != nil:
+		return b.buy(ctx, b, event, seats, user)
 	}
-	return b.buy(ctx, b, event, seats, user)
+	return b.Locker.BuyOn(ctx, event, seats, user, terms)
+}
+
+func (b brokenLocker) Return(ctx context.Context, event string, seats []string, user string, terms seatlock.Terms) error {
+	if b.giveBack == nil {
+		return b.Locker.Return(ctx, event, seats, user, terms)
+	}
+	return b.giveBack(ctx, b, event, seats, user, terms)
 }
 
 func (b brokenLocker) PutEvent(ctx context.Context, event string, put seatlock.Put) (seatlock.Event, bool, error) {
@@ -67,6 +82,30 @@ func (b brokenLocker) free(ctx context.Context, event string, seats []string) {
 	for _, seat := range seats {
 		b.redis.Del(ctx, "seat:{"+event+"}:"+seat)
 	}
+}
+
+// anyOrder sells seats to their buyer again, under another order.
+func anyOrder(ctx context.Context, b brokenLocker, event string, seats []string, user string, terms seatlock.Terms) error {
+	err := b.Locker.BuyOn(ctx, event, seats, user, terms)
+	if errors.Is(err, seatlock.ErrSold) {
+		return nil
+	}
+	return err
+}
+
+// returnOthers ends the sale of any user and order.
+func returnOthers(ctx context.Context, b brokenLocker, event string, seats []string, user string, terms seatlock.Terms) error {
+	err := b.Locker.Return(ctx, event, seats, user, terms)
+	if errors.Is(err, seatlock.ErrNotReturnable) {
+		b.free(ctx, event, seats)
+		return nil
+	}
+	return err
+}
+
+// returnNothing leaves the sale as it is.
+func returnNothing(context.Context, brokenLocker, string, []string, string, seatlock.Terms) error {
+	return nil
 }
 
 // noNX gives seats to the last user who asks.
@@ -148,6 +187,9 @@ func TestRush_FindsBrokenPromises(t *testing.T) {
 		{"OpensLate", brokenLocker{put: moveOpening(time.Hour)}, []oracle.Promise{oracle.OpensOnTime}, "1s"},
 		{"BlockedSeatHeld", brokenLocker{reserve: sellBlocked}, []oracle.Promise{oracle.BlockedKept}, "0s"},
 		{"SeatNotBlocked", brokenLocker{block: func(seats []string) []string { return seats[1:] }}, []oracle.Promise{oracle.BlockedKept}, "0s"},
+		{"OrderIgnoredByBuy", brokenLocker{buyUnder: anyOrder}, []oracle.Promise{oracle.OneBuyer}, "0s"},
+		{"OwnerIgnoredByReturn", brokenLocker{giveBack: returnOthers}, []oracle.Promise{oracle.OwnSale, oracle.OneHolder}, "0s"},
+		{"SaleNotReturned", brokenLocker{giveBack: returnNothing}, []oracle.Promise{oracle.NothingStuck}, "0s"},
 		{"GroupSplit", brokenLocker{reserve: splitGroup}, []oracle.Promise{oracle.OneHolder, oracle.OwnerServed, oracle.GroupsWhole}, "0s"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -155,7 +197,7 @@ func TestRush_FindsBrokenPromises(t *testing.T) {
 			url := serveBroken(t, c.locker)
 			var stdout, stderr bytes.Buffer
 			args := []string{"-url", url, "-put", "-hold", "2s", "-on-sale-after", c.opens, "-blocked", "0.1", "-users", "200", "-seats", "40", "-duration", "5s", "-think", "200ms", "-seed", "7",
-				"-cheat", "0.1", "-groups", "0.5", "-abandon", "0", "-dawdle", "0", "-hoard", "0"}
+				"-cheat", "0.1", "-double-pay", "0.2", "-return", "0.3", "-groups", "0.5", "-abandon", "0", "-dawdle", "0", "-hoard", "0"}
 			status := realMain(t.Context(), args, func(string) string { return "" }, &stdout, &stderr)
 			if c.breaks == nil {
 				require.Equal(t, statusKept, status, stdout.String())
@@ -164,7 +206,7 @@ func TestRush_FindsBrokenPromises(t *testing.T) {
 			require.Equal(t, statusBroken, status, stdout.String())
 			require.Contains(t, stdout.String(), "promises BROKEN: ")
 			require.True(t, mentions(stdout.String(), c.breaks), stdout.String())
-			require.Regexp(t, `(?m)^\t.* by (buyer-\d+|auditor|house): `, stdout.String(), "it shows the calls that prove it")
+			require.Regexp(t, `(?m)^\t.* by (buyer-\d+|auditor|house)( under \S+)?: `, stdout.String(), "it shows the calls that prove it")
 		})
 	}
 }

@@ -118,6 +118,23 @@ func TestRush_OpensTheSaleMidStorm(t *testing.T) {
 	require.Empty(t, s.Unexpected)
 }
 
+func TestRush_PaysTwiceAndReturns(t *testing.T) {
+	t.Parallel()
+	status, stdout, stderr := rush(t.Context(), append(small, "-duration", "5s", "-double-pay", "0.5", "-return", "0.7", "-twice", "0.3", "-watchers", "3", "-json")...)
+	require.Equal(t, statusKept, status, stdout+stderr)
+	var s report.Summary
+	require.NoError(t, json.Unmarshal([]byte(stdout), &s))
+	require.NotNil(t, s.After)
+	require.NotZero(t, s.After.DoublePayments)
+	require.NotZero(t, s.After.Returns)
+	require.NotZero(t, s.After.LateReturns)
+	require.NotZero(t, s.After.SoldAgain)
+	require.GreaterOrEqual(t, s.After.ReturnedSeats, s.After.Returns)
+	require.Equal(t, s.Sold, s.Oracle.Confirmed, "each sold seat was confirmed to a buyer")
+	require.Zero(t, s.Watchers.Lost)
+	require.Empty(t, s.Unexpected)
+}
+
 func TestRush_InjectsFaults(t *testing.T) {
 	t.Parallel()
 	redistest.Program(t, "redis-server")

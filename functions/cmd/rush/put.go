@@ -50,7 +50,7 @@ func prepare(ctx context.Context, address string, o *options) (*preparation, err
 
 // must makes a call that has to be Done.
 func (p *preparation) must(ctx context.Context, op oracle.Op, seats []string, user string) error {
-	call := p.client.Send(ctx, op, slices.Clone(seats), user, p.client.Now())
+	call := p.client.Send(ctx, oracle.Call{Op: op, Seats: slices.Clone(seats), User: user}, p.client.Now())
 	switch {
 	case call.Op == "":
 		return ctx.Err()

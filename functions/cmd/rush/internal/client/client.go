@@ -106,9 +106,9 @@ func (c *Client) Delays() (process, connection Latency) {
 	return newLatency(slices.Values(c.delays)), newLatency(slices.Values(c.waits))
 }
 
-// AnswerMatches is broken by a success that names other seats, another user or
+// AnswerMatches is broken by a success that names other seats, another user, another order or
 // another event than the call.
-const AnswerMatches oracle.Promise = "a success names the seats, the user or channel, and the event of its call"
+const AnswerMatches oracle.Promise = "a success names the seats, the user or channel, the order, and the event of its call"
 
 // Mismatches returns the answers that break AnswerMatches.
 func (c *Client) Mismatches() []oracle.Finding {
@@ -121,7 +121,8 @@ type request struct {
 	EventID string   `json:"event_id"`
 	SeatIDs []string `json:"seat_ids"`
 	UserID  string   `json:"user_id,omitempty"`
-	Channel string   `json:"channel,omitempty"` // of a block or unblock, in place of the user
+	OrderID string   `json:"order_id,omitempty"` // of a buy or return
+	Channel string   `json:"channel,omitempty"`  // of a block or unblock, in place of the user
 }
 
 // response is the body of a success or of a problem.
@@ -141,25 +142,25 @@ type seat struct {
 
 var statuses = map[string]seatlock.Status{"Reserved": seatlock.Reserved, "Sold": seatlock.Sold, "Blocked": seatlock.Blocked}
 
-// Send makes a call that changes seats, when it is due. If ctx ends before the call
-// is sent, the result has no Op. A call that was sent is always waited for. The user of a
-// block or unblock is the channel.
-func (c *Client) Send(ctx context.Context, op oracle.Op, seats []string, user string, due time.Duration) Call {
+// Send makes a call that changes seats, when it is due: the Op, Seats, User and Order of want.
+// If ctx ends before the call is sent, the result has no Op. A call that was sent is always
+// waited for. The user of a block or unblock is the channel.
+func (c *Client) Send(ctx context.Context, want oracle.Call, due time.Duration) Call {
 	due, ok := c.acquire(ctx, due)
 	if !ok {
 		return Call{}
 	}
 	defer c.release()
-	sent := request{EventID: c.event, SeatIDs: seats, UserID: user}
-	if op == oracle.Block || op == oracle.Unblock {
-		sent.UserID, sent.Channel = "", user
+	sent := request{EventID: c.event, SeatIDs: want.Seats, UserID: want.User, OrderID: want.Order}
+	if want.Op == oracle.Block || want.Op == oracle.Unblock {
+		sent.UserID, sent.Channel = "", want.User
 	}
 	body, err := json.Marshal(sent)
 	if err != nil {
 		panic(err) // strings always encode
 	}
-	call := Call{Due: due, Call: oracle.Call{Op: op, Event: c.event, Seats: seats, User: user, Sent: c.Now()}}
-	resp, err := c.do(ctx, http.MethodPost, "/"+string(op), c.Tokens.of(op, user), body)
+	call := Call{Due: due, Call: oracle.Call{Op: want.Op, Event: c.event, Seats: want.Seats, User: want.User, Order: want.Order, Sent: c.Now()}}
+	resp, err := c.do(ctx, http.MethodPost, "/"+string(want.Op), c.Tokens.of(want.Op, want.User), body)
 	var got response
 	if err == nil {
 		call.Status = resp.StatusCode
@@ -169,15 +170,16 @@ func (c *Client) Send(ctx context.Context, op oracle.Op, seats []string, user st
 	}
 	call.Answered, call.Code, call.Outcome = c.Now(), got.Code, outcome(call.Status, got.Code, err)
 	call.NotOnSale = got.Code == codeNotOnSale
+	toCaller := got.Code == "already_yours" || want.Op == oracle.Buy && got.Code == "seat_sold"
 	for _, s := range got.Conflicts {
 		call.Conflicts = append(call.Conflicts, seatlock.Seat{ID: s.SeatID, Status: statuses[s.Status],
-			ExpiresIn: time.Duration(s.ExpiresInMS) * time.Millisecond, OwnedByCaller: got.Code == "already_yours"})
+			ExpiresIn: time.Duration(s.ExpiresInMS) * time.Millisecond, OwnedByCaller: toCaller})
 	}
 	if call.Outcome == oracle.Done {
 		call.Hold, call.Deadline = time.Duration(got.ExpiresInMS)*time.Millisecond, got.ExpiresAt
-		if got.EventID != sent.EventID || got.UserID != sent.UserID || got.Channel != sent.Channel || !slices.Equal(got.SeatIDs, seats) {
+		if got.EventID != sent.EventID || got.UserID != sent.UserID || got.OrderID != sent.OrderID || got.Channel != sent.Channel || !slices.Equal(got.SeatIDs, want.Seats) {
 			c.mu.Lock()
-			c.mismatches = append(c.mismatches, oracle.Finding{Promise: AnswerMatches, Seat: oracle.SeatID{Event: c.event, Seat: seats[0]}, Calls: []oracle.Call{call.Call}})
+			c.mismatches = append(c.mismatches, oracle.Finding{Promise: AnswerMatches, Seat: oracle.SeatID{Event: c.event, Seat: want.Seats[0]}, Calls: []oracle.Call{call.Call}})
 			c.mu.Unlock()
 		}
 	}

@@ -62,7 +62,7 @@ func TestSend_RecordsConflicts(t *testing.T) {
 		w.WriteHeader(http.StatusConflict)
 		fmt.Fprint(w, `{"status":409,"code":"seat_unavailable","conflicts":[{"seat_id":"1A","status":"Reserved","expires_in_ms":250},{"seat_id":"1B","status":"Sold"}]}`)
 	})
-	call := c.Send(t.Context(), oracle.Reserve, []string{"1A", "1B"}, "ann", c.Now())
+	call := c.Send(t.Context(), oracle.Call{Op: oracle.Reserve, Seats: []string{"1A", "1B"}, User: "ann"}, c.Now())
 	require.Equal(t, oracle.Refused, call.Outcome)
 	require.Equal(t, []seatlock.Seat{{ID: "1A", Status: seatlock.Reserved, ExpiresIn: 250 * time.Millisecond}, {ID: "1B", Status: seatlock.Sold}}, call.Conflicts)
 	require.Len(t, c.Log.Calls(), 1)
@@ -75,8 +75,34 @@ func TestSend_RecordsSalesToItsUser(t *testing.T) {
 		w.WriteHeader(http.StatusConflict)
 		fmt.Fprint(w, `{"status":409,"code":"already_yours","conflicts":[{"seat_id":"1B","status":"Sold"}]}`)
 	})
-	call := c.Send(t.Context(), oracle.Reserve, []string{"1A", "1B"}, "ann", c.Now())
+	call := c.Send(t.Context(), oracle.Call{Op: oracle.Reserve, Seats: []string{"1A", "1B"}, User: "ann"}, c.Now())
 	require.Equal(t, []seatlock.Seat{{ID: "1B", Status: seatlock.Sold, OwnedByCaller: true}}, call.Conflicts)
+}
+
+func TestSend_NamesTheOrder(t *testing.T) {
+	t.Parallel()
+	c := setup(t, func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil || r.URL.Path != "/return" || string(body) != `{"event_id":"gala","seat_ids":["1A"],"user_id":"ann","order_id":"o:1"}` {
+			http.Error(w, string(body), http.StatusTeapot)
+			return
+		}
+		fmt.Fprint(w, `{"status":"returned","event_id":"gala","seat_ids":["1A"],"user_id":"ann","order_id":"o:1"}`)
+	})
+	require.Equal(t, oracle.Done, c.Send(t.Context(), oracle.Call{Op: oracle.Return, Seats: []string{"1A"}, User: "ann", Order: "o:1"}, c.Now()).Outcome)
+	require.Empty(t, c.Mismatches())
+	require.Equal(t, "o:1", c.Log.Calls()[0].Order)
+}
+
+func TestSend_RecordsSalesUnderAnotherOrder(t *testing.T) {
+	t.Parallel()
+	c := setup(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusConflict)
+		fmt.Fprint(w, `{"status":409,"code":"seat_sold","conflicts":[{"seat_id":"1A","status":"Sold"}]}`)
+	})
+	call := c.Send(t.Context(), oracle.Call{Op: oracle.Buy, Seats: []string{"1A"}, User: "ann", Order: "o:2"}, c.Now())
+	require.Equal(t, oracle.Refused, call.Outcome)
+	require.Equal(t, []seatlock.Seat{{ID: "1A", Status: seatlock.Sold, OwnedByCaller: true}}, call.Conflicts)
 }
 
 func TestSend_FindsAnswersToAnotherCall(t *testing.T) {
@@ -85,9 +111,10 @@ func TestSend_FindsAnswersToAnotherCall(t *testing.T) {
 		`{"status":"sold","event_id":"gala","seat_ids":["1A"],"user_id":"ann"}`,
 		`{"status":"sold","event_id":"gala","seat_ids":["1A","1B"],"user_id":"bob"}`,
 		`{"status":"sold","event_id":"prom","seat_ids":["1A","1B"],"user_id":"ann"}`,
+		`{"status":"sold","event_id":"gala","seat_ids":["1A","1B"],"user_id":"ann","order_id":"o:1"}`,
 	} {
 		c := setup(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, body) })
-		c.Send(t.Context(), oracle.Buy, []string{"1A", "1B"}, "ann", c.Now())
+		c.Send(t.Context(), oracle.Call{Op: oracle.Buy, Seats: []string{"1A", "1B"}, User: "ann"}, c.Now())
 		require.Len(t, c.Mismatches(), 1)
 		require.Equal(t, AnswerMatches, c.Mismatches()[0].Promise)
 	}
@@ -99,14 +126,14 @@ func TestSend_RecordsTheSaleWindow(t *testing.T) {
 		w.WriteHeader(http.StatusConflict)
 		fmt.Fprint(w, `{"status":409,"code":"not_on_sale","on_sale_at":"2027-01-31T10:00:00Z"}`)
 	})
-	call := c.Send(t.Context(), oracle.Reserve, []string{"1A"}, "ann", c.Now())
+	call := c.Send(t.Context(), oracle.Call{Op: oracle.Reserve, Seats: []string{"1A"}, User: "ann"}, c.Now())
 	require.Equal(t, oracle.Refused, call.Outcome)
 	require.True(t, call.NotOnSale)
 
 	c = setup(t, func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprint(w, `{"event_id":"gala","seat_ids":["1A"],"user_id":"ann","expires_at":"2027-01-31T10:00:05.250Z","expires_in_ms":5000}`)
 	})
-	call = c.Send(t.Context(), oracle.Reserve, []string{"1A"}, "ann", c.Now())
+	call = c.Send(t.Context(), oracle.Call{Op: oracle.Reserve, Seats: []string{"1A"}, User: "ann"}, c.Now())
 	require.False(t, call.NotOnSale)
 	require.Equal(t, "2027-01-31T10:00:05.25Z", call.Deadline.Format(time.RFC3339Nano))
 	require.Equal(t, 5*time.Second, call.Hold)
@@ -122,7 +149,7 @@ func TestSend_NamesTheChannelOfABlock(t *testing.T) {
 		}
 		fmt.Fprint(w, `{"status":"blocked","event_id":"gala","seat_ids":["1A"],"channel":"house"}`)
 	})
-	require.Equal(t, oracle.Done, c.Send(t.Context(), oracle.Block, []string{"1A"}, "house", c.Now()).Outcome)
+	require.Equal(t, oracle.Done, c.Send(t.Context(), oracle.Call{Op: oracle.Block, Seats: []string{"1A"}, User: "house"}, c.Now()).Outcome)
 	require.Empty(t, c.Mismatches())
 }
 
@@ -134,7 +161,7 @@ func TestClient_SendsTheTokenOfTheRole(t *testing.T) {
 		want   map[string]string // by user, op
 	}{
 		{Tokens{}, map[string]string{"ann reserve": "", "ann buy": "", "house block": ""}},
-		{Tokens{Seller: "shop"}, map[string]string{"ann reserve": "", "ann extend": "", "ann release": "", "ann buy": "shop", "house block": "shop", "house unblock": "shop"}},
+		{Tokens{Seller: "shop"}, map[string]string{"ann reserve": "", "ann extend": "", "ann release": "", "ann buy": "shop", "ann return": "shop", "house block": "shop", "house unblock": "shop"}},
 		{Tokens{Seller: "shop", Buyers: buyers}, map[string]string{"ann reserve": "anns", "ann extend": "anns", "ann release": "anns", "ann buy": "shop", "auditor reserve": "shop"}},
 	} {
 		for call, want := range test.want {
@@ -146,7 +173,7 @@ func TestClient_SendsTheTokenOfTheRole(t *testing.T) {
 				return nil, io.EOF
 			})
 			c.Tokens = test.tokens
-			c.Send(t.Context(), oracle.Op(op), []string{"1A"}, user, c.Now())
+			c.Send(t.Context(), oracle.Call{Op: oracle.Op(op), Seats: []string{"1A"}, User: user}, c.Now())
 			if want != "" {
 				want = "Bearer " + want
 			}
@@ -217,7 +244,7 @@ func TestSend_WaitsForAConnection(t *testing.T) {
 	done := make(chan struct{}, 2)
 	for range 2 {
 		go func() {
-			c.Send(context.Background(), oracle.Buy, []string{"1A"}, "ann", 0)
+			c.Send(context.Background(), oracle.Call{Op: oracle.Buy, Seats: []string{"1A"}, User: "ann"}, 0)
 			done <- struct{}{}
 		}()
 	}
@@ -236,7 +263,7 @@ func TestClient_SendsNothingAfterContextEnds(t *testing.T) {
 	c := setup(t, func(http.ResponseWriter, *http.Request) {})
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	require.Empty(t, c.Send(ended, oracle.Buy, []string{"1A"}, "ann", time.Hour).Op)
+	require.Empty(t, c.Send(ended, oracle.Call{Op: oracle.Buy, Seats: []string{"1A"}, User: "ann"}, time.Hour).Op)
 	_, ok := c.SeatMap(ended, "ann", time.Hour)
 	require.False(t, ok)
 	require.Empty(t, c.Log.Calls())

@@ -25,27 +25,31 @@ const Auditor = "auditor"
 type Audit struct {
 	Held, Sold int // seats at the end
 	Blocked    int // seats that were blocked until the audit unblocked them
-	Confirmed  int // seats whose buy got a success
+	Confirmed  int // seats whose buy got a success, without those that were returned since
 	Tried      int // unsold seats that the Auditor tried to reserve
 	Untried    int // other unsold seats
 	Findings   []oracle.Finding
 }
 
-// Audit repeats each buy that got a success, waits until all holds have ended, unblocks the
-// blocked seats, and tries to reserve each seat that is left. Then it judges all calls of the run. If ctx
-// ends, it leaves the seats untried.
+// Audit repeats each return that got a success, and then each buy that did and was not returned.
+// It waits until all holds have ended, unblocks the blocked seats, and tries to reserve each seat
+// that is left. Then it judges all calls of the run. If ctx ends, it leaves the seats untried.
 func (l *Load) Audit(ctx context.Context, event string) (Audit, error) {
 	var a Audit
-	longest, buyers, groups := l.summarizeCalls()
-	a.Confirmed = len(buyers)
-	sold := map[string]bool{} // whether the repeated buy got a success again
+	calls := l.Client.Log.Calls()
+	longest, sales := longestHold(calls), currentSales(calls)
+	owners := map[string]oracle.Call{} // by seat: the repeated buy that got a success again
 	var mu sync.Mutex
-	forEach(groups, func(seats []string) {
-		call := l.ask(context.WithoutCancel(ctx), oracle.Buy, seats, buyers[seats[0]])
+	forEach(returns(calls), func(call oracle.Call) { l.ask(context.WithoutCancel(ctx), call) })
+	forEach(sales, func(sale oracle.Call) {
+		call := l.ask(context.WithoutCancel(ctx), sale)
 		mu.Lock()
 		defer mu.Unlock()
-		for _, seat := range seats {
-			sold[seat] = call.Outcome == oracle.Done
+		a.Confirmed += len(sale.Seats)
+		for _, seat := range sale.Seats {
+			if call.Outcome == oracle.Done {
+				owners[seat] = sale
+			}
 		}
 	})
 	m, expired, err := l.awaitHolds(ctx, longest)
@@ -58,21 +62,22 @@ func (l *Load) Audit(ctx context.Context, event string) (Audit, error) {
 	unblocked := map[string]bool{}
 	if ctx.Err() == nil {
 		for seats := range slices.Chunk(blocked, seatlock.MaxBlockSeats) {
-			done := l.ask(ctx, oracle.Unblock, seats, Channel).Outcome == oracle.Done
+			done := l.ask(ctx, oracle.Call{Op: oracle.Unblock, Seats: seats, User: Channel}).Outcome == oracle.Done
 			for _, seat := range seats {
 				unblocked[seat] = done
 			}
 		}
-		var left [][]string
+		var left []oracle.Call
 		for _, seat := range l.Hall.Seats {
 			if !m.Taken[seat] || unblocked[seat] {
-				left = append(left, []string{seat})
+				left = append(left, oracle.Call{Op: oracle.Reserve, Seats: []string{seat}, User: Auditor})
 			}
 		}
 		a.Tried = len(left)
-		forEach(left, func(seats []string) {
-			if l.ask(ctx, oracle.Reserve, seats, Auditor).Outcome == oracle.Done {
-				l.ask(ctx, oracle.Release, seats, Auditor)
+		forEach(left, func(call oracle.Call) {
+			if l.ask(ctx, call).Outcome == oracle.Done {
+				call.Op = oracle.Release
+				l.ask(ctx, call)
 			}
 		})
 	}
@@ -88,11 +93,7 @@ func (l *Load) Audit(ctx context.Context, event string) (Audit, error) {
 		}
 	}
 	for _, seat := range m.Sold {
-		state := oracle.State{Status: seatlock.Sold}
-		if sold[seat] {
-			state.User = buyers[seat]
-		}
-		final[oracle.SeatID{Event: event, Seat: seat}] = state
+		final[oracle.SeatID{Event: event, Seat: seat}] = oracle.State{Status: seatlock.Sold, User: owners[seat].User, Order: owners[seat].Order}
 	}
 	h := oracle.History{HoldTime: longest, Opening: l.Event.Opening, Calls: slices.Clone(l.Event.Calls)}
 	if l.Event.HoldTime > 0 {
@@ -136,25 +137,57 @@ func (l *Load) checkBlocked(m client.Map, event string) (blocked []string, findi
 	return blocked, findings
 }
 
-// summarizeCalls returns the longest hold, the buyer of each seat, and the seats of
-// each buy. A buy that was sent twice counts once.
-func (l *Load) summarizeCalls() (longest time.Duration, buyers map[string]string, groups [][]string) {
-	buyers = map[string]string{}
-	for _, c := range l.Client.Log.Calls() {
+// longestHold returns the longest hold that a call made.
+func longestHold(calls []client.Call) (longest time.Duration) {
+	for _, c := range calls {
 		if c.Op == oracle.Reserve || c.Op == oracle.Extend {
 			longest = max(longest, c.Hold)
 		}
+	}
+	return longest
+}
+
+// returns returns the returns that got a success, each once.
+func returns(calls []client.Call) (all []oracle.Call) {
+	known := map[string]bool{}
+	for _, c := range calls {
+		if key := c.User + " " + c.Order; c.Op == oracle.Return && c.Outcome == oracle.Done && !known[key] {
+			known[key] = true
+			all = append(all, oracle.Call{Op: c.Op, Seats: c.Seats, User: c.User, Order: c.Order})
+		}
+	}
+	return all
+}
+
+// currentSales returns a buy for each sale that must be there: a buy got a success, and no
+// return of its user and order may have ended it. If a part of a sale was returned, its buy has the
+// other seats. No buyer buys under an order again after its return.
+func currentSales(calls []client.Call) (sales []oracle.Call) {
+	type sale struct{ seat, user, order string }
+	known := map[sale]bool{} // returned, or in sales already
+	for _, c := range calls {
+		if c.Op == oracle.Return && c.Outcome != oracle.Refused && c.Outcome != oracle.NotRun {
+			for _, seat := range c.Seats {
+				known[sale{seat, c.User, c.Order}] = true
+			}
+		}
+	}
+	for _, c := range calls {
 		if c.Op != oracle.Buy || c.Outcome != oracle.Done {
 			continue
 		}
-		if buyers[c.Seats[0]] != c.User {
-			groups = append(groups, c.Seats)
-		}
+		again := oracle.Call{Op: c.Op, User: c.User, Order: c.Order}
 		for _, seat := range c.Seats {
-			buyers[seat] = c.User
+			if key := (sale{seat, c.User, c.Order}); !known[key] {
+				known[key] = true
+				again.Seats = append(again.Seats, seat)
+			}
+		}
+		if len(again.Seats) > 0 {
+			sales = append(sales, again)
 		}
 	}
-	return longest, buyers, groups
+	return sales
 }
 
 // awaitHolds waits until no seat is held, all holds must have expired, maxWait has
@@ -172,29 +205,29 @@ func (l *Load) awaitHolds(ctx context.Context, longest time.Duration) (m client.
 	}
 }
 
-// forEach calls do for each group of seats, 16 at a time.
-func forEach(groups [][]string, do func([]string)) {
-	queue := make(chan []string)
+// forEach calls do for each of the calls, 16 at a time.
+func forEach(calls []oracle.Call, do func(oracle.Call)) {
+	queue := make(chan oracle.Call)
 	var workers sync.WaitGroup
 	for range 16 {
 		workers.Go(func() {
-			for seats := range queue {
-				do(seats)
+			for call := range queue {
+				do(call)
 			}
 		})
 	}
-	for _, seats := range groups {
-		queue <- seats
+	for _, call := range calls {
+		queue <- call
 	}
 	close(queue)
 	workers.Wait()
 }
 
 // ask sends a call until its outcome is known, up to ten times.
-func (l *Load) ask(ctx context.Context, op oracle.Op, seats []string, user string) client.Call {
+func (l *Load) ask(ctx context.Context, want oracle.Call) client.Call {
 	var call client.Call
 	for range 10 {
-		call = l.Client.Send(ctx, op, seats, user, l.Client.Now())
+		call = l.Client.Send(ctx, want, l.Client.Now())
 		if call.Outcome == oracle.Done || call.Outcome == oracle.Refused || call.Answer() == client.Unexpected || call.Op == "" {
 			break
 		}

@@ -21,3 +21,28 @@ func TestCheckBlocked_FindsSeatsThatAreNotBlocked(t *testing.T) {
 	}
 	require.Equal(t, []oracle.Finding{finding("1B", seatlock.Reserved), finding("1C", seatlock.Sold), finding("1D", seatlock.Available)}, findings)
 }
+
+func TestCurrentSales_AreThoseThatWereNotReturned(t *testing.T) {
+	t.Parallel()
+	call := func(op oracle.Op, user, order string, outcome oracle.Outcome, seats ...string) client.Call {
+		return client.Call{Call: oracle.Call{Op: op, Seats: seats, User: user, Order: order, Outcome: outcome}}
+	}
+	calls := []client.Call{
+		call(oracle.Buy, "ann", "o1", oracle.Done, "1A", "1B"),
+		call(oracle.Buy, "ann", "o1", oracle.Done, "1A", "1B"), // the same again
+		call(oracle.Buy, "ann", "o2", oracle.Refused, "1A", "1B"),
+		call(oracle.Return, "ann", "o1", oracle.Done, "1A"),
+		call(oracle.Buy, "bob", "o3", oracle.Done, "1A"),
+		call(oracle.Return, "ann", "o1", oracle.Refused, "1A"),
+		call(oracle.Buy, "eve", "o4", oracle.Done, "1C"),
+		call(oracle.Return, "eve", "o4", oracle.Unknown, "1C"),
+		call(oracle.Buy, "eve", "o4", oracle.Done, "1D"),
+		call(oracle.Return, "eve", "o4", oracle.NotRun, "1D"),
+	}
+	require.Equal(t, []oracle.Call{
+		{Op: oracle.Buy, Seats: []string{"1B"}, User: "ann", Order: "o1"},
+		{Op: oracle.Buy, Seats: []string{"1A"}, User: "bob", Order: "o3"},
+		{Op: oracle.Buy, Seats: []string{"1D"}, User: "eve", Order: "o4"},
+	}, currentSales(calls))
+	require.Equal(t, []oracle.Call{{Op: oracle.Return, Seats: []string{"1A"}, User: "ann", Order: "o1"}}, returns(calls))
+}

@@ -20,8 +20,8 @@ type Options struct {
 	Think    time.Duration // from hold to payment, on average
 	Hold     time.Duration // the hold time that buyers expect
 
-	Groups, Abandon, Dawdle, Twice, Hoard, Cheat float64
-	MaxGroup                                     int
+	Groups, Abandon, Dawdle, Twice, Hoard, Cheat, DoublePay, Return float64
+	MaxGroup                                                        int
 }
 
 // Kind is how a buyer behaves.
@@ -44,6 +44,9 @@ type Buyer struct {
 	Seats   int           // how many the buyer wants, next to each other
 	Think   time.Duration // from hold to payment
 	Twice   bool          // sends each call twice
+	Order   string        // of what the buyer buys
+	Double  bool          // pays twice at once, the second time under another order
+	Returns bool          // returns what they have bought, and later again
 	Tries   int           // before the buyer gives up
 	seed    [2]uint64
 }
@@ -73,6 +76,7 @@ func NewBuyers(o Options) []Buyer {
 			b.Think = o.Hold + time.Duration(r.Float64()*float64(o.Hold)/4)
 		}
 		b.Twice = r.Float64() < o.Twice
+		b.Order, b.Double, b.Returns = fmt.Sprintf("order-%d", i+1), r.Float64() < o.DoublePay, r.Float64() < o.Return
 		b.Tries = 1 + r.IntN(3)
 		b.seed = [2]uint64{r.Uint64(), r.Uint64()}
 	}

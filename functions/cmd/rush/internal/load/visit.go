@@ -26,6 +26,9 @@ const (
 	retryDelay  = 100 * time.Millisecond
 )
 
+// OtherTab ends the order of a buyer's second payment.
+const OtherTab = ":again"
+
 // visit is what one buyer does from arrival to leaving.
 type visit struct {
 	*Load
@@ -52,7 +55,7 @@ func (v *visit) run(ctx context.Context) {
 		case !ok:
 			due = v.after(noSeatsDelay)
 			continue
-		case len(m.Sold)+len(m.Blocked) == len(v.Hall.Seats):
+		case len(m.Sold)+len(m.Blocked) == len(v.Hall.Seats) && !v.Waits:
 			return
 		case v.Kind == Cheat && len(m.Held)+len(m.Blocked) > 0:
 			v.cheat(ctx, m)
@@ -102,9 +105,45 @@ func (v *visit) finish(ctx context.Context, seats []string) bool {
 		v.hoard(ctx, seats)
 		return true
 	}
-	bought := v.send(ctx, oracle.Buy, seats, v.Client.Now()+v.Think)
+	order := v.buy(ctx, seats, v.Client.Now()+v.Think)
 	v.Think = min(v.Think, v.Hold/2) // a dawdler pays in time on the second try
-	return bought.Outcome == oracle.Done || ctx.Err() != nil
+	if order != "" && v.Returns {
+		v.giveBack(ctx, seats, order)
+	}
+	return order != "" || ctx.Err() != nil
+}
+
+// buy buys seats. A buyer who pays twice does so in two tabs at once, each with its own order. It
+// returns the order that the seats are sold under, "" for none.
+func (v *visit) buy(ctx context.Context, seats []string, due time.Duration) (order string) {
+	call := oracle.Call{Op: oracle.Buy, Seats: seats, User: v.User, Order: v.Order}
+	second := make(chan client.Call, 1)
+	if v.Double {
+		other := *v // with its own source of decisions
+		other.rand = rand.New(rand.NewPCG(v.rand.Uint64(), v.rand.Uint64()))
+		again := call
+		again.Seats, again.Order = slices.Clone(seats), v.Order+OtherTab
+		go func() { second <- other.sendCall(ctx, again, due) }()
+	} else {
+		second <- client.Call{}
+	}
+	first, other := v.sendCall(ctx, call, due), <-second
+	for _, bought := range []client.Call{first, other} {
+		if bought.Outcome == oracle.Done {
+			order = bought.Order
+		}
+	}
+	return order
+}
+
+// giveBack returns all seats that the buyer has bought, or some of them, and later the same again.
+// By then others may have bought them. After the on-sale it does nothing, because there is
+// no time left to sell the seats.
+func (v *visit) giveBack(ctx context.Context, seats []string, order string) {
+	call := oracle.Call{Op: oracle.Return, Seats: seats[v.rand.IntN(len(seats)):], User: v.User, Order: order}
+	if v.sendCall(v.onSale, call, v.after(v.Hold/2)).Outcome == oracle.Done {
+		v.sendCall(ctx, call, v.after(v.Hold/2))
+	}
 }
 
 // hoard holds up to two more groups of seats, extends all holds once, and releases
@@ -139,18 +178,25 @@ func (v *visit) cheat(ctx context.Context, m client.Map) {
 	}
 }
 
-// send makes a call; a buyer who sends everything twice makes it twice at once. It repeats
-// the call while its outcome is unknown.
+// send makes a call without an order, see sendCall.
 func (v *visit) send(ctx context.Context, op oracle.Op, seats []string, due time.Duration) client.Call {
+	return v.sendCall(ctx, oracle.Call{Op: op, Seats: seats, User: v.User}, due)
+}
+
+// sendCall makes a call; a buyer who sends everything twice makes it twice at once. It repeats
+// the call while its outcome is unknown.
+func (v *visit) sendCall(ctx context.Context, want oracle.Call, due time.Duration) client.Call {
 	var call client.Call
 	for n := range maxAttempts {
 		second := make(chan client.Call, 1)
 		if v.Twice && n == 0 {
-			go func() { second <- v.Client.Send(ctx, op, slices.Clone(seats), v.User, due) }()
+			again := want
+			again.Seats = slices.Clone(want.Seats)
+			go func() { second <- v.Client.Send(ctx, again, due) }()
 		} else {
 			second <- client.Call{}
 		}
-		call = v.Client.Send(ctx, op, seats, v.User, due)
+		call = v.Client.Send(ctx, want, due)
 		if other := <-second; other.Outcome == oracle.Done {
 			call = other
 		}

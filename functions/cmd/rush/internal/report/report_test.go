@@ -44,7 +44,7 @@ func TestReport_ShowsFindings(t *testing.T) {
 	var text bytes.Buffer
 	r.Summary.Write(&text)
 	require.Contains(t, text.String(), "Sold out after 2.0 s")
-	require.Contains(t, text.String(), "promises BROKEN: 1.\nbroken: a seat has at most one buyer, ever")
+	require.Contains(t, text.String(), "promises BROKEN: 1.\nbroken: a seat has at most one buyer at any time: one user, under one order")
 	require.Contains(t, text.String(), "buy 1A by <ann>: done")
 
 	dir := filepath.Join(t.TempDir(), "a", "report")
@@ -82,6 +82,43 @@ func TestReport_NamesWhatWasPut(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, texts(t, svg), "blocked")
 	require.Contains(t, texts(t, svg), "the sale opens")
+}
+
+func TestReport_CountsReturns(t *testing.T) {
+	t.Parallel()
+	call := func(at int, op oracle.Op, user, order string, outcome oracle.Outcome, seats ...string) client.Call {
+		sent := time.Duration(at) * time.Second
+		return client.Call{Status: 200, Due: sent, Call: oracle.Call{Op: op, Seats: seats, User: user, Order: order, Sent: sent, Answered: sent + time.Millisecond, Outcome: outcome}}
+	}
+	r := &Run{Calls: []client.Call{
+		call(1, oracle.Buy, "ann", "o1", oracle.Done, "1A", "1B"),
+		call(1, oracle.Buy, "ann", "o1"+load.OtherTab, oracle.Refused, "1A", "1B"),
+		call(2, oracle.Return, "ann", "o1", oracle.Done, "1A", "1B"),
+		call(2, oracle.Return, "ann", "o1", oracle.Done, "1A", "1B"), // sent twice at once
+		call(3, oracle.Buy, "bob", "o2", oracle.Done, "1A"),
+		call(3, oracle.Buy, "bob", "o2", oracle.Done, "1A"),
+		call(4, oracle.Return, "ann", "o1", oracle.Refused, "1A", "1B"),
+	}}
+	r.Samples = []load.Sample{{At: time.Second, Sold: 2}, {At: 2 * time.Second}, {At: 3 * time.Second, Sold: 1}}
+	r.Summary = Summary{Seats: 2, Sold: 1}
+	r.Summarize(5 * time.Second)
+	require.Equal(t, After{DoublePayments: 1, Returns: 1, ReturnedSeats: 2, SoldAgain: 1, LateReturns: 1}, *r.Summary.After)
+	require.Nil(t, r.Summary.SoldOut, "a seat was returned")
+	const sentence = "1 buyers paid twice at once, under two orders. 1 returns ended the sale of 2 seats; 1 of these were sold again. Later, 1 calls repeated a return."
+	var text bytes.Buffer
+	r.Summary.Write(&text)
+	require.Contains(t, text.String(), "Sold 1 of 2 seats.")
+	require.Contains(t, text.String(), sentence)
+	dir := t.TempDir()
+	require.NoError(t, r.WritePage(dir))
+	page, err := os.ReadFile(filepath.Join(dir, "index.html"))
+	require.NoError(t, err)
+	require.Contains(t, string(page), sentence)
+
+	r.Samples = append(r.Samples, load.Sample{At: 4 * time.Second, Sold: 2}, load.Sample{At: 5 * time.Second, Sold: 2})
+	r.Summary = Summary{Seats: 2, Sold: 2}
+	r.Summarize(5 * time.Second)
+	require.InDelta(t, 4, *r.Summary.SoldOut, 0, "for good")
 }
 
 func TestWritePage_OmitsChartsOfNothing(t *testing.T) {

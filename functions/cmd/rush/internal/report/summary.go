@@ -4,6 +4,8 @@ package report
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"booking/functions/cmd/rush/internal/client"
@@ -38,9 +40,11 @@ type Summary struct {
 	Put     *Put `json:"put,omitempty"`                    // nil: rush did not put the event
 	TooSoon int  `json:"refused_before_opening,omitempty"` // reserves
 
+	After *After `json:"after_the_sale,omitempty"` // nil: no buyer paid twice, and none returned seats
+
 	Sold       int      `json:"sold"`
 	Held       int      `json:"held"`
-	SoldOut    *float64 `json:"sold_out_after,omitempty"`
+	SoldOut    *float64 `json:"sold_out_after,omitempty"`   // for good
 	MostWanted int      `json:"most_wanted_seat_asked_for"` // how many reserves named that seat
 
 	Calls         int           `json:"requests"`
@@ -62,6 +66,15 @@ type Put struct {
 	OnSaleAfter float64    `json:"on_sale_seconds,omitempty"` // when that was, from the start of the run
 	Blocked     int        `json:"blocked,omitempty"`         // seats, for Channel
 	Channel     string     `json:"channel,omitempty"`
+}
+
+// After is what buyers did with their orders.
+type After struct {
+	DoublePayments int `json:"double_payments"` // buyers who paid under two orders at once
+	Returns        int `json:"returns"`         // sales that were returned, or parts of them
+	ReturnedSeats  int `json:"returned_seats"`
+	SoldAgain      int `json:"returned_seats_sold_again"` // to another buyer
+	LateReturns    int `json:"late_returns"`              // returns that came again
 }
 
 // blocked returns how many seats rush has blocked.
@@ -154,15 +167,8 @@ func (r *Run) Summarize(duration time.Duration) {
 	for _, second := range client.BySecond(r.Calls) {
 		s.BusiestSecond = max(s.BusiestSecond, second.Count)
 	}
-	for _, sample := range r.Samples {
-		if sample.Sold == s.Seats-s.blocked() && s.SoldOut == nil {
-			at := sample.At.Seconds()
-			s.SoldOut = &at
-		}
-	}
-	if s.Sold == s.Seats-s.blocked() && s.SoldOut == nil { // after the last sample
-		s.SoldOut = &s.Seconds
-	}
+	s.SoldOut = r.soldOut()
+	s.After = r.after()
 	for _, n := range r.reserves() {
 		s.MostWanted = max(s.MostWanted, n)
 	}
@@ -178,4 +184,68 @@ func (r *Run) Summarize(duration time.Duration) {
 		}
 	}
 	s.Generator.warn()
+}
+
+// soldOut returns when the last seat was sold, nil if some were not or were returned later.
+func (r *Run) soldOut() *float64 {
+	s := &r.Summary
+	all := s.Seats - s.blocked()
+	if s.Sold != all {
+		return nil
+	}
+	since := s.Seconds // after the last sample
+	for _, sample := range slices.Backward(r.Samples) {
+		if sample.Sold != all {
+			break
+		}
+		since = sample.At.Seconds()
+	}
+	return &since
+}
+
+// after returns what buyers did with their orders, nil if that is nothing.
+func (r *Run) after() *After {
+	a := After{}
+	returned := map[string]time.Duration{} // by user and order: when the first success was answered
+	left := map[string][]client.Call{}     // by seat: its returns
+	for i := range r.Calls {
+		c := &r.Calls[i]
+		key := c.User + " " + c.Order
+		switch first, is := returned[key]; {
+		case c.Op != oracle.Return:
+		case is && c.Sent > first:
+			a.LateReturns++
+		case c.Outcome == oracle.Done && !is:
+			returned[key] = c.Answered
+			a.Returns++
+			a.ReturnedSeats += len(c.Seats)
+			for _, seat := range c.Seats {
+				left[seat] = append(left[seat], *c)
+			}
+		}
+	}
+	other := map[string]bool{} // by user: whether the buyer has paid under a second order
+	for i := range r.Calls {
+		c := &r.Calls[i]
+		if c.Op != oracle.Buy {
+			continue
+		}
+		other[c.User] = other[c.User] || strings.HasSuffix(c.Order, load.OtherTab)
+		for _, seat := range c.Seats {
+			isAgain := func(before client.Call) bool { return before.User != c.User && before.Sent < c.Answered }
+			if n := slices.IndexFunc(left[seat], isAgain); c.Outcome == oracle.Done && n >= 0 {
+				a.SoldAgain++
+				left[seat] = slices.Delete(left[seat], n, n+1)
+			}
+		}
+	}
+	for _, is := range other {
+		if is {
+			a.DoublePayments++
+		}
+	}
+	if a == (After{}) {
+		return nil
+	}
+	return &a
 }

@@ -27,7 +27,7 @@ type Answer struct {
 // Answers explains all answers.
 var Answers = []Answer{
 	{oracle.Done, "it took effect"},
-	{oracle.Refused, "it took no effect: another user has the seats, they are blocked or not on sale, or the hold has ended"},
+	{oracle.Refused, "it took no effect: another user has the seats, they are sold under another order, blocked or not on sale, or the hold has ended"},
 	{oracle.NotRun, "it took no effect: no connection, 503 unavailable, or no seat map"},
 	{oracle.Unknown, "it may have taken effect: no answer, 503 outcome_unknown, or another 5xx"},
 	{client.Unexpected, "it took no effect: a redirect or a 4xx that no simulated buyer should get"},
@@ -53,6 +53,9 @@ func (s *Summary) Write(w io.Writer) {
 	fmt.Fprintf(w, "%s\n%s\n", s.Outcome(), s.Throughput())
 	if s.Put != nil {
 		fmt.Fprintln(w, s.PutSentence())
+	}
+	if s.After != nil {
+		fmt.Fprintln(w, s.After.Sentence())
 	}
 	fmt.Fprintln(w)
 	t := table.NewWriter()
@@ -129,6 +132,19 @@ func (s *Summary) PutSentence() string {
 		line += fmt.Sprintf(" %s seats were blocked for the channel %s.", Count(p.Blocked), p.Channel)
 	}
 	return line
+}
+
+// Sentence says how many buyers paid twice, and how many seats were returned.
+func (a *After) Sentence() string {
+	var parts []string
+	if a.DoublePayments > 0 {
+		parts = append(parts, fmt.Sprintf("%s buyers paid twice at once, under two orders.", Count(a.DoublePayments)))
+	}
+	if a.Returns > 0 {
+		parts = append(parts, fmt.Sprintf("%s returns ended the sale of %s seats; %s of these were sold again. Later, %s calls repeated a return.",
+			Count(a.Returns), Count(a.ReturnedSeats), Count(a.SoldAgain), Count(a.LateReturns)))
+	}
+	return strings.Join(parts, " ")
 }
 
 // Sentences say how well rush kept up with the load.
