@@ -15,14 +15,16 @@ type counters struct {
 	rounds, faults                        atomic.Int64
 	calls, done, refused, notRun, unknown atomic.Int64
 	sales, lost, resold                   atomic.Int64
-	returns                               atomic.Int64 // of sales that lasted until then
-	otherBuys, otherReturns               atomic.Int64 // that were refused because the seats are sold under another order
+	returns, exchanges                    atomic.Int64 // of sales that lasted until then
+	// Calls that were refused because the seats are sold to the user under another order, and
+	// exchanges because another user has the new seats.
+	otherBuys, otherReturns, otherExchanges, takenExchanges atomic.Int64
 }
 
 // String returns what a test tried and lost.
 func (n *counters) String() string {
-	return fmt.Sprintf("%d rounds, %d faults; %d calls: %d done, %d refused, %d unavailable, %d unknown; %d seats sold, %d returns, %d sales lost, %d of these sold again",
-		n.rounds.Load(), n.faults.Load(), n.calls.Load(), n.done.Load(), n.refused.Load(), n.notRun.Load(), n.unknown.Load(), n.sales.Load(), n.returns.Load(), n.lost.Load(), n.resold.Load())
+	return fmt.Sprintf("%d rounds, %d faults; %d calls: %d done, %d refused, %d unavailable, %d unknown; %d seats sold, %d returns, %d exchanges, %d sales lost, %d of these sold again",
+		n.rounds.Load(), n.faults.Load(), n.calls.Load(), n.done.Load(), n.refused.Load(), n.notRun.Load(), n.unknown.Load(), n.sales.Load(), n.returns.Load(), n.exchanges.Load(), n.lost.Load(), n.resold.Load())
 }
 
 // outages returns how many calls an outage kept from an answer.
@@ -46,6 +48,10 @@ func (n *counters) countCall(call oracle.Call) {
 			n.otherBuys.Add(1)
 		case isOther && call.Op == oracle.Return:
 			n.otherReturns.Add(1)
+		case isOther && call.Op == oracle.Exchange:
+			n.otherExchanges.Add(1)
+		case call.Op == oracle.Exchange && slices.Contains(call.To, call.Conflicts[0].ID):
+			n.takenExchanges.Add(1)
 		}
 	case oracle.NotRun:
 		n.notRun.Add(1)

@@ -68,7 +68,7 @@ type idempotentCall struct {
 func randomCall(choice *rand.Rand) idempotentCall {
 	c := idempotentCall{Call: oracle.Call{
 		Op: []oracle.Op{oracle.Reserve, oracle.Reserve, oracle.Reserve, oracle.Reserve, oracle.Extend, oracle.Buy, oracle.Buy, oracle.Release,
-			oracle.Return, oracle.Return, oracle.Return, block, block, unblock, put}[choice.IntN(15)],
+			oracle.Return, oracle.Return, oracle.Return, oracle.Exchange, oracle.Exchange, block, block, unblock, put}[choice.IntN(17)],
 		User: []string{"ann", "bob", "eve"}[choice.IntN(3)],
 	}}
 	if c.Op == block || c.Op == unblock || c.Op == oracle.Reserve && choice.IntN(3) == 0 {
@@ -77,8 +77,15 @@ func randomCall(choice *rand.Rand) idempotentCall {
 	if c.Op == oracle.Buy && choice.IntN(4) > 0 {
 		c.Op = oracle.Release // keep some seats unsold
 	}
-	if c.Op == oracle.Buy || c.Op == oracle.Return {
+	if c.Op == oracle.Buy || c.Op == oracle.Return || c.Op == oracle.Exchange {
 		c.Order = []string{"", "o1", "o1", "o2"}[choice.IntN(4)]
+	}
+	if c.Op == oracle.Exchange {
+		order, n := choice.Perm(eventSeats/2), 1+choice.IntN(2)
+		for i := range n {
+			c.Seats, c.To = append(c.Seats, seatName(order[i])), append(c.To, seatName(order[n+i]))
+		}
+		return c
 	}
 	for _, seat := range choice.Perm(eventSeats)[:1+choice.IntN(3)] {
 		c.Seats = append(c.Seats, seatName(seat/2))

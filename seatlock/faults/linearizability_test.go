@@ -72,7 +72,7 @@ func linearizable(t *testing.T, r *redistest.Redis, faulty bool, now clock) {
 	var counts counters
 	counts.report(t)
 	var expired, blocked, notOnSale int64 // holds that buys and extends found expired; refusals
-	var returned int64                    // sales
+	var returned, exchanged int64         // sales
 	clients := make([]linearClient, linearClients)
 	plain := r.Client(t)
 	for i := range clients {
@@ -84,7 +84,7 @@ func linearizable(t *testing.T, r *redistest.Redis, faulty bool, now clock) {
 	}
 	// On a fast machine no hold may expire. On a slow one few calls may be done or refused.
 	proved := func() bool {
-		return expired > 0 && blocked > 0 && notOnSale > 0 && returned > 0 && counts.done.Load() >= 50 && counts.refused.Load() >= 50
+		return expired > 0 && blocked > 0 && notOnSale > 0 && returned > 0 && exchanged > 0 && counts.done.Load() >= 50 && counts.refused.Load() >= 50
 	}
 	roundsUntil(t, 5, proved, func(n int) {
 		counts.rounds.Add(1)
@@ -117,7 +117,8 @@ func linearizable(t *testing.T, r *redistest.Redis, faulty bool, now clock) {
 		calling.Wait()
 		var all []porcupine.Operation
 		for _, history := range histories {
-			returned += countReturned(history)
+			back, moved := countEnds(history)
+			returned, exchanged = returned+back, exchanged+moved
 			for _, op := range history {
 				out := op.Output.(output)
 				if !out.retried {
@@ -141,19 +142,31 @@ func linearizable(t *testing.T, r *redistest.Redis, faulty bool, now clock) {
 	})
 }
 
-// countReturned counts the sales of a client that its own returns have ended.
-func countReturned(history []porcupine.Operation) (n int64) {
+// countEnds counts the sales of a client that its own returns and exchanges have ended.
+func countEnds(history []porcupine.Operation) (returned, exchanged int64) {
 	var bought input
 	for _, op := range history {
 		in := op.Input.(input)
+		same := in.order == bought.order && slices.Equal(in.seats, bought.seats)
 		switch done := op.Output.(output).outcome == oracle.Done; {
 		case done && in.op == oracle.Buy:
 			bought = in
-		case done && in.op == oracle.Return && in.order == bought.order && slices.Equal(in.seats, bought.seats):
-			n, bought = n+1, input{}
+		case done && same && in.op == oracle.Return:
+			returned, bought = returned+1, input{}
+		case done && same && in.op == oracle.Exchange:
+			exchanged, bought = exchanged+1, input{}
 		}
 	}
-	return n
+	return returned, exchanged
+}
+
+// seatNames names seats.
+func seatNames(numbers []int) []string {
+	names := make([]string, len(numbers))
+	for i, n := range numbers {
+		names[i] = seatName(n)
+	}
+	return names
 }
 
 // direct returns a locker over client.
@@ -199,16 +212,19 @@ func (c *linearClient) call(n int, holdTime time.Duration, window [2]int64, star
 	choice := random(n, c.number)
 	event, user := linearEvent(n), fmt.Sprint("user", c.number)
 	var group []int
+	var bought string // the order under which the client has bought group
 	calls := linearCalls
 	if c.proxy != nil {
 		calls /= 2
 	}
 	for range calls {
-		op := []oracle.Op{oracle.Reserve, oracle.Buy, oracle.Extend, oracle.Release, oracle.Return, block, unblock}[choice.IntN(7)]
-		if group == nil || choice.IntN(3) == 0 {
-			op, group = oracle.Reserve, choice.Perm(seats)[:1+choice.IntN(3)]
-		}
-		if op == oracle.Buy && choice.IntN(2) > 0 {
+		op := []oracle.Op{oracle.Reserve, oracle.Buy, oracle.Extend, oracle.Release, oracle.Return, oracle.Exchange, block, unblock}[choice.IntN(8)]
+		switch {
+		case bought != "" && choice.IntN(4) > 0:
+			op = []oracle.Op{oracle.Return, oracle.Exchange}[choice.IntN(2)]
+		case group == nil || choice.IntN(3) == 0:
+			op, group, bought = oracle.Reserve, choice.Perm(seats)[:1+choice.IntN(3)], ""
+		case op == oracle.Buy && choice.IntN(2) == 0:
 			op = oracle.Extend // keep some seats unsold
 		}
 		channel := ""
@@ -216,12 +232,12 @@ func (c *linearClient) call(n int, holdTime time.Duration, window [2]int64, star
 			channel = []string{"house", "house", "house", "sponsor"}[choice.IntN(4)]
 		}
 		order := ""
-		if op == oracle.Buy || op == oracle.Return {
+		if op == oracle.Buy || op == oracle.Return || op == oracle.Exchange {
 			order = []string{"o1", "o1", "o2"}[choice.IntN(3)]
 		}
-		names := make([]string, len(group))
-		for i, seat := range group {
-			names[i] = seatName(seat)
+		var to []int
+		if op == oracle.Exchange {
+			to = slices.DeleteFunc(choice.Perm(seats), func(seat int) bool { return slices.Contains(group, seat) })[:len(group)]
 		}
 		lost := int64(0)
 		if c.proxy != nil {
@@ -229,10 +245,16 @@ func (c *linearClient) call(n int, holdTime time.Duration, window [2]int64, star
 		}
 		low, _ := c.now()
 		sent := time.Since(start)
-		hold, err := callChannel(context.Background(), c.locker, oracle.Call{Op: op, Event: event, Seats: names, User: user, Order: order}, channel)
+		hold, err := callChannel(context.Background(), c.locker, oracle.Call{Op: op, Event: event, Seats: seatNames(group), To: seatNames(to), User: user, Order: order}, channel)
 		answered := time.Since(start)
 		_, high := c.now()
 		returned := answered
+		switch {
+		case err == nil && op == oracle.Buy:
+			bought = order
+		case err == nil && order == bought: // a return or an exchange
+			bought = ""
+		}
 		out := output{answered: high}
 		out.outcome, out.conflicts = outcome(c.t, err)
 		out.notOnSale = errors.Is(err, seatlock.ErrNotOnSale)
@@ -248,7 +270,7 @@ func (c *linearClient) call(n int, holdTime time.Duration, window [2]int64, star
 		case oracle.Unknown:
 			returned = time.Duration(never)
 		}
-		in := input{op: op, seats: group, user: user, order: order, channel: channel, sent: low, hold: holdTime.Milliseconds(), onSale: window[0], offSale: window[1]}
+		in := input{op: op, seats: group, to: to, user: user, order: order, channel: channel, sent: low, hold: holdTime.Milliseconds(), onSale: window[0], offSale: window[1]}
 		history = append(history, porcupine.Operation{ClientId: c.number, Call: int64(sent), Return: int64(returned), Input: in, Output: out})
 		// If something was lost and the call took long enough, an earlier attempt may have run.
 		if c.proxy != nil && c.proxy.Lost.Load() > lost && answered-sent > minRetryTime {

@@ -88,7 +88,7 @@ func (l *load) event() string {
 func (l *load) eventName(number int) string { return fmt.Sprint(l.prefix, number) }
 
 func (l *load) buyer(number int, choice *rand.Rand) {
-	var old oracle.Call // a return that was made
+	var old oracle.Call // a return or an exchange that was made
 	for i := 0; l.ctx.Err() == nil; i++ {
 		user := fmt.Sprintf("user%d.%d", number, i)
 		event := l.event()
@@ -117,9 +117,24 @@ func (l *load) buyer(number int, choice *rand.Rand) {
 		switch choice.IntN(6) {
 		case 0, 1:
 			order := l.buy(number, choice, event, seats, user)
+			others := make([]string, len(seats)) // next to one another, as seats are
+			for k, n := 0, first+len(seats)+choice.IntN(eventSeats-2*len(seats)+1); k < len(others); k++ {
+				others[k] = seatName((n + k) % eventSeats)
+			}
 			if choice.IntN(2) == 0 {
-				op := []oracle.Op{oracle.Buy, oracle.Reserve, oracle.Release, oracle.Extend, oracle.Return, oracle.Return}[choice.IntN(6)]
-				l.resolve(number, oracle.Call{Op: op, Event: event, Seats: seats, User: user, Order: []string{order, "another"}[choice.IntN(2)]})
+				op := []oracle.Op{oracle.Buy, oracle.Reserve, oracle.Release, oracle.Extend, oracle.Return, oracle.Return, oracle.Exchange}[choice.IntN(7)]
+				call := oracle.Call{Op: op, Event: event, Seats: seats, User: user, Order: []string{order, "another"}[choice.IntN(2)]}
+				if op == oracle.Exchange {
+					call.To, call.Order = others, "another"
+				}
+				l.resolve(number, call)
+			}
+			if order != "" && choice.IntN(2) == 0 {
+				old = oracle.Call{Op: oracle.Exchange, Event: event, Seats: seats, To: others, User: user, Order: order}
+				if l.resolve(number, old) == oracle.Done {
+					l.counters.exchanges.Add(1)
+					seats = others
+				}
 			}
 			if order != "" && choice.IntN(2) == 0 {
 				old = oracle.Call{Op: oracle.Return, Event: event, Seats: seats[choice.IntN(len(seats)):], User: user, Order: order}
@@ -231,6 +246,8 @@ func callLocker(ctx context.Context, l *seatlock.Locker, c oracle.Call) (hold se
 		return hold, l.Release(ctx, c.Event, c.Seats, c.User)
 	case oracle.Return:
 		return hold, l.Return(ctx, c.Event, c.Seats, c.User, seatlock.Terms{Order: c.Order})
+	case oracle.Exchange:
+		return hold, l.Exchange(ctx, c.Event, c.Seats, c.To, c.User, seatlock.Terms{Order: c.Order})
 	}
 	return hold, fmt.Errorf("no operation %q", c.Op)
 }

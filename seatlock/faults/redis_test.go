@@ -39,8 +39,8 @@ func repeat(act func()) (stop func()) {
 	}
 }
 
-// Nothing fails, but callers buy under two orders at once, and return what they bought, and again
-// when others have bought it. The load goes on until it would find each mutation of package
+// Nothing fails, but callers buy under two orders at once, exchange and return what they bought, and
+// again when others have bought it. The load goes on until it would find each mutation of package
 // mutation.
 func TestLoad_KeepsPromises(t *testing.T) {
 	r := redistest.Server(t)
@@ -48,7 +48,8 @@ func TestLoad_KeepsPromises(t *testing.T) {
 	var counts counters
 	counts.report(t)
 	proved := func() bool {
-		return counts.returns.Load() >= 40 && counts.otherBuys.Load() >= 10 && counts.otherReturns.Load() >= 10
+		return counts.returns.Load() >= 40 && counts.otherBuys.Load() >= 10 && counts.otherReturns.Load() >= 10 &&
+			counts.exchanges.Load() >= 20 && counts.otherExchanges.Load() >= 10 && counts.takenExchanges.Load() >= 10
 	}
 	roundsUntil(t, 1, proved, func(n int) {
 		l := startLoad(t, n, buyers, &counts, nil, all...)

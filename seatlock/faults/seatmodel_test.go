@@ -3,6 +3,7 @@ package faults_test
 import (
 	"fmt"
 	"maps"
+	"slices"
 
 	"github.com/anishathalye/porcupine"
 
@@ -33,8 +34,9 @@ type seatState struct {
 type input struct {
 	op      oracle.Op
 	seats   []int
+	to      []int // of an exchange
 	user    string
-	order   string // of a buy or return
+	order   string // of a buy, return or exchange
 	channel string // of a reserve, block or unblock
 	sent    int64
 	hold    int64 // the HoldTime of the event
@@ -71,7 +73,7 @@ func seatModel() porcupine.Model {
 			if o.retried {
 				return fmt.Sprintf("%s %s %v: an earlier attempt, which may have run", i.user, i.op, i.seats)
 			}
-			text := fmt.Sprintf("%s %s %v %s: %s", i.user, i.op, i.seats, i.order+i.channel, o.outcome)
+			text := fmt.Sprintf("%s %s %v %v %s: %s", i.user, i.op, i.seats, i.to, i.order+i.channel, o.outcome)
 			if o.notOnSale {
 				text += ", not on sale"
 			}
@@ -124,6 +126,9 @@ type result struct {
 // run returns the possible results of a call that runs between e.now and to. There are
 // several if a deadline is near or unknown.
 func (e eventState) run(in input, out output, to int64) []result {
+	if in.op == oracle.Exchange {
+		return e.runExchange(in, to)
+	}
 	results := []result{{state: e, conflicts: map[string]seatlock.Status{}}}
 	for _, seat := range in.seats {
 		var more []result
@@ -146,6 +151,78 @@ func (e eventState) run(in input, out output, to int64) []result {
 		}
 	}
 	return e.applyWindow(results, in, out.now, to)
+}
+
+// runExchange returns the possible results of an exchange. It has one for each combination of the
+// states that its seats may have.
+func (e eventState) runExchange(in input, to int64) (results []result) {
+	both := slices.Concat(in.seats, in.to)
+	combinations := [][]seatlock.Status{nil}
+	for _, seat := range both {
+		var more [][]seatlock.Status
+		for _, c := range combinations {
+			for _, status := range e.seats[seat].statuses(e.now, to) {
+				more = append(more, append(slices.Clone(c), status))
+			}
+		}
+		combinations = more
+	}
+	for _, statuses := range combinations {
+		results = append(results, e.exchange(in, both, statuses))
+	}
+	return results
+}
+
+// exchange returns the result of an exchange whose seats have these states.
+func (e eventState) exchange(in input, both []int, statuses []seatlock.Status) result {
+	notSold, notFree, sold := map[string]seatlock.Status{}, map[string]seatlock.Status{}, 0
+	for i, seat := range both {
+		s := e.seats[seat]
+		own := s.user == in.user && statuses[i] != seatlock.Available && statuses[i] != seatlock.Blocked
+		isSold := own && s.sold && s.order == in.order
+		switch {
+		case i < len(in.seats) && !isSold:
+			notSold[seatName(seat)] = statuses[i]
+		case i >= len(in.seats) && statuses[i] != seatlock.Available && (!own || s.sold):
+			notFree[seatName(seat)] = statuses[i]
+		}
+		if i >= len(in.seats) && isSold {
+			sold++
+		}
+	}
+	switch {
+	case sold == len(in.to) && len(notSold) == len(in.seats): // again
+		return result{state: e}
+	case len(notSold) > 0:
+		return result{state: e, conflicts: notSold}
+	case len(notFree) > 0:
+		return result{state: e, conflicts: notFree}
+	}
+	for _, seat := range in.seats {
+		e.seats[seat] = seatState{channel: e.seats[seat].channel}
+	}
+	for _, seat := range in.to {
+		e.seats[seat] = seatState{channel: e.seats[seat].channel, user: in.user, order: in.order, sold: true}
+	}
+	return result{state: e}
+}
+
+// statuses returns the states that the seat may have between now and to.
+func (s seatState) statuses(now, to int64) (all []seatlock.Status) {
+	if s.sold {
+		return []seatlock.Status{seatlock.Sold}
+	}
+	if s.user == "" || to >= s.earliest-clockError {
+		status := seatlock.Available
+		if s.channel != "" {
+			status = seatlock.Blocked
+		}
+		all = append(all, status)
+	}
+	if s.user != "" && now <= s.latest+clockError {
+		all = append(all, seatlock.Reserved)
+	}
+	return all
 }
 
 // applyWindow splits the results that hold seats of the public: if the sale may have been

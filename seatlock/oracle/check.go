@@ -135,8 +135,8 @@ func (s *seat) checkDone(u *user, index int, p part) {
 	}
 }
 
-// checkEnding checks a call that is Done and ends sales. An exchange that finds its sale on the
-// new seats does nothing to the old ones.
+// checkEnding checks a call that is Done and ends sales. A repeated exchange does nothing to the
+// old seats.
 func (s *seat) checkEnding(p part) {
 	if p.op == moveFrom && s.sales.mayRepeat(p.Call) {
 		return

@@ -221,6 +221,8 @@ func TestCheck_AcceptsCorrectHistory(t *testing.T) {
 	late.Answered = 150 * time.Second
 	lateReturn := under("o1", call(4, Return, ann, Refused))
 	lateReturn.Answered = 7 * time.Second
+	lateExchange := exchange(4, Refused, "1A", "1B")
+	lateExchange.Answered = 9 * time.Second
 	lateBuy := under("o1", call(4, Buy, ann, Refused))
 	lateBuy.Answered = 9 * time.Second
 	lateGroup := call(90, Reserve, ann, Refused, "1A", "1B")
@@ -270,6 +272,8 @@ func TestCheck_AcceptsCorrectHistory(t *testing.T) {
 		"ExchangedBack":           {append(sale(0, "o1", ann), exchange(4, Done, "1A", "1B"), exchange(6, Done, "1B", "1A")), end(soldUnder("o1", ann))},
 		"ExchangedAndReturned":    {append(sale(0, "o1", ann), exchange(4, Done, "1A", "1B"), under("o1", call(6, Return, ann, Done, "1B"))), end()},
 		"ExchangeRepeated":        {slices.Concat(sale(0, "o1", ann), []Call{exchange(4, Done, "1A", "1B")}, sale(6, "o2", bob), []Call{exchange(9, Done, "1A", "1B")}), end(soldUnder("o2", bob), soldUnder("o1", ann))},
+		"RepeatLeavesOwnHold":     {slices.Concat(sale(0, "o1", ann, "1B"), []Call{call(2, Reserve, ann, Done), exchange(4, Done, "1A", "1B"), under("o1", call(6, Buy, ann, Done))}), end(soldUnder("o1", ann), soldUnder("o1", ann))},
+		"RetriedExchangeRefused":  {slices.Concat(sale(0, "o1", ann), []Call{refused(lateExchange, seatlock.Seat{ID: "1B", Status: seatlock.Sold})}, sale(5, "o1", ann)), end(soldUnder("o1", ann), soldUnder("o1", ann))},
 		"UnknownExchange":         {append(sale(0, "o1", ann), exchange(4, Unknown, "1A", "1B")), end(State{}, soldUnder("o1", ann))},
 		"UnknownExchangeNotRun":   {append(sale(0, "o1", ann), exchange(4, Unknown, "1A", "1B")), end(soldUnder("o1", ann))},
 		"ExchangeToSoldRefused":   {slices.Concat(sale(0, "o1", ann), sale(2, "o2", bob, "1B"), []Call{refused(exchange(6, Refused, "1A", "1B"), seatlock.Seat{ID: "1B", Status: seatlock.Sold})}), end(soldUnder("o1", ann), soldUnder("o2", bob))},

@@ -13,7 +13,8 @@
 //   - A sale belongs to its owner: a user and an order. It is certain from the answer to its buy,
 //     or to the exchange that moved it here, until a return or an exchange of the same owner
 //     may have run. It may last until such a call that was sent later is answered.
-//   - A repeated exchange is done if its sale is on the new seats, no matter who has the old ones.
+//   - A repeated exchange is done if its sale is on the new seats and its owner has none of the
+//     old ones, no matter who has them.
 //   - A seat is certainly blocked from the answer to a block until an unblock may have run.
 //
 // It assumes that an earlier attempt of a call doesn't run after the answer to a retry. So

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"booking/seatlock"
 )
 
 // seat has everything that is known about one seat.
@@ -123,10 +125,8 @@ func (s *seat) complete(p *part, numbers map[owner]int) {
 	switch p.op {
 	case Release:
 		p.mayEnd, p.mustEnd = p.possiblyRan(), p.mayHaveRun()
-	case Return:
+	case Return, moveFrom:
 		p.mayEnd, p.mustEnd = p.possiblyRan() && s.sales.mayFindSale(p.Call, s.id.Seat), p.mayHaveRun()
-	case moveFrom:
-		p.mayEnd, p.mustEnd = p.possiblyRan() && s.sales.mayFindSale(p.Call, s.id.Seat), p.mayHaveRun() && !s.sales.mayRepeat(p.Call)
 	}
 }
 
@@ -145,7 +145,13 @@ func (u *user) spans(seat string, holdTime time.Duration, sales sales) (f userSp
 	for number, parts := range ending {
 		saleEnds[number] = newEnds(parts)
 	}
-	holdEnds := newEnds(u.parts) // the end of a sale is also that of the hold before it
+	ofHolds := slices.Clone(u.parts) // the end of a sale is also that of the hold before it
+	for i, p := range ofHolds {
+		if p.op == moveFrom && sales.mayRepeat(p.Call) { // it is done while the old seats are held, too
+			ofHolds[i].mustEnd = false
+		}
+	}
+	holdEnds := newEnds(ofHolds)
 
 	for i, p := range u.parts {
 		from, ran := p.window()
@@ -172,8 +178,8 @@ func (u *user) spans(seat string, holdTime time.Duration, sales sales) (f userSp
 			switch {
 			case p.mayHaveRun():
 				f.maybeBought = append(f.maybeBought, span{from, to, p.number, p.Call})
-			case p.mayHaveRunBeforeRetry() && sales.mayEndSales(p.Call): // otherwise the retry would be Done
-				if p.conflict(seat) != nil {
+			case p.mayHaveRunBeforeRetry() && (p.op == moveTo || sales.mayEndSales(p.Call)): // a retry of another buy would be Done
+				if conflict := p.conflict(seat); conflict != nil && (p.op == Buy || conflict.Status != seatlock.Sold) {
 					to = ran
 				}
 				f.maybeBought = append(f.maybeBought, span{from, to, p.number, p.Call})

@@ -33,6 +33,11 @@ func TestMutation_IsFoundByOracle(t *testing.T) {
 		"ReturnLeavesTheKey":           {mutation{"return.lua", "redis.call('DEL', seatPrefix .. id)", ""}, oracle.NothingStuck},
 		"ReturnLeavesTheKeyOfTheGroup": {mutation{"return.lua", "for _, id in ipairs(ids) do", "for _, id in ipairs({ids[1]}) do"}, oracle.NothingStuck},
 		"ARepeatedReturnIsRefused":     {mutation{"return.lua", "elseif owner then", "else"}, oracle.NothingStuck},
+		"ExchangeKeepsTheOldSeats":     {mutation{"exchange.lua", "redis.call('DEL', KEYS[3 + i])", ""}, oracle.NothingStuck},
+		"ExchangeTakesWhatIsHeld":      {mutation{"exchange.lua", "elseif i > n and not (owner == user and deadline) then", "elseif i > n and not deadline then"}, oracle.OneHolder},
+		"ExchangeTakesWhatIsSold":      {mutation{"exchange.lua", "if blockedOrFree ~= -2 then", "if blockedOrFree >= 0 then"}, oracle.OneBuyer},
+		"ExchangeIgnoresTheOrder":      {mutation{"exchange.lua", "soldOrder == order", "soldOrder"}, oracle.OwnSale},
+		"ExchangeMovesAnySale":         {mutation{"exchange.lua", "owner == user and soldOrder == order", "soldOrder ~= nil"}, oracle.SalesLast},
 		"ReleaseEndsSales":             {mutation{"release.lua", "if owner == user and deadline then", "if owner == user then"}, oracle.SalesLast},
 	} {
 		t.Run(name, func(t *testing.T) {
