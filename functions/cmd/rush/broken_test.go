@@ -34,6 +34,7 @@ type brokenLocker struct {
 	block   func(seats []string) []string
 
 	buyUnder, giveBack underOrder
+	exchange           func(ctx context.Context, b brokenLocker, event string, seats, to []string, user string, terms seatlock.Terms) error
 }
 
 // underOrder is a bug in a call with an order.
@@ -75,6 +76,21 @@ func (b brokenLocker) Block(ctx context.Context, event string, seats []string, c
 		seats = b.block(seats)
 	}
 	return b.Locker.Block(ctx, event, seats, channel, terms)
+}
+
+func (b brokenLocker) Exchange(ctx context.Context, event string, seats, to []string, user string, terms seatlock.Terms) error {
+	if b.exchange == nil {
+		return b.Locker.Exchange(ctx, event, seats, to, user, terms)
+	}
+	return b.exchange(ctx, b, event, seats, to, user, terms)
+}
+
+// keepOld sells the new seats, and leaves the sale of the old ones.
+func keepOld(ctx context.Context, b brokenLocker, event string, _, to []string, user string, terms seatlock.Terms) error {
+	if _, err := b.Locker.Reserve(ctx, event, to, user); err != nil && !errors.Is(err, seatlock.ErrOwned) {
+		return err
+	}
+	return b.Locker.BuyOn(ctx, event, to, user, terms)
 }
 
 // free deletes the keys of the seats.
@@ -190,6 +206,7 @@ func TestRush_FindsBrokenPromises(t *testing.T) {
 		{"OrderIgnoredByBuy", brokenLocker{buyUnder: anyOrder}, []oracle.Promise{oracle.OneBuyer}, "0s"},
 		{"OwnerIgnoredByReturn", brokenLocker{giveBack: returnOthers}, []oracle.Promise{oracle.OwnSale, oracle.OneHolder}, "0s"},
 		{"SaleNotReturned", brokenLocker{giveBack: returnNothing}, []oracle.Promise{oracle.NothingStuck}, "0s"},
+		{"OldSeatsNotExchanged", brokenLocker{exchange: keepOld}, []oracle.Promise{oracle.NothingStuck}, "0s"},
 		{"GroupSplit", brokenLocker{reserve: splitGroup}, []oracle.Promise{oracle.OneHolder, oracle.OwnerServed, oracle.GroupsWhole}, "0s"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -197,7 +214,7 @@ func TestRush_FindsBrokenPromises(t *testing.T) {
 			url := serveBroken(t, c.locker)
 			var stdout, stderr bytes.Buffer
 			args := []string{"-url", url, "-put", "-hold", "2s", "-on-sale-after", c.opens, "-blocked", "0.1", "-users", "200", "-seats", "40", "-duration", "5s", "-think", "200ms", "-seed", "7",
-				"-cheat", "0.1", "-double-pay", "0.2", "-return", "0.3", "-groups", "0.5", "-abandon", "0", "-dawdle", "0", "-hoard", "0"}
+				"-cheat", "0.1", "-double-pay", "0.2", "-return", "0.3", "-exchange", "0.3", "-groups", "0.5", "-abandon", "0", "-dawdle", "0", "-hoard", "0"}
 			status := realMain(t.Context(), args, func(string) string { return "" }, &stdout, &stderr)
 			if c.breaks == nil {
 				require.Equal(t, statusKept, status, stdout.String())

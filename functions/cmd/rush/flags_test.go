@@ -59,6 +59,7 @@ func TestRush_RefusesBadFlagsInOneSentence(t *testing.T) {
 		{[]string{"-groups", "1.5"}, "-groups is 1.5: want a number from 0 to 1"},
 		{[]string{"-double-pay", "2"}, "-double-pay is 2: want a number from 0 to 1"},
 		{[]string{"-return", "-1"}, "-return is -1: want a number from 0 to 1"},
+		{[]string{"-exchange", "2"}, "-exchange is 2: want a number from 0 to 1"},
 		{[]string{"-groups", "NaN"}, "-groups is NaN: want a number from 0 to 1"},
 		{[]string{"-abandon", "0.6", "-hoard", "0.6"}, "add up to 1.27: want at most 1"},
 		{[]string{"-duration", "1ms"}, "-duration is 1ms: want a duration from 1s to 1h0m0s"},
@@ -167,21 +168,23 @@ func TestRush_ExplainsFlagsAndAnswers(t *testing.T) {
 	}
 }
 
-// A service that rush did not start may accept returns of sellers only.
+// A service that rush did not start may accept returns and exchanges of sellers only.
 func TestParse_ReturnsSeatsAsASeller(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
-		args []string
-		want float64
+		args           []string
+		want, exchange float64
 	}{
-		{nil, 0.05},
-		{[]string{"-url", "http://localhost:1"}, 0},
-		{[]string{"-url", "http://localhost:1", "-put"}, 0.05},
-		{[]string{"-url", "http://localhost:1", "-seller-token", "secret"}, 0.05},
-		{[]string{"-url", "http://localhost:1", "-return", "0.2"}, 0.2},
+		{nil, 0.05, 0.03},
+		{[]string{"-url", "http://localhost:1"}, 0, 0},
+		{[]string{"-url", "http://localhost:1", "-put"}, 0.05, 0.03},
+		{[]string{"-url", "http://localhost:1", "-seller-token", "secret"}, 0.05, 0.03},
+		{[]string{"-url", "http://localhost:1", "-return", "0.2"}, 0.2, 0},
+		{[]string{"-url", "http://localhost:1", "-exchange", "0.2"}, 0, 0.2},
 	} {
 		o, err := parse(c.args, func(string) string { return "" }, io.Discard)
 		require.NoError(t, err)
 		require.InDelta(t, c.want, o.buyers.Return, 0, "%v", c.args)
+		require.InDelta(t, c.exchange, o.buyers.Exchange, 0, "%v", c.args)
 	}
 }

@@ -118,9 +118,9 @@ func TestRush_OpensTheSaleMidStorm(t *testing.T) {
 	require.Empty(t, s.Unexpected)
 }
 
-func TestRush_PaysTwiceAndReturns(t *testing.T) {
+func TestRush_PaysTwiceReturnsAndExchanges(t *testing.T) {
 	t.Parallel()
-	status, stdout, stderr := rush(t.Context(), append(small, "-duration", "5s", "-double-pay", "0.5", "-return", "0.7", "-twice", "0.3", "-watchers", "3", "-json")...)
+	status, stdout, stderr := rush(t.Context(), append(small, "-duration", "5s", "-double-pay", "0.5", "-return", "0.7", "-exchange", "0.5", "-twice", "0.3", "-watchers", "3", "-json")...)
 	require.Equal(t, statusKept, status, stdout+stderr)
 	var s report.Summary
 	require.NoError(t, json.Unmarshal([]byte(stdout), &s))
@@ -128,6 +128,8 @@ func TestRush_PaysTwiceAndReturns(t *testing.T) {
 	require.NotZero(t, s.After.DoublePayments)
 	require.NotZero(t, s.After.Returns)
 	require.NotZero(t, s.After.LateReturns)
+	require.NotZero(t, s.After.Exchanges)
+	require.NotZero(t, s.After.LateExchanges)
 	require.NotZero(t, s.After.SoldAgain)
 	require.GreaterOrEqual(t, s.After.ReturnedSeats, s.After.Returns)
 	require.Equal(t, s.Sold, s.Oracle.Confirmed, "each sold seat was confirmed to a buyer")

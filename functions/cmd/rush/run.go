@@ -57,13 +57,13 @@ func simulate(ctx context.Context, o *options, t *target, p *preparation, stdout
 	}
 	c := client.New(t.url, o.event, o.connections, o.rate)
 	c.Tokens = o.tokens
-	l := &load.Load{Client: c, Hall: o.hall, Buyers: buyers, Zipf: o.buyers.Zipf, Hold: o.buyers.Hold, Event: p.result(o, c.Start()), Waits: o.buyers.Return > 0}
+	l := &load.Load{Client: c, Hall: o.hall, Buyers: buyers, Zipf: o.buyers.Zipf, Hold: o.buyers.Hold, Event: p.result(o, c.Start()), Waits: o.buyers.Return+o.buyers.Exchange > 0}
 	faults := runLoad(ctx, o, t, l, stderr)
 	duration, calls := c.Now(), c.Log.Calls()
 	process, connection := c.Delays()
 	interrupted := ctx.Err() != nil
 	if !interrupted {
-		fmt.Fprintln(stderr, "The on-sale is over. Audit: each buyer repeats each return and each buy that succeeded, and rush tries to reserve each seat that is left.")
+		fmt.Fprintln(stderr, "The on-sale is over. Audit: each buyer repeats each return, exchange and buy that succeeded, and rush tries to reserve each seat that is left.")
 	}
 	audit, err := l.Audit(ctx, o.event)
 	if err != nil {

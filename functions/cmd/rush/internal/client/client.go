@@ -121,8 +121,9 @@ type request struct {
 	EventID string   `json:"event_id"`
 	SeatIDs []string `json:"seat_ids"`
 	UserID  string   `json:"user_id,omitempty"`
-	OrderID string   `json:"order_id,omitempty"` // of a buy or return
-	Channel string   `json:"channel,omitempty"`  // of a block or unblock, in place of the user
+	OrderID string   `json:"order_id,omitempty"`    // of a buy, return or exchange
+	ToSeats []string `json:"to_seat_ids,omitempty"` // of an exchange
+	Channel string   `json:"channel,omitempty"`     // of a block or unblock, in place of the user
 }
 
 // response is the body of a success or of a problem.
@@ -142,7 +143,7 @@ type seat struct {
 
 var statuses = map[string]seatlock.Status{"Reserved": seatlock.Reserved, "Sold": seatlock.Sold, "Blocked": seatlock.Blocked}
 
-// Send makes a call that changes seats, when it is due: the Op, Seats, User and Order of want.
+// Send makes a call that changes seats, when it is due: the Op, Seats, To, User and Order of want.
 // If ctx ends before the call is sent, the result has no Op. A call that was sent is always
 // waited for. The user of a block or unblock is the channel.
 func (c *Client) Send(ctx context.Context, want oracle.Call, due time.Duration) Call {
@@ -151,7 +152,11 @@ func (c *Client) Send(ctx context.Context, want oracle.Call, due time.Duration) 
 		return Call{}
 	}
 	defer c.release()
-	sent := request{EventID: c.event, SeatIDs: want.Seats, UserID: want.User, OrderID: want.Order}
+	sent := request{EventID: c.event, SeatIDs: want.Seats, UserID: want.User, OrderID: want.Order, ToSeats: want.To}
+	after := want.Seats // that the user has after a success
+	if want.Op == oracle.Exchange {
+		after = want.To
+	}
 	if want.Op == oracle.Block || want.Op == oracle.Unblock {
 		sent.UserID, sent.Channel = "", want.User
 	}
@@ -159,7 +164,7 @@ func (c *Client) Send(ctx context.Context, want oracle.Call, due time.Duration) 
 	if err != nil {
 		panic(err) // strings always encode
 	}
-	call := Call{Due: due, Call: oracle.Call{Op: want.Op, Event: c.event, Seats: want.Seats, User: want.User, Order: want.Order, Sent: c.Now()}}
+	call := Call{Due: due, Call: oracle.Call{Op: want.Op, Event: c.event, Seats: want.Seats, To: want.To, User: want.User, Order: want.Order, Sent: c.Now()}}
 	resp, err := c.do(ctx, http.MethodPost, "/"+string(want.Op), c.Tokens.of(want.Op, want.User), body)
 	var got response
 	if err == nil {
@@ -177,7 +182,7 @@ func (c *Client) Send(ctx context.Context, want oracle.Call, due time.Duration) 
 	}
 	if call.Outcome == oracle.Done {
 		call.Hold, call.Deadline = time.Duration(got.ExpiresInMS)*time.Millisecond, got.ExpiresAt
-		if got.EventID != sent.EventID || got.UserID != sent.UserID || got.OrderID != sent.OrderID || got.Channel != sent.Channel || !slices.Equal(got.SeatIDs, want.Seats) {
+		if got.EventID != sent.EventID || got.UserID != sent.UserID || got.OrderID != sent.OrderID || got.Channel != sent.Channel || !slices.Equal(got.SeatIDs, after) {
 			c.mu.Lock()
 			c.mismatches = append(c.mismatches, oracle.Finding{Promise: AnswerMatches, Seat: oracle.SeatID{Event: c.event, Seat: want.Seats[0]}, Calls: []oracle.Call{call.Call}})
 			c.mu.Unlock()

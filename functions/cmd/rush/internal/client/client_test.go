@@ -94,6 +94,22 @@ func TestSend_NamesTheOrder(t *testing.T) {
 	require.Equal(t, "o:1", c.Log.Calls()[0].Order)
 }
 
+func TestSend_NamesTheNewSeats(t *testing.T) {
+	t.Parallel()
+	c := setup(t, func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil || r.URL.Path != "/exchange" || string(body) != `{"event_id":"gala","seat_ids":["1A"],"user_id":"ann","order_id":"o:1","to_seat_ids":["1B"]}` {
+			http.Error(w, string(body), http.StatusTeapot)
+			return
+		}
+		fmt.Fprint(w, `{"status":"sold","event_id":"gala","seat_ids":["1B"],"user_id":"ann","order_id":"o:1"}`)
+	})
+	call := c.Send(t.Context(), oracle.Call{Op: oracle.Exchange, Seats: []string{"1A"}, To: []string{"1B"}, User: "ann", Order: "o:1"}, c.Now())
+	require.Equal(t, oracle.Done, call.Outcome)
+	require.Equal(t, []string{"1B"}, call.To)
+	require.Empty(t, c.Mismatches())
+}
+
 func TestSend_RecordsSalesUnderAnotherOrder(t *testing.T) {
 	t.Parallel()
 	c := setup(t, func(w http.ResponseWriter, _ *http.Request) {

@@ -31,7 +31,8 @@ type Audit struct {
 	Findings   []oracle.Finding
 }
 
-// Audit repeats each return that got a success, and then each buy that did and was not returned.
+// Audit repeats each return and exchange that got a success, and then a buy of each sale that must
+// be there.
 // It waits until all holds have ended, unblocks the blocked seats, and tries to reserve each seat
 // that is left. Then it judges all calls of the run. If ctx ends, it leaves the seats untried.
 func (l *Load) Audit(ctx context.Context, event string) (Audit, error) {
@@ -40,7 +41,7 @@ func (l *Load) Audit(ctx context.Context, event string) (Audit, error) {
 	longest, sales := longestHold(calls), currentSales(calls)
 	owners := map[string]oracle.Call{} // by seat: the repeated buy that got a success again
 	var mu sync.Mutex
-	forEach(returns(calls), func(call oracle.Call) { l.ask(context.WithoutCancel(ctx), call) })
+	forEach(endings(calls), func(call oracle.Call) { l.ask(context.WithoutCancel(ctx), call) })
 	forEach(sales, func(sale oracle.Call) {
 		call := l.ask(context.WithoutCancel(ctx), sale)
 		mu.Lock()
@@ -147,37 +148,43 @@ func longestHold(calls []client.Call) (longest time.Duration) {
 	return longest
 }
 
-// returns returns the returns that got a success, each once.
-func returns(calls []client.Call) (all []oracle.Call) {
+// endings returns the returns and exchanges that got a success, each once.
+func endings(calls []client.Call) (all []oracle.Call) {
 	known := map[string]bool{}
 	for _, c := range calls {
-		if key := c.User + " " + c.Order; c.Op == oracle.Return && c.Outcome == oracle.Done && !known[key] {
+		key := string(c.Op) + " " + c.User + " " + c.Order
+		if (c.Op == oracle.Return || c.Op == oracle.Exchange) && c.Outcome == oracle.Done && !known[key] {
 			known[key] = true
-			all = append(all, oracle.Call{Op: c.Op, Seats: c.Seats, User: c.User, Order: c.Order})
+			all = append(all, oracle.Call{Op: c.Op, Seats: c.Seats, To: c.To, User: c.User, Order: c.Order})
 		}
 	}
 	return all
 }
 
-// currentSales returns a buy for each sale that must be there: a buy got a success, and no
-// return of its user and order may have ended it. If a part of a sale was returned, its buy has the
-// other seats. No buyer buys under an order again after its return.
+// currentSales returns a buy for each sale that must be there: a buy or an exchange got a success,
+// and no return or exchange of its user and order may have ended it. If that ended a part of a
+// sale, the buy has the other seats. No buyer gets a seat again under the same order.
 func currentSales(calls []client.Call) (sales []oracle.Call) {
 	type sale struct{ seat, user, order string }
-	known := map[sale]bool{} // returned, or in sales already
+	known := map[sale]bool{} // ended, or in sales already
 	for _, c := range calls {
-		if c.Op == oracle.Return && c.Outcome != oracle.Refused && c.Outcome != oracle.NotRun {
+		if (c.Op == oracle.Return || c.Op == oracle.Exchange) && c.Outcome != oracle.Refused && c.Outcome != oracle.NotRun {
 			for _, seat := range c.Seats {
 				known[sale{seat, c.User, c.Order}] = true
 			}
 		}
 	}
 	for _, c := range calls {
-		if c.Op != oracle.Buy || c.Outcome != oracle.Done {
-			continue
+		var seats []string
+		switch {
+		case c.Outcome != oracle.Done:
+		case c.Op == oracle.Buy:
+			seats = c.Seats
+		case c.Op == oracle.Exchange:
+			seats = c.To
 		}
-		again := oracle.Call{Op: c.Op, User: c.User, Order: c.Order}
-		for _, seat := range c.Seats {
+		again := oracle.Call{Op: oracle.Buy, User: c.User, Order: c.Order}
+		for _, seat := range seats {
 			if key := (sale{seat, c.User, c.Order}); !known[key] {
 				known[key] = true
 				again.Seats = append(again.Seats, seat)

@@ -20,8 +20,8 @@ type Options struct {
 	Think    time.Duration // from hold to payment, on average
 	Hold     time.Duration // the hold time that buyers expect
 
-	Groups, Abandon, Dawdle, Twice, Hoard, Cheat, DoublePay, Return float64
-	MaxGroup                                                        int
+	Groups, Abandon, Dawdle, Twice, Hoard, Cheat, DoublePay, Return, Exchange float64
+	MaxGroup                                                                  int
 }
 
 // Kind is how a buyer behaves.
@@ -47,6 +47,7 @@ type Buyer struct {
 	Order   string        // of what the buyer buys
 	Double  bool          // pays twice at once, the second time under another order
 	Returns bool          // returns what they have bought, and later again
+	Moves   bool          // exchanges what they have bought for other seats, and later again
 	Tries   int           // before the buyer gives up
 	seed    [2]uint64
 }
@@ -77,6 +78,7 @@ func NewBuyers(o Options) []Buyer {
 		}
 		b.Twice = r.Float64() < o.Twice
 		b.Order, b.Double, b.Returns = fmt.Sprintf("order-%d", i+1), r.Float64() < o.DoublePay, r.Float64() < o.Return
+		b.Moves = r.Float64() < o.Exchange
 		b.Tries = 1 + r.IntN(3)
 		b.seed = [2]uint64{r.Uint64(), r.Uint64()}
 	}

@@ -8,7 +8,7 @@ import (
 )
 
 var testOptions = Options{Seed: 42, Users: 20_000, Arrivals: 30 * time.Second, Peak: 5, Zipf: 1.2, Think: time.Second, Hold: 5 * time.Second,
-	Groups: 0.3, MaxGroup: 6, Abandon: 0.2, Dawdle: 0.1, Twice: 0.1, Hoard: 0.05, Cheat: 0.05, DoublePay: 0.04, Return: 0.06}
+	Groups: 0.3, MaxGroup: 6, Abandon: 0.2, Dawdle: 0.1, Twice: 0.1, Hoard: 0.05, Cheat: 0.05, DoublePay: 0.04, Return: 0.06, Exchange: 0.08}
 
 func TestNewBuyers_DependsOnSeedAlone(t *testing.T) {
 	t.Parallel()
@@ -41,7 +41,7 @@ func TestNewBuyers_HasTheUserIDs(t *testing.T) {
 func TestNewBuyers_HasTheShares(t *testing.T) {
 	t.Parallel()
 	kinds := map[Kind]float64{}
-	groups, twice, early, double, returns := 0.0, 0.0, 0.0, 0.0, 0.0
+	groups, twice, early, double, returns, moves := 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
 	orders := map[string]bool{}
 	buyers := NewBuyers(testOptions)
 	require.Len(t, buyers, testOptions.Users)
@@ -59,6 +59,9 @@ func TestNewBuyers_HasTheShares(t *testing.T) {
 		if b.Returns {
 			returns += 1.0 / float64(testOptions.Users)
 		}
+		if b.Moves {
+			moves += 1.0 / float64(testOptions.Users)
+		}
 		orders[b.Order] = true
 		if b.Arrives < testOptions.Arrivals/10 {
 			early += 1.0 / float64(testOptions.Users)
@@ -74,6 +77,7 @@ func TestNewBuyers_HasTheShares(t *testing.T) {
 	require.InDelta(t, 0.1, twice, 0.02)
 	require.InDelta(t, 0.04, double, 0.01)
 	require.InDelta(t, 0.06, returns, 0.01)
+	require.InDelta(t, 0.08, moves, 0.01)
 	require.Len(t, orders, testOptions.Users)
 	require.Greater(t, early, 0.2, "more than a tenth arrive in the first tenth")
 }

@@ -21,7 +21,7 @@ type Load struct {
 	Hold   time.Duration // the hold time that buyers expect
 	Event  Event         // what was put
 
-	// Waits means that buyers look again if all seats are sold, because others return some.
+	// Waits means that buyers look again if all seats are sold, because others return or exchange some.
 	Waits bool
 
 	arrived, active atomic.Int64

@@ -66,7 +66,7 @@ func (v *visit) run(ctx context.Context) {
 			due = v.after(noSeatsDelay)
 			continue
 		}
-		if v.reserve(seats).Outcome == oracle.Done && v.finish(ctx, seats) {
+		if v.reserve(seats).Outcome == oracle.Done && v.finish(ctx, chooser, seats) {
 			return
 		}
 		due = v.after(refusalDelay)
@@ -94,7 +94,7 @@ func (v *visit) returns() time.Duration {
 
 // finish does what the buyer does with held seats. It returns false if the buyer was
 // too late to buy them and wants to choose again.
-func (v *visit) finish(ctx context.Context, seats []string) bool {
+func (v *visit) finish(ctx context.Context, chooser *Chooser, seats []string) bool {
 	switch v.Kind {
 	case Abandoner:
 		if v.rand.IntN(2) == 0 {
@@ -107,6 +107,9 @@ func (v *visit) finish(ctx context.Context, seats []string) bool {
 	}
 	order := v.buy(ctx, seats, v.Client.Now()+v.Think)
 	v.Think = min(v.Think, v.Hold/2) // a dawdler pays in time on the second try
+	if order != "" && v.Moves {
+		seats = v.exchange(ctx, chooser, seats, order)
+	}
 	if order != "" && v.Returns {
 		v.giveBack(ctx, seats, order)
 	}
@@ -134,6 +137,25 @@ func (v *visit) buy(ctx context.Context, seats []string, due time.Duration) (ord
 		}
 	}
 	return order
+}
+
+// exchange exchanges the seats that the buyer has bought for free ones, and later makes the same
+// call again. It returns the seats that the buyer then has.
+func (v *visit) exchange(ctx context.Context, chooser *Chooser, seats []string, order string) []string {
+	m, ok := v.Client.SeatMap(v.onSale, v.User, v.after(v.Hold/2))
+	if !ok {
+		return seats
+	}
+	to := chooser.Choose(len(seats), m.Taken)
+	if to == nil || slices.ContainsFunc(to, func(seat string) bool { return slices.Contains(seats, seat) }) {
+		return seats // the map may be older than the sale
+	}
+	call := oracle.Call{Op: oracle.Exchange, Seats: seats, To: to, User: v.User, Order: order}
+	if v.sendCall(v.onSale, call, v.after(browseDelay)).Outcome != oracle.Done {
+		return seats
+	}
+	v.sendCall(ctx, call, v.after(v.Hold/2))
+	return to
 }
 
 // giveBack returns all seats that the buyer has bought, or some of them, and later the same again.

@@ -98,13 +98,16 @@ func TestReport_CountsReturns(t *testing.T) {
 		call(3, oracle.Buy, "bob", "o2", oracle.Done, "1A"),
 		call(3, oracle.Buy, "bob", "o2", oracle.Done, "1A"),
 		call(4, oracle.Return, "ann", "o1", oracle.Refused, "1A", "1B"),
+		call(4, oracle.Exchange, "bob", "o2", oracle.Done, "1A"),
+		call(5, oracle.Exchange, "bob", "o2", oracle.Done, "1A"),
 	}}
 	r.Samples = []load.Sample{{At: time.Second, Sold: 2}, {At: 2 * time.Second}, {At: 3 * time.Second, Sold: 1}}
 	r.Summary = Summary{Seats: 2, Sold: 1}
 	r.Summarize(5 * time.Second)
-	require.Equal(t, After{DoublePayments: 1, Returns: 1, ReturnedSeats: 2, SoldAgain: 1, LateReturns: 1}, *r.Summary.After)
+	require.Equal(t, After{DoublePayments: 1, Returns: 1, ReturnedSeats: 2, SoldAgain: 1, LateReturns: 1, Exchanges: 1, LateExchanges: 1}, *r.Summary.After)
 	require.Nil(t, r.Summary.SoldOut, "a seat was returned")
-	const sentence = "1 buyers paid twice at once, under two orders. 1 returns ended the sale of 2 seats; 1 of these were sold again. Later, 1 calls repeated a return."
+	const sentence = "1 buyers paid twice at once, under two orders. 1 returns ended the sale of 2 seats; 1 of these were sold again. Later, 1 calls repeated a return. " +
+		"1 exchanges moved sales to other seats. Later, 1 calls repeated an exchange."
 	var text bytes.Buffer
 	r.Summary.Write(&text)
 	require.Contains(t, text.String(), "Sold 1 of 2 seats.")

@@ -74,7 +74,9 @@ type After struct {
 	Returns        int `json:"returns"`         // sales that were returned, or parts of them
 	ReturnedSeats  int `json:"returned_seats"`
 	SoldAgain      int `json:"returned_seats_sold_again"` // to another buyer
-	LateReturns    int `json:"late_returns"`              // returns that came again
+	Exchanges      int `json:"exchanges"`
+	LateReturns    int `json:"late_returns"`   // returns that came again
+	LateExchanges  int `json:"late_exchanges"` // exchanges that came again
 }
 
 // blocked returns how many seats rush has blocked.
@@ -206,17 +208,23 @@ func (r *Run) soldOut() *float64 {
 // after returns what buyers did with their orders, nil if that is nothing.
 func (r *Run) after() *After {
 	a := After{}
-	returned := map[string]time.Duration{} // by user and order: when the first success was answered
-	left := map[string][]client.Call{}     // by seat: its returns
+	ended := map[string]time.Duration{} // by Op, user and order: when the first success was answered
+	left := map[string][]client.Call{}  // by seat: its returns
 	for i := range r.Calls {
 		c := &r.Calls[i]
-		key := c.User + " " + c.Order
-		switch first, is := returned[key]; {
-		case c.Op != oracle.Return:
-		case is && c.Sent > first:
+		key := string(c.Op) + " " + c.User + " " + c.Order
+		first, is := ended[key]
+		if c.Outcome == oracle.Done && !is {
+			ended[key] = c.Answered
+		}
+		switch {
+		case c.Op == oracle.Exchange && is && c.Sent > first:
+			a.LateExchanges++
+		case c.Op == oracle.Exchange && c.Outcome == oracle.Done && !is:
+			a.Exchanges++
+		case c.Op == oracle.Return && is && c.Sent > first:
 			a.LateReturns++
-		case c.Outcome == oracle.Done && !is:
-			returned[key] = c.Answered
+		case c.Op == oracle.Return && c.Outcome == oracle.Done && !is:
 			a.Returns++
 			a.ReturnedSeats += len(c.Seats)
 			for _, seat := range c.Seats {

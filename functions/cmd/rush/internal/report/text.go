@@ -134,7 +134,7 @@ func (s *Summary) PutSentence() string {
 	return line
 }
 
-// Sentence says how many buyers paid twice, and how many seats were returned.
+// Sentence says how many buyers paid twice, and how many sales were returned and exchanged.
 func (a *After) Sentence() string {
 	var parts []string
 	if a.DoublePayments > 0 {
@@ -143,6 +143,9 @@ func (a *After) Sentence() string {
 	if a.Returns > 0 {
 		parts = append(parts, fmt.Sprintf("%s returns ended the sale of %s seats; %s of these were sold again. Later, %s calls repeated a return.",
 			Count(a.Returns), Count(a.ReturnedSeats), Count(a.SoldAgain), Count(a.LateReturns)))
+	}
+	if a.Exchanges > 0 {
+		parts = append(parts, fmt.Sprintf("%s exchanges moved sales to other seats. Later, %s calls repeated an exchange.", Count(a.Exchanges), Count(a.LateExchanges)))
 	}
 	return strings.Join(parts, " ")
 }
