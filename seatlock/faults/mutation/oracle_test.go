@@ -4,6 +4,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -20,29 +22,30 @@ func TestMutation_IsFoundByOracle(t *testing.T) {
 	require.Empty(t, findings(t, suite))
 	for name, m := range map[string]struct {
 		mutation
-		broken oracle.Promise
+		broken []oracle.Promise // at least one of them
 	}{
-		"ReserveTakesWhatIsAnothers":   {mutation{"reserve.lua", "if not owner and ofChannel then", "if owner ~= user and ofChannel then"}, oracle.OneHolder},
-		"BuyDoesNotCompareTheOwner":    {mutation{"buy.lua", "if owner ~= user then", "if not owner then"}, oracle.OneHolder},
-		"BuyIgnoresTheOrder":           {mutation{"buy.lua", "elseif soldOrder and soldOrder ~= order then", "elseif false then"}, oracle.OneBuyer},
-		"BuyReplacesTheOrder":          {mutation{"buy.lua", "elseif soldOrder and soldOrder ~= order then", "elseif soldOrder and soldOrder ~= order then deadline = 0 end if false then"}, oracle.OneBuyer},
-		"BuyKeepsTheTTL":               {mutation{"buy.lua", "redis.call('SET', key, values[i])", "redis.call('SET', key, values[i], 'KEEPTTL')"}, oracle.SalesLast},
-		"ReturnIgnoresTheOrder":        {mutation{"return.lua", "if owner == user and soldOrder == order then", "if owner == user and soldOrder then"}, oracle.OwnSale},
-		"ReturnIgnoresTheOwner":        {mutation{"return.lua", "if owner == user and soldOrder == order then", "if soldOrder then"}, oracle.OwnSale},
-		"ReturnEndsHolds":              {mutation{"return.lua", "if owner == user and soldOrder == order then", "if owner then"}, oracle.OneHolder},
-		"ReturnLeavesTheKey":           {mutation{"return.lua", "redis.call('DEL', seatPrefix .. id)", ""}, oracle.NothingStuck},
-		"ReturnLeavesTheKeyOfTheGroup": {mutation{"return.lua", "for _, id in ipairs(ids) do", "for _, id in ipairs({ids[1]}) do"}, oracle.NothingStuck},
-		"ARepeatedReturnIsRefused":     {mutation{"return.lua", "elseif owner then", "else"}, oracle.NothingStuck},
-		"ExchangeKeepsTheOldSeats":     {mutation{"exchange.lua", "redis.call('DEL', KEYS[3 + i])", ""}, oracle.NothingStuck},
-		"ExchangeTakesWhatIsHeld":      {mutation{"exchange.lua", "elseif i > n and not (owner == user and deadline) then", "elseif i > n and not deadline then"}, oracle.OneHolder},
-		"ExchangeTakesWhatIsSold":      {mutation{"exchange.lua", "if blockedOrFree ~= -2 then", "if blockedOrFree >= 0 then"}, oracle.OneBuyer},
-		"ExchangeIgnoresTheOrder":      {mutation{"exchange.lua", "soldOrder == order", "soldOrder"}, oracle.OwnSale},
-		"ExchangeMovesAnySale":         {mutation{"exchange.lua", "owner == user and soldOrder == order", "soldOrder ~= nil"}, oracle.SalesLast},
-		"ReleaseEndsSales":             {mutation{"release.lua", "if owner == user and deadline then", "if owner == user then"}, oracle.SalesLast},
+		"ReserveTakesWhatIsAnothers":   {mutation{"reserve.lua", "if not owner and ofChannel then", "if owner ~= user and ofChannel then"}, []oracle.Promise{oracle.OneHolder}},
+		"BuyDoesNotCompareTheOwner":    {mutation{"buy.lua", "if owner ~= user then", "if not owner then"}, []oracle.Promise{oracle.OneHolder}},
+		"BuyIgnoresTheOrder":           {mutation{"buy.lua", "elseif soldOrder and soldOrder ~= order then", "elseif false then"}, []oracle.Promise{oracle.OneBuyer}},
+		"BuyReplacesTheOrder":          {mutation{"buy.lua", "elseif soldOrder and soldOrder ~= order then", "elseif soldOrder and soldOrder ~= order then deadline = 0 end if false then"}, []oracle.Promise{oracle.OneBuyer}},
+		"BuyKeepsTheTTL":               {mutation{"buy.lua", "redis.call('SET', key, values[i])", "redis.call('SET', key, values[i], 'KEEPTTL')"}, []oracle.Promise{oracle.SalesLast}},
+		"ReturnIgnoresTheOrder":        {mutation{"return.lua", "if owner == user and soldOrder == order then", "if owner == user and soldOrder then"}, []oracle.Promise{oracle.OwnSale}},
+		"ReturnIgnoresTheOwner":        {mutation{"return.lua", "if owner == user and soldOrder == order then", "if soldOrder then"}, []oracle.Promise{oracle.OwnSale}},
+		"ReturnEndsHolds":              {mutation{"return.lua", "if owner == user and soldOrder == order then", "if owner then"}, []oracle.Promise{oracle.OneHolder}},
+		"ReturnLeavesTheKey":           {mutation{"return.lua", "redis.call('DEL', seatPrefix .. id)", ""}, []oracle.Promise{oracle.NothingStuck}},
+		"ReturnLeavesTheKeyOfTheGroup": {mutation{"return.lua", "for _, id in ipairs(ids) do", "for _, id in ipairs({ids[1]}) do"}, []oracle.Promise{oracle.NothingStuck}},
+		"ARepeatedReturnIsRefused":     {mutation{"return.lua", "elseif owner then", "else"}, []oracle.Promise{oracle.NothingStuck}},
+		"ExchangeKeepsTheOldSeats":     {mutation{"exchange.lua", "redis.call('DEL', KEYS[3 + i])", ""}, []oracle.Promise{oracle.NothingStuck}},
+		"ExchangeTakesWhatIsHeld":      {mutation{"exchange.lua", "elseif i > n and not (owner == user and deadline) then", "elseif i > n and not deadline then"}, []oracle.Promise{oracle.OneHolder}},
+		"ExchangeTakesWhatIsSold":      {mutation{"exchange.lua", "if blockedOrFree ~= -2 then", "if blockedOrFree >= 0 then"}, []oracle.Promise{oracle.OneBuyer}},
+		"ExchangeIgnoresTheOrder":      {mutation{"exchange.lua", "soldOrder == order", "soldOrder"}, []oracle.Promise{oracle.OwnSale}},
+		"ExchangeMovesAnySale":         {mutation{"exchange.lua", "owner == user and soldOrder == order", "soldOrder ~= nil"}, []oracle.Promise{oracle.SalesLast, oracle.OneHolder, oracle.OneBuyer, oracle.OwnSale}},
+		"ReleaseEndsSales":             {mutation{"release.lua", "if owner == user and deadline then", "if owner == user then"}, []oracle.Promise{oracle.SalesLast}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			require.Contains(t, findings(t, m.apply(t, suite)), "broken: "+string(m.broken))
+			found := findings(t, m.apply(t, suite))
+			require.True(t, slices.ContainsFunc(m.broken, func(p oracle.Promise) bool { return strings.Contains(found, "broken: "+string(p)) }), "found: %s", found)
 		})
 	}
 }
