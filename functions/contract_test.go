@@ -161,6 +161,39 @@ func TestSeatmap_ListsSeatsThatAreNotAvailable(t *testing.T) {
 	})
 }
 
+func TestReserveBest_ChoosesSeats(t *testing.T) {
+	t.Parallel()
+	redistest.Each(t, func(t *testing.T, r *redistest.Redis) {
+		b := setup(t, r, "")
+		b.put(t, "/events/gala", `{"plan":"1-1:A-F","areas":[{"area_id":"floor","capacity":3}],"max_seats_per_user":6}`)
+		b.post(t, "/block", `{"event_id":"gala","seat_ids":["1E","1F"],"channel":"house"}`).success(t)
+		best := func(members string, keys ...string) response {
+			return b.postKeyed(t, "/reserve-best", `{"event_id":"gala",`+members+`}`, keys...)
+		}
+		two := best(`"quantity":2,"user_id":"ann"`, "k").success(t)
+		require.Equal(t, "reserved", two["status"])
+		require.Equal(t, []any{"1C", "1D"}, two["seat_ids"], "nearest to the middle of the row, and no single seat is left")
+		require.Equal(t, true, two["adjacent"])
+		require.Contains(t, two, "expires_at")
+		again := best(`"quantity":2,"user_id":"ann"`, "k")
+		require.Equal(t, two, again.success(t))
+		require.Equal(t, "true", again.header.Get("Idempotent-Replayed"))
+		best(`"quantity":3,"user_id":"ann"`, "k").problem(t, 422, "idempotency_key_reused")
+		best(`"quantity":2,"user_id":"ann"`).problem(t, 422, "invalid_request")
+
+		require.Equal(t, []any{"1E", "1F"}, best(`"quantity":2,"user_id":"ann","channel":"house"`, "house").success(t)["seat_ids"])
+		places := best(`"quantity":2,"user_id":"ann","area_id":"floor"`, "floor").success(t)
+		require.Len(t, places["seat_ids"], 2)
+		require.Equal(t, false, places["adjacent"])
+		best(`"quantity":2,"user_id":"ann"`, "limit").problem(t, 409, "seat_limit")
+		best(`"quantity":2,"user_id":"bob","area_id":"floor"`, "few").problem(t, 409, "sold_out")
+		best(`"quantity":1,"user_id":"bob"`, "one").success(t)
+		b.post(t, "/release", `{"event_id":"gala","seat_id":"1D","user_id":"ann"}`).success(t)
+		p := best(`"quantity":2,"user_id":"bob"`, "two").problem(t, 409, "no_adjacent_seats")
+		require.EqualValues(t, 1, p["largest_block"])
+	})
+}
+
 func TestReserve_EnforcesTheSeatLimit(t *testing.T) {
 	t.Parallel()
 	redistest.Each(t, func(t *testing.T, r *redistest.Redis) {

@@ -29,6 +29,7 @@ import (
 	"booking/functions/page"
 	"booking/functions/release"
 	"booking/functions/reserve"
+	"booking/functions/reservebest"
 	"booking/functions/returns"
 	"booking/functions/sales"
 	"booking/functions/seat"
@@ -55,6 +56,8 @@ type Call struct {
 var Table = []Function{
 	{Name: "reserve", Calls: []Call{{http.MethodPost, "/reserve", RoleBuyer}},
 		New: func(d Deps) http.Handler { return reserve.New(d.Locker, d.Catalog, d.Rules) }},
+	{Name: "reserve-best", Calls: []Call{{http.MethodPost, "/reserve-best", RoleBuyer}},
+		New: func(d Deps) http.Handler { return reservebest.New(d.Locker, d.Catalog, d.Halls, d.Rules, d.Choice) }},
 	{Name: "buy", Calls: []Call{{http.MethodPost, "/buy", RoleSellerIfAny}},
 		New: func(d Deps) http.Handler { return buy.New(d.Locker, d.Catalog, d.Rules) }},
 	{Name: "extend", Calls: []Call{{http.MethodPost, "/extend", RoleBuyer}},
@@ -130,6 +133,7 @@ type Deps struct {
 	Catalog *catalog.Catalog
 	Halls   *hall.Halls // the live views that seatmap, changes and sales read
 	Rules   api.Rules
+	Choice  reservebest.Options
 	Rows    []page.Row      // that the page shows of an event whose plan has no rows
 	Streams changes.Options // when the streams of changes end, and how many may be open
 	Callers *auth.Callers   // tells buyers and sellers; nil: there are no roles, and every caller is both
@@ -157,6 +161,7 @@ func (d Deps) rows(ctx context.Context, event string) ([]page.Row, error) {
 // Locker is the part of seatlock.Locker that the functions use.
 type Locker interface {
 	reserve.Locker
+	reservebest.Locker
 	buy.Locker
 	extend.Locker
 	release.Locker

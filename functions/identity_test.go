@@ -17,11 +17,11 @@ import (
 )
 
 // mutations returns the paths of the functions that change a user's seats: those of the roles,
-// or all if there are none.
+// or all if there are none. Not reserve-best, which takes another body.
 func mutations(roles ...functions.Role) (paths []string) {
 	for _, f := range functions.Table {
 		for _, c := range f.Calls {
-			if c.Method == http.MethodPost && c.Role != functions.RoleSeller && (len(roles) == 0 || slices.Contains(roles, c.Role)) {
+			if c.Method == http.MethodPost && f.Name != "reserve-best" && c.Role != functions.RoleSeller && (len(roles) == 0 || slices.Contains(roles, c.Role)) {
 				paths = append(paths, c.Path)
 			}
 		}

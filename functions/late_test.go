@@ -16,7 +16,7 @@ import (
 // keyedCall is a POST with an Idempotency-Key.
 type keyedCall struct{ path, body, key string }
 
-// badNetwork stands between a client and the service. It delivers a request late, or twice, or loses
+// badNetwork connects a client and the service. It delivers a request late, or twice, or loses
 // the answer.
 type badNetwork struct {
 	bundle  *testBundle

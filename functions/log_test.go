@@ -91,8 +91,9 @@ func TestLogCalls_LogsTheEventOfEachFunctionAndThePanic(t *testing.T) {
 		require.NoError(t, err)
 		b.handler = handler
 		logging, log := logged(b, slog.LevelDebug)
-		req := httptest.NewRequest(f.Calls[0].Method, "/?event_id=gala&seat_id=1A&user_id=ann", strings.NewReader(`{"event_id":"gala","seat_id":"1A","to_seat_ids":["2A"],"user_id":"ann","channel":"house"}`))
+		req := httptest.NewRequest(f.Calls[0].Method, "/?event_id=gala&seat_id=1A&user_id=ann", strings.NewReader(`{"event_id":"gala","seat_id":"1A","to_seat_ids":["2A"],"quantity":1,"user_id":"ann","channel":"house"}`))
 		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("Idempotency-Key", "k")
 		logging.ServeHTTP(httptest.NewRecorder(), req)
 		require.Contains(t, log.String(), `"event":"gala"`, f.Name)
 		require.Contains(t, log.String(), `"code":"internal"`, f.Name)

@@ -44,6 +44,8 @@ func TestHandler_ServesOnlyItsTarget(t *testing.T) {
 			b := setup(t, r, f.Name)
 			for _, path := range append(paths(f), "/") {
 				switch {
+				case f.Name == "reserve-best":
+					b.postKeyed(t, path, `{"quantity":1,"user_id":"ann"}`, path).success(t)
 				case f.Name == "return":
 					b.post(t, path, `{"seat_id":"1B","user_id":"ann"}`).success(t)
 				case f.Name == "exchange":

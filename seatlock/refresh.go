@@ -118,6 +118,26 @@ func (l *Locker) scanBlocked(ctx context.Context, event string) (map[string]bool
 	return blocked, err
 }
 
+// BlockedFor returns the seats of an event that are kept for a channel, in order; also those that
+// are held or sold. It reads them in pages. It fails with ErrInvalid or ErrUnavailable.
+func (l *Locker) BlockedFor(ctx context.Context, event, channel string) ([]string, error) {
+	if !ValidID(event) {
+		return nil, fmt.Errorf("%w: event %q", ErrInvalid, event)
+	}
+	var seats []string
+	err := l.scan(ctx, "hscan", blockedKey(event), func(id, of string) error {
+		if of == channel {
+			seats = append(seats, id)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("blocked: %w", err)
+	}
+	slices.Sort(seats)
+	return slices.Compact(seats), nil // a page may repeat a seat
+}
+
 // scan calls found for each pair of a sorted set or a hash. command is zscan or hscan.
 func (l *Locker) scan(ctx context.Context, command, key string, found func(name, value string) error) error {
 	for cursor := uint64(0); ; {

@@ -79,6 +79,11 @@ func (v *View) At() time.Time { return v.at }
 // Position returns the ID of the last change in the View; NoChange if there is none.
 func (v *View) Position() string { return v.position }
 
+// IsFree reports whether a seat is Available, as of the last Refresh.
+func (v *View) IsFree(id string) bool {
+	return v.deadlines[id] < v.at.UnixMilli() && !v.blocked[id]
+}
+
 // Len returns how many seats are held, sold or blocked; one that is blocked and held or sold
 // counts twice.
 func (v *View) Len() int { return len(v.deadlines) + len(v.blocked) }

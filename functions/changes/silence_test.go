@@ -39,6 +39,7 @@ func (s *source) At() time.Time                                     { return tim
 func (s *source) Len() int                                          { return 0 }
 func (s *source) Lapsed() int                                       { return 0 }
 func (s *source) Seats() iter.Seq[seatlock.Seat]                    { return func(func(seatlock.Seat) bool) {} }
+func (s *source) IsFree(string) bool                                { return true }
 func (s *source) SeatsOf(context.Context, string) ([]string, error) { return nil, nil }
 
 func (s *source) Position() string {

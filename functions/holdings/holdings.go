@@ -37,11 +37,14 @@ func New(locker Locker, c *catalog.Catalog, halls *hall.Halls) http.Handler {
 		if err != nil {
 			return err
 		}
-		user := r.PathValue("user_id")
-		if user == "" {
-			user = query.Get("user_id")
+		var named *string
+		if path := r.PathValue("user_id"); path != "" {
+			named = &path
+		} else if query.Has("user_id") {
+			named = new(query.Get("user_id"))
 		}
-		if user, err = api.UserOf(r, user); err != nil {
+		user, err := api.UserOf(r, named, "send a path like /users/user_123/seats")
+		if err != nil {
 			return err
 		}
 		if err := c.Check(r.Context(), event); err != nil {

@@ -22,8 +22,8 @@ func New(locker Locker, c *catalog.Catalog, rules api.Rules) http.Handler {
 		if err != nil {
 			return err
 		}
-		if seats.Channel != "" && !api.CallerOf(r.Context()).Seller {
-			return api.NewProblem(api.CodeForbidden, "Only a seller may reserve seats of a channel; omit channel.")
+		if err := api.CheckChannel(r, seats.Channel); err != nil {
+			return err
 		}
 		var hold seatlock.Hold
 		err = c.With(r.Context(), seats.EventID, seats.SeatIDs, func(terms seatlock.Terms) error {

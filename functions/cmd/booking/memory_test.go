@@ -49,6 +49,7 @@ func (freeView) Position() string                                  { return seat
 func (freeView) Len() int                                          { return 0 }
 func (freeView) Lapsed() int                                       { return 0 }
 func (freeView) Seats() iter.Seq[seatlock.Seat]                    { return func(func(seatlock.Seat) bool) {} }
+func (freeView) IsFree(string) bool                                { return true }
 func (freeView) SeatsOf(context.Context, string) ([]string, error) { return nil, nil }
 func (freeView) Add(context.Context, string) error                 { return nil }
 func (freeView) Remove(context.Context, string) error              { return nil }

@@ -27,7 +27,11 @@ func (r *SeatsResponse) appendJSON(b []byte) []byte {
 	if r.ExpiresAt != "" {
 		b = appendString(append(b, `,"expires_at":`...), r.ExpiresAt)
 	}
-	return append(appendExpires(b, r.ExpiresInMS), '}')
+	b = appendExpires(b, r.ExpiresInMS)
+	if r.Adjacent != nil {
+		b = strconv.AppendBool(append(b, `,"adjacent":`...), *r.Adjacent)
+	}
+	return append(b, '}')
 }
 
 // appendJSON appends the problem to b.
@@ -52,6 +56,9 @@ func (p *Problem) appendJSON(b []byte) []byte {
 		b = strconv.AppendInt(append(b, `,"limit":`...), int64(p.Limit.Limit), 10)
 		b = strconv.AppendInt(append(b, `,"held":`...), int64(p.Held), 10)
 		b = strconv.AppendInt(append(b, `,"sold":`...), int64(p.Sold), 10)
+	}
+	if p.LargestBlock > 0 {
+		b = strconv.AppendInt(append(b, `,"largest_block":`...), int64(p.LargestBlock), 10)
 	}
 	if p.OnSaleAt != "" {
 		b = appendString(append(b, `,"on_sale_at":`...), p.OnSaleAt)

@@ -58,7 +58,7 @@ func DecodeBlock(w http.ResponseWriter, r *http.Request) (Block, error) {
 	}
 	var block Block
 	var err error
-	if block.EventID, err = eventOf(b.EventID); err != nil {
+	if block.EventID, err = EventOf(b.EventID); err != nil {
 		return Block{}, err
 	}
 	if block.SeatIDs, err = seatsOf(b.SeatID, b.SeatIDs, seatlock.MaxBlockSeats, blockExample); err != nil {
@@ -74,14 +74,12 @@ func DecodeBlock(w http.ResponseWriter, r *http.Request) (Block, error) {
 	if block.Request, err = requestOf(r); err != nil {
 		return Block{}, err
 	}
-	if c := recorded(r.Context()); c != nil {
-		c.Seats = block.Seats
-	}
+	RecordSeats(r, block.Seats)
 	return block, nil
 }
 
-// eventOf returns the event of a body.
-func eventOf(id *string) (string, error) {
+// EventOf returns the event of a body, whose event_id may be nil. The error is a *Problem.
+func EventOf(id *string) (string, error) {
 	if id == nil {
 		return seatlock.DefaultEvent, nil
 	}

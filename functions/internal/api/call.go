@@ -27,6 +27,13 @@ func Record(r *http.Request) (*Call, *http.Request) {
 	return c, r.WithContext(context.WithValue(r.Context(), callKey{}, c))
 }
 
+// RecordSeats records what a call names, or what it got.
+func RecordSeats(r *http.Request, seats Seats) {
+	if c := recorded(r.Context()); c != nil {
+		c.Seats = seats
+	}
+}
+
 // recorded returns the Call of ctx, or nil if nothing records the call.
 func recorded(ctx context.Context) *Call {
 	c, _ := ctx.Value(callKey{}).(*Call)

@@ -29,14 +29,18 @@ func CallerOf(ctx context.Context) Caller {
 	return Caller{Seller: true}
 }
 
-// UserOf returns the user that the path or the query of r names, or, if that is empty, the only user
-// that the caller acts for. The error is a *Problem.
-func UserOf(r *http.Request, named string) (string, error) {
-	var user *string
-	if named != "" {
-		user = &named
+// CheckChannel returns a *Problem if the caller may not reserve the seats of a channel.
+func CheckChannel(r *http.Request, channel string) error {
+	if channel != "" && !CallerOf(r.Context()).Seller {
+		return NewProblem(CodeForbidden, "Only a seller may reserve seats of a channel; omit channel.")
 	}
-	return userOf(user, CallerOf(r.Context()).User, "send a path like /users/user_123/seats")
+	return nil
+}
+
+// UserOf returns the user that r names, or, if named is nil, the only user that the caller acts for.
+// example says what to send. The error is a *Problem.
+func UserOf(r *http.Request, named *string, example string) (string, error) {
+	return userOf(named, CallerOf(r.Context()).User, example)
 }
 
 // userOf returns the user that a call names, nil if it names none. own is the only user that the

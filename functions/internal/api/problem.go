@@ -26,6 +26,8 @@ const (
 	CodeAlreadyYours         Code = "already_yours"
 	CodeSeatSold             Code = "seat_sold"
 	CodeNotOnSale            Code = "not_on_sale"
+	CodeNoAdjacentSeats      Code = "no_adjacent_seats"
+	CodeSoldOut              Code = "sold_out"
 	CodePlanDropsSeats       Code = "plan_drops_seats"
 	CodeEventHasSales        Code = "event_has_sales"
 	CodeEventHasHolds        Code = "event_has_holds"
@@ -70,6 +72,8 @@ var problemTypes = []ProblemType{
 		Detail: "Nothing has changed; choose other seats."},
 	{Code: CodeNotOnSale, Status: http.StatusConflict, Cause: seatlock.ErrNotOnSale,
 		Detail: "The sale of the event has not begun. Nothing was reserved."},
+	{Code: CodeNoAdjacentSeats, Status: http.StatusConflict},
+	{Code: CodeSoldOut, Status: http.StatusConflict},
 	{Code: CodePlanDropsSeats, Status: http.StatusConflict, Cause: seatlock.ErrPlanDropsSeats,
 		Detail: "The plan does not have them. Nothing has changed; add them to the plan, or release the holds and unblock the seats first."},
 	{Code: CodeEventHasSales, Status: http.StatusConflict, Cause: seatlock.ErrHasSales,
@@ -134,6 +138,8 @@ type Problem struct {
 	Code      Code   `json:"code"`
 	Conflicts []Seat `json:"conflicts,omitempty"`
 	*Limit           // only if the code is seat_limit
+
+	LargestBlock int `json:"largest_block,omitempty"` // only if the code is no_adjacent_seats
 
 	OnSaleAt string `json:"on_sale_at,omitempty"` // only if the code is not_on_sale: RFC 3339 with ms, UTC
 }

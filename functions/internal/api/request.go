@@ -13,6 +13,19 @@ const (
 	replayedHeader   = "Idempotent-Replayed"
 )
 
+// RequireRequest is for a call that must have an Idempotency-Key. query says what the call asks for.
+// The error is a *Problem.
+func RequireRequest(r *http.Request, query string) (*seatlock.Request, error) {
+	request, err := requestOf(r)
+	if err == nil && request == nil {
+		err = Invalid("Idempotency-Key is missing; send a new one, like a UUID, with each new request, and the same one with each repeat.")
+	}
+	if err == nil {
+		request.Query = query
+	}
+	return request, err
+}
+
 // requestOf returns the request that the Idempotency-Key of r names, nil without one. The error is
 // a *Problem.
 func requestOf(r *http.Request) (*seatlock.Request, error) {

@@ -19,6 +19,7 @@ type SeatsResponse struct {
 	OrderID     string   `json:"order_id,omitempty"`      // of a sale that has one, and of its return
 	ExpiresAt   string   `json:"expires_at,omitempty"`    // RFC 3339 with ms, UTC; only while the seats are held
 	ExpiresInMS *int64   `json:"expires_in_ms,omitempty"` // likewise
+	Adjacent    *bool    `json:"adjacent,omitempty"`      // only of a reserve-best: whether the seats are next to one another
 
 	request *seatlock.Request
 }

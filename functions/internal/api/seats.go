@@ -79,9 +79,7 @@ func DecodeSeats(w http.ResponseWriter, r *http.Request, rules Rules) (Seats, er
 	if err == nil {
 		seats.Request, err = requestOf(r)
 	}
-	if c := recorded(r.Context()); c != nil {
-		c.Seats = seats
-	}
+	RecordSeats(r, seats)
 	return seats, err
 }
 
@@ -97,7 +95,7 @@ func parseSeats(body []byte, rules Rules, user string) (Seats, error) {
 	}
 	var seats Seats
 	var err error
-	if seats.EventID, err = eventOf(b.EventID); err != nil {
+	if seats.EventID, err = EventOf(b.EventID); err != nil {
 		return Seats{}, err
 	}
 	if seats.SeatIDs, err = seatsOf(b.SeatID, b.SeatIDs, rules.MaxSeats, example); err != nil {

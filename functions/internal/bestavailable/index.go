@@ -73,8 +73,13 @@ type cell struct {
 const anyClass = 0
 
 // New returns the Index of a plan. All seats are free. A plan that has every seat has no rows.
-func New(p *plan.Plan) *Index {
-	x := newLayout(p)
+func New(p *plan.Plan) *Index { return newIndex(p, false) }
+
+// NewWithAccessible is New for those who may give out accessible seats like others.
+func NewWithAccessible(p *plan.Plan) *Index { return newIndex(p, true) }
+
+func newIndex(p *plan.Plan, all bool) *Index {
+	x := newLayout(p, all)
 	x.areaOf = map[string]*area{}
 	first := x.drawn
 	for _, of := range p.Areas() {
@@ -205,4 +210,22 @@ func (x *Index) afterRow(k int) int {
 		k++
 	}
 	return k
+}
+
+// Adjacent reports whether seats are next to one another, in the order of their row. A single seat
+// is, and a place of an area is not.
+func (x *Index) Adjacent(seatIDs []string) bool {
+	var last uint32
+	for i, id := range seatIDs {
+		n, found := x.plan.Position(id)
+		if !found || n >= x.drawn {
+			return false
+		}
+		bit := x.bits[n]
+		if i > 0 && (bit != last+1 || x.words[bit/64].row != x.words[last/64].row) {
+			return false
+		}
+		last = bit
+	}
+	return true
 }

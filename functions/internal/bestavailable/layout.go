@@ -14,11 +14,13 @@ type layout struct {
 	members [][]cell      // by class; without heads
 
 	accessible []bool // by class
+	hasOwn     bool   // whether accessible seats are only for requests that name their category
 }
 
-// newLayout returns an Index with a layout, and nothing free.
-func newLayout(p *plan.Plan) *Index {
+// newLayout returns an Index with a layout, and nothing free. all: accessible seats are like others.
+func newLayout(p *plan.Plan, all bool) *Index {
 	l := &layout{
+		hasOwn:  !all,
 		Index:   &Index{plan: p, zones: map[string][]zone{}, classes: []class{{}}, classOf: map[string]int{}},
 		members: [][]cell{nil}, accessible: []bool{false},
 	}
@@ -87,7 +89,7 @@ func (l *layout) class(category string) int {
 		l.classOf[category] = n
 		l.classes = append(l.classes, class{})
 		l.members = append(l.members, nil)
-		l.accessible = append(l.accessible, Accessible(category))
+		l.accessible = append(l.accessible, l.hasOwn && Accessible(category))
 	}
 	return n
 }

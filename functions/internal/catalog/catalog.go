@@ -64,23 +64,36 @@ func New(locker Locker, opt Options) *Catalog {
 // With calls do with the terms of a call on seats of an event. It fails with a *Problem if the
 // event is unknown or does not have one of the seats, and otherwise with the error of do.
 func (c *Catalog) With(ctx context.Context, event string, seats []string, do func(seatlock.Terms) error) error {
-	e, fresh, err := c.get(ctx, event)
-	for attempt := 1; ; attempt++ {
-		if err != nil {
-			return err
-		}
-		missing := e.missing(seats)
-		if missing == "" {
-			err := do(seatlock.Terms{PlanVersion: &e.version})
-			if !errors.Is(err, seatlock.ErrStalePlan) && !errors.Is(err, seatlock.ErrUnknownEvent) || attempt == maxAttempts {
-				return err
-			}
-		} else if fresh {
+	return c.with(ctx, event, func(e *entry, fresh bool) error {
+		switch missing := e.missing(seats); {
+		case missing == "":
+			return do(seatlock.Terms{PlanVersion: &e.version})
+		case fresh:
 			return api.NewProblem(api.CodeUnknownSeat, "There is no seat "+missing+" in this hall.")
+		}
+		return seatlock.ErrStalePlan // a newer one may have it
+	})
+}
+
+// WithPlan calls do with the plan of an event, and the terms of a call on its seats. It fails with a
+// *Problem if the event is unknown, and otherwise with the error of do.
+func (c *Catalog) WithPlan(ctx context.Context, event string, do func(*plan.Plan, seatlock.Terms) error) error {
+	return c.with(ctx, event, func(e *entry, _ bool) error { return do(e.plan, seatlock.Terms{PlanVersion: &e.version}) })
+}
+
+// with calls do with an event, and again after it has loaded the event, while do fails because the
+// event has changed. fresh: the event was loaded for this call.
+func (c *Catalog) with(ctx context.Context, event string, do func(e *entry, fresh bool) error) error {
+	e, fresh, err := c.get(ctx, event)
+	for attempt := 1; err == nil; attempt++ {
+		err = do(e, fresh)
+		if !errors.Is(err, seatlock.ErrStalePlan) && !errors.Is(err, seatlock.ErrUnknownEvent) || attempt == maxAttempts {
+			return err
 		}
 		e, err = c.load(ctx, event)
 		fresh = true
 	}
+	return err
 }
 
 // missing returns one of seats that the plan does not have, "" if it has them all.

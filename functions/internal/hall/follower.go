@@ -19,7 +19,12 @@ type Batch struct {
 	Changes  []seatlock.Change
 	Reset    bool   // changes before Changes were lost
 	Position string // of the last change
+
+	Refreshed time.Time // when the refresh began that brought the view to Position
 }
+
+// maxPending limits the changes that a Follower collects. If it is slower, it gets a Reset.
+const maxPending = 50_000
 
 // Follow returns a Follower of an event, and the position after which its changes begin. It
 // fails with seatlock.ErrInvalid or seatlock.ErrUnavailable.
@@ -50,18 +55,26 @@ func (f *Follower) Signal() {
 
 // Take refreshes the view and returns what happened since the last Take, and how long until
 // the next hold ends, negative if no seat is held.
-func (f *Follower) Take(ctx context.Context) (Batch, time.Duration, error) {
+func (f *Follower) Take(ctx context.Context) (taken Batch, nextExpiry time.Duration, err error) {
+	err = f.Update(ctx, 0, func(batch Batch, _ View) { taken, nextExpiry = batch, f.hall.nextExpiry })
+	return taken, nextExpiry, err
+}
+
+// Update brings the view up to date, unless it is at most maxAge old, and then calls apply with what
+// happened since the last Update or Take. apply may read the view, which does not change meanwhile.
+func (f *Follower) Update(ctx context.Context, maxAge time.Duration, apply func(Batch, View)) error {
 	asked := time.Now()
 	if err := f.hall.begin(ctx); err != nil {
-		return Batch{}, 0, err
+		return err
 	}
 	defer f.hall.end()
-	if err := f.hall.refresh(ctx, asked, 0, f); err != nil {
-		return Batch{}, 0, err
+	if err := f.hall.refresh(ctx, asked, maxAge, f); err != nil {
+		return err
 	}
 	batch := f.hall.registry.takePending(f)
-	batch.Position = f.hall.view.Position()
-	return batch, f.hall.nextExpiry, nil
+	batch.Position, batch.Refreshed = f.hall.view.Position(), f.hall.refreshed
+	apply(batch, f.hall.view)
+	return nil
 }
 
 // Position refreshes the view and returns its position: all changes so far are before it.

@@ -81,7 +81,9 @@ func (h *Hall) collect(update seatlock.Update, caller *Follower) {
 			if update.Reset {
 				f.pending = Batch{Reset: true}
 			}
-			f.pending.Changes = append(f.pending.Changes, update.Changes...)
+			if f.pending.Changes = append(f.pending.Changes, update.Changes...); len(f.pending.Changes) > maxPending {
+				f.pending = Batch{Reset: true}
+			}
 			if f != caller {
 				f.Signal()
 			}

@@ -31,6 +31,7 @@ type View interface {
 	Lapsed() int
 	Seats() iter.Seq[seatlock.Seat]
 	SeatsOf(ctx context.Context, user string) ([]string, error)
+	IsFree(id string) bool
 }
 
 // Subscription is the part of seatlock.Subscription that Halls uses.

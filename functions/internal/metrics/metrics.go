@@ -30,6 +30,7 @@ type Metrics struct {
 	seats      *prometheus.CounterVec
 	roundTrips *prometheus.HistogramVec
 	batchCalls prometheus.Histogram
+	attempts   prometheus.Histogram
 	clockJumps prometheus.Counter
 }
 
@@ -53,6 +54,9 @@ func New(version string, ready func() bool) *Metrics {
 		batchCalls: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "booking_redis_batch_calls", Help: "Calls that shared a round trip.", Buckets: prometheus.ExponentialBuckets(1, 2, 9),
 		}),
+		attempts: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "booking_choice_attempts", Help: "Attempts of a reserve-best that held seats. More than one: other buyers were faster.", Buckets: []float64{1, 2, 3, 5, 10},
+		}),
 		clockJumps: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "booking_redis_clock_jumps_total", Help: "Jumps of Redis's clock by a second or more. They end holds early or late.",
 		}),
@@ -61,7 +65,7 @@ func New(version string, ready func() bool) *Metrics {
 		Name: "booking_build_info", Help: "Always 1, with the version as a label.", ConstLabels: prometheus.Labels{"version": version},
 	})
 	build.Set(1)
-	m.registry.MustRegister(m.requests, m.inFlight, m.seats, m.roundTrips, m.batchCalls, m.clockJumps, build,
+	m.registry.MustRegister(m.requests, m.inFlight, m.seats, m.roundTrips, m.batchCalls, m.attempts, m.clockJumps, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.gauge("booking_ready", "1 if Redis answers and is configured safely, else 0.", func() float64 {
 		if ready() {
@@ -106,6 +110,9 @@ func (m *Metrics) countSeats(function string, next http.Handler) http.Handler {
 
 // Batch observes how many calls shared a round trip.
 func (m *Metrics) Batch(calls int) { m.batchCalls.Observe(float64(calls)) }
+
+// Choice observes the attempts of a reserve-best that held seats.
+func (m *Metrics) Choice(attempts int) { m.attempts.Observe(float64(attempts)) }
 
 // ClockJump counts a jump of Redis's clock.
 func (m *Metrics) ClockJump() { m.clockJumps.Inc() }

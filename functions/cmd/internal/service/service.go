@@ -99,7 +99,7 @@ func open(ctx context.Context, c *config.Config, env envconfig.Lookuper, version
 		Catalog: catalog.New(locker, catalog.Options{Unlisted: c.Plan, Listed: !c.UnlistedEvents}),
 		Rows:    pageRows(c.Plan), Streams: changes.Options{Stop: s.Monitor.DrainStarted(), MaxStreams: c.MaxStreams, Interval: c.ChangesInterval}, Origins: c.CORSOrigins,
 	}
-	deps.InPod = c.InPod()
+	deps.InPod, deps.Choice.Timeout = c.InPod(), c.RequestTimeout
 	if deps.Callers, err = callers(c); err != nil {
 		return nil, err
 	}
@@ -123,7 +123,7 @@ func open(ctx context.Context, c *config.Config, env envconfig.Lookuper, version
 		m.Clock(locker.ClockOffset)
 		m.Halls(deps.Halls)
 		m.Events(locker)
-		deps.Streams.OnStream = m.Streams(c.MaxStreams)
+		deps.Streams.OnStream, deps.Choice.OnTried = m.Streams(c.MaxStreams), m.Choice
 		middleware = append(middleware, m.Middleware)
 		s.serveMetrics(m)
 	}

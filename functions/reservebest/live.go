@@ -1,0 +1,236 @@
+package reservebest
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+
+	"booking/functions/internal/bestavailable"
+	"booking/functions/internal/hall"
+	"booking/functions/internal/plan"
+	"booking/seatlock"
+)
+
+const (
+	// maxAge is how old the index of an event may be for a call's first attempt. An older one only
+	// costs another attempt.
+	maxAge = 50 * time.Millisecond
+	// idleTime is how long an event without calls keeps its index.
+	idleTime = 10 * time.Second
+	// alternatives is how many groups an attempt offers beside the one that it has taken.
+	alternatives = 2
+)
+
+// lives are the indexes of a process, one an event that has calls.
+type lives struct {
+	halls *hall.Halls
+
+	mu       sync.Mutex
+	events   map[string]*live
+	sweeping bool
+}
+
+// live is the index of an event. It follows the event, and knows which seats the calls of this
+// process have taken before the event does.
+type live struct {
+	event string
+	plan  *plan.Plan
+	ready chan struct{} // closed when follower and err are set
+	err   error
+
+	users int // lives.mu guards it, and used
+	used  time.Time
+
+	follower *hall.Follower
+	index    *bestavailable.Index
+	loaded   bool // the follower's lock guards it
+
+	mu     sync.Mutex
+	taken  map[string]time.Time // seats, and when their call ended; zero: it is in flight
+	spread int                  // see bestavailable.Request
+}
+
+// acquire returns the index of an event whose plan is p. The caller releases it.
+func (ls *lives) acquire(ctx context.Context, event string, p *plan.Plan) (*live, error) {
+	ls.mu.Lock()
+	l := ls.events[event]
+	if l == nil || l.plan != p {
+		l = &live{event: event, plan: p, ready: make(chan struct{}), taken: map[string]time.Time{}}
+		if old := ls.events[event]; old != nil && old.users == 0 {
+			ls.close(old)
+		}
+		ls.events[event] = l
+		go l.open(ls.halls)
+	}
+	l.users++
+	if !ls.sweeping {
+		ls.sweeping = true
+		time.AfterFunc(idleTime, ls.sweep)
+	}
+	ls.mu.Unlock()
+	select {
+	case <-l.ready:
+	case <-ctx.Done():
+		ls.release(l)
+		return nil, ctx.Err()
+	}
+	if l.err != nil {
+		ls.release(l)
+		return nil, l.err
+	}
+	return l, nil
+}
+
+// open begins to follow the event.
+func (l *live) open(halls *hall.Halls) {
+	defer close(l.ready)
+	l.index = bestavailable.New(l.plan)
+	l.follower, _, l.err = halls.Follow(context.Background(), l.event)
+}
+
+func (ls *lives) release(l *live) {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	l.users--
+	l.used = time.Now()
+	if l.users == 0 && (ls.events[l.event] != l || l.err != nil) {
+		ls.close(l)
+	}
+}
+
+// close ends an index that has no users. ls.mu is locked.
+func (ls *lives) close(l *live) {
+	if ls.events[l.event] == l {
+		delete(ls.events, l.event)
+	}
+	if l.follower != nil {
+		go l.follower.Close() // it may wait for Redis
+	}
+}
+
+// sweep closes the indexes that had no calls for idleTime.
+func (ls *lives) sweep() {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	for _, l := range ls.events {
+		if l.users == 0 && time.Since(l.used) >= idleTime {
+			ls.close(l)
+		}
+	}
+	if ls.sweeping = len(ls.events) > 0; ls.sweeping {
+		time.AfterFunc(idleTime, ls.sweep)
+	}
+}
+
+// sync brings the index up to date, unless it is at most age old.
+func (l *live) sync(ctx context.Context, age time.Duration) error {
+	return l.follower.Update(ctx, age, func(batch hall.Batch, view hall.View) {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if !l.loaded || batch.Reset {
+			l.loaded = true
+			l.index.Load(func(yield func(string) bool) {
+				for seat := range view.Seats() {
+					if !yield(seat.ID) {
+						return
+					}
+				}
+				for id := range l.taken {
+					if !yield(id) {
+						return
+					}
+				}
+			})
+		}
+		for _, c := range batch.Changes {
+			l.apply(c)
+		}
+		for id, ended := range l.taken {
+			if !ended.IsZero() && ended.Before(batch.Refreshed) { // the view knows what came of it
+				l.index.Set([]string{id}, view.IsFree(id))
+				delete(l.taken, id)
+			}
+		}
+	})
+}
+
+// apply makes a change.
+func (l *live) apply(c seatlock.Change) {
+	switch c.Type {
+	case seatlock.ChangeHeld, seatlock.ChangeExtended, seatlock.ChangeSold, seatlock.ChangeBlocked:
+		l.index.Set(c.SeatIDs, false)
+	default:
+		l.index.Set(c.SeatIDs, true)
+		l.index.Set(c.ToSeatIDs, false)
+	}
+}
+
+// errInFlight means that only seats which other calls of this process have taken would do: these
+// calls may yet fail.
+var errInFlight = errors.New("reservebest: all such seats are in flight")
+
+// take returns groups of free seats, the best one first. No other call of this process gets the first
+// one before settle. It fails as Find does, or with errInFlight.
+func (l *live) take(r bestavailable.Request) ([][]string, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	r.Spread, r.Seed = l.spread, rand.Uint64()
+	best, err := l.index.Take(r)
+	if err != nil {
+		if refused(err) && l.foundAmongTaken(r) {
+			return nil, errInFlight
+		}
+		return nil, err
+	}
+	for _, id := range best.SeatIDs {
+		l.taken[id] = time.Time{}
+	}
+	groups := [][]string{best.SeatIDs}
+	others, _ := l.index.Find(r) // none is no fault
+	for _, other := range others[:min(alternatives, len(others))] {
+		groups = append(groups, other.SeatIDs)
+	}
+	return groups, nil
+}
+
+// foundAmongTaken reports whether there are seats for r if those that calls of this process have
+// taken are free.
+func (l *live) foundAmongTaken(r bestavailable.Request) bool {
+	if len(l.taken) == 0 {
+		return false
+	}
+	taken := slices.Collect(maps.Keys(l.taken))
+	l.index.Set(taken, true)
+	defer l.index.Set(taken, false)
+	_, err := l.index.Find(r)
+	return err == nil
+}
+
+// settle ends the attempt with groups. held is the group that it holds, nil for none; err is its
+// error. The view will tell which of the seats are free.
+func (l *live) settle(groups [][]string, held []string, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := time.Now()
+	for _, id := range slices.Concat(groups[0], held) {
+		l.taken[id] = now
+	}
+	l.index.Set(held, false)
+	switch {
+	case errors.Is(err, seatlock.ErrTaken) || err == nil && held[0] != groups[0][0]:
+		// Other processes want the same seats: spread over more groups.
+		l.spread = min(2*l.spread+2, bestavailable.MaxSpread)
+	case err == nil:
+		l.spread = max(0, l.spread-1)
+	}
+}
+
+// refused reports whether err says that there are no such seats.
+func refused(err error) bool {
+	_, notAdjacent := errors.AsType[*bestavailable.NotAdjacentError](err)
+	return notAdjacent || errors.Is(err, bestavailable.ErrSoldOut)
+}
