@@ -49,7 +49,9 @@ func TestBuy_SellsWhenMemoryIsFull(t *testing.T) {
 	require.ErrorIs(t, err, seatlock.ErrUnavailable)
 	b.buy(t, ann, "1A", "1B")
 	require.NoError(t, b.locker.Release(t.Context(), event, []string{"1C"}, ann))
+	require.NoError(t, b.exchange(t, "", ann, []string{"1B"}, []string{"1C"}))
+	require.NoError(t, b.locker.Return(t.Context(), event, []string{"1C"}, ann, keyed("k")))
 	b.status(t, "1A", seatlock.Sold)
 	b.status(t, "1C", seatlock.Available)
-	require.Equal(t, []string{"held[1A 1B 1C]", "sold[1A 1B]", "released[1C]"}, b.changes(t, seatlock.NoChange))
+	require.Equal(t, []string{"held[1A 1B 1C]", "sold[1A 1B]", "released[1C]", "exchanged[1B]", "returned[1C]"}, b.changes(t, seatlock.NoChange))
 }

@@ -168,6 +168,28 @@ func (m *model) giveBack(user string, ids []string, order string) error {
 	return nil
 }
 
+func (m *model) exchange(user string, ids, to []string, order string) error {
+	isSold := func(id string) bool { s := m.seats[id]; return s.sold && s.user == user && s.order == order }
+	if !slices.ContainsFunc(ids, isSold) && !slices.ContainsFunc(to, func(id string) bool { return !isSold(id) }) {
+		return nil // repeated
+	}
+	if slices.ContainsFunc(ids, func(id string) bool { return !isSold(id) }) {
+		return seatlock.ErrNotReturnable
+	}
+	for _, id := range to {
+		s, taken := m.seats[id]
+		if taken && (s.sold || s.user != user) || !taken && m.blocked[id] != "" {
+			return seatlock.ErrTaken
+		}
+	}
+	for i := range ids {
+		m.end(ids[i], seatlock.ChangeExchanged)
+		m.seats[to[i]] = modelSeat{user: user, sold: true, order: order}
+		m.append(seatlock.ChangeExchanged, to[i])
+	}
+	return nil
+}
+
 func (m *model) extend(user string, ids []string) (time.Time, error) {
 	if err := m.requireOwner(user, ids); err != nil {
 		return time.Time{}, err
@@ -259,7 +281,7 @@ func TestLocker_AnswersAsModel(t *testing.T) {
 			var got, want error
 			var hold seatlock.Hold
 			var deadline time.Time
-			switch call := rapid.SampledFrom([]string{"reserve", "reserve", "reserve from channel", "block", "unblock", "buy", "buy", "return", "extend", "release", "put", "wait", "map"}).Draw(rt, "call"); call {
+			switch call := rapid.SampledFrom([]string{"reserve", "reserve", "reserve from channel", "block", "unblock", "buy", "buy", "return", "exchange", "exchange", "extend", "release", "put", "wait", "map"}).Draw(rt, "call"); call {
 			case "reserve":
 				hold, got = locker.Reserve(ctx, event, group, user)
 				deadline, want = m.reserve(user, group, "")
@@ -274,6 +296,15 @@ func TestLocker_AnswersAsModel(t *testing.T) {
 				got, want = locker.BuyOn(ctx, event, group, user, seatlock.Terms{Order: order}), m.buy(user, group, order)
 			case "return":
 				got, want = locker.Return(ctx, event, group, user, seatlock.Terms{Order: order}), m.giveBack(user, group, order)
+			case "exchange":
+				var to []string
+				for _, id := range ids {
+					if !slices.Contains(group, id) && len(to) < len(group) {
+						to = append(to, id)
+					}
+				}
+				group = group[:len(to)]
+				got, want = locker.Exchange(ctx, event, group, to, user, seatlock.Terms{Order: order}), m.exchange(user, group, to, order)
 			case "extend":
 				hold, got = locker.Extend(ctx, event, group, user)
 				deadline, want = m.extend(user, group)
@@ -340,6 +371,9 @@ func requireChanges(rt *rapid.T, locker *seatlock.Locker, m *model) {
 		last = c.ID
 		require.Equal(rt, c.Type == seatlock.ChangeHeld || c.Type == seatlock.ChangeExtended, !c.Deadline.IsZero())
 		for _, id := range c.SeatIDs {
+			got[id] = append(got[id], c.Type)
+		}
+		for _, id := range c.ToSeatIDs {
 			got[id] = append(got[id], c.Type)
 		}
 	}

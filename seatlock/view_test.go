@@ -421,13 +421,17 @@ func viewHistory(t *testing.T, rt *rapid.T, r *redistest.Redis) {
 		user := rapid.SampledFrom([]string{ann, bob}).Draw(rt, "user")
 		channel := rapid.SampledFrom([]string{"house", "house", "sponsor"}).Draw(rt, "channel")
 		seats := rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"1A", "1B", "1C", "1D", "1E"}), 1, 3, rapid.ID[string]).Draw(rt, "seats")
-		switch step := rapid.SampledFrom([]string{"reserve", "reserve", "reserve", "buy", "return", "extend", "release", "block", "block", "unblock", "reserve from channel", "reserve from channel", "put", "delete event", "lose reply", "advance", "delete key", "delete stream", "flush", "refresh", "refresh", "join", "leave"}).Draw(rt, "step"); step {
+		switch step := rapid.SampledFrom([]string{"reserve", "reserve", "reserve", "buy", "return", "exchange", "extend", "release", "block", "block", "unblock", "reserve from channel", "reserve from channel", "put", "delete event", "lose reply", "advance", "delete key", "delete stream", "flush", "refresh", "refresh", "seats of user", "seats of user", "join", "leave"}).Draw(rt, "step"); step {
 		case "reserve":
 			_, _ = caller.Reserve(ctx, event, seats, user)
 		case "buy":
 			_ = caller.Buy(ctx, event, seats, user)
 		case "return":
 			_ = caller.Return(ctx, event, seats, user, seatlock.Terms{})
+		case "exchange":
+			_ = caller.Exchange(ctx, event, seats[:1], []string{"2A"}, user, seatlock.Terms{})
+			_ = caller.Exchange(ctx, event, []string{"2A"}, seats[:1], user, seatlock.Terms{})
+			_ = caller.Exchange(ctx, event, seats[:1], []string{"2A"}, user, seatlock.Terms{})
 		case "extend":
 			_, _ = caller.Extend(ctx, event, seats, user)
 		case "release":
@@ -475,6 +479,11 @@ func viewHistory(t *testing.T, rt *rapid.T, r *redistest.Redis) {
 				_, err := view.Refresh(ctx)
 				require.NoError(rt, err)
 			}
+		case "seats of user": // from then on, Refresh keeps them
+			if view := views[user]; view != nil {
+				_, err := view.SeatsOf(ctx, user)
+				require.NoError(rt, err)
+			}
 		}
 	}
 	fresh, err := reader.NewView(event)
@@ -487,7 +496,28 @@ func viewHistory(t *testing.T, rt *rapid.T, r *redistest.Redis) {
 		require.NoError(rt, err)
 		require.False(rt, update.More)
 		require.Equal(rt, seatKeys(rt, admin), seatLines(view), name)
+		for _, user := range []string{ann, bob} {
+			seats, err := view.SeatsOf(ctx, user)
+			require.NoError(rt, err)
+			require.Subset(rt, seats, seatsOf(rt, reader, view, user), name)
+		}
 	}
+}
+
+// seatsOf returns the seats of a user by the keys of all seats of a View.
+func seatsOf(rt *rapid.T, locker *seatlock.Locker, view *seatlock.View, user string) (seats []string) {
+	var all []string
+	for seat := range view.Seats() {
+		all = append(all, seat.ID)
+	}
+	holdings, err := locker.Holdings(context.Background(), event, all)
+	require.NoError(rt, err)
+	for _, h := range holdings {
+		if h.User == user {
+			seats = append(seats, h.ID)
+		}
+	}
+	return seats
 }
 
 // seatKeys returns "id status" for each seat that has a key or is blocked.
