@@ -25,7 +25,7 @@ func TestSplitReply_RejectsOtherShapes(t *testing.T) {
 	require.NoError(t, splitReply([]int64{1_000, 300, 2, 1, 2_000, 3, 0, 1, -1}, calls))
 	require.Equal(t, []int64{1, 2_000}, calls[0].reserve.reply)
 	require.Equal(t, []int64{0, 1, -1}, calls[1].reserve.reply)
-	for _, bad := range [][]int64{nil, {1_000}, {1_000, 300}, {1_000, 300, 2, 1, 2_000}, {1_000, 300, 2, 1, 2_000, 9, 1}, {1_000, 300, -1, 1}} {
+	for _, bad := range [][]int64{nil, {1_000}, {1_000, 300}, {1_000, 300, 2, 1, 2_000}, {1_000, 300, 2, 1, 2_000, 9, 1}, {1_000, 300, -1, 1}, {1_000, 300, 2, 1, 2_000, 2, 1, 2_000, 9}} {
 		require.ErrorIs(t, splitReply(bad, two()), errReply, "%v", bad)
 	}
 }

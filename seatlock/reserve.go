@@ -185,5 +185,8 @@ func splitReply(reply []int64, calls []*call) error {
 		c.reserve.now, c.reserve.holdTime = now, holdTime
 		c.reserve.reply, reply = reply[1:1+reply[0]], reply[1+reply[0]:]
 	}
+	if len(reply) > 0 {
+		return fmt.Errorf("%w: %d numbers after %d reservations", errReply, len(reply), len(calls))
+	}
 	return nil
 }

@@ -17,7 +17,7 @@ import (
 
 // contract matches the tests of package seatlock that run against every mutation. The slow ones
 // run only if all others pass.
-var contract = []string{"^(TestReserve|TestBuy|TestBuy_KeepsOrder|TestReturn|TestReturn_.*|TestExchange|TestExchange_.*|TestRequest_.*|TestJournal_.*|TestExtend|TestExtend_NeverPassesMaxHoldTime|TestRelease|TestReserve_DecidesCallsOfBatchInTurn|" +
+var contract = []string{"^(TestReserve|TestBuy|TestBuy_KeepsOrder|TestReturn|TestReturn_.*|TestExchange|TestExchange_.*|TestRequest_.*|TestReserveFirst|TestReserveFirst_.*|TestJournal_.*|TestExtend|TestExtend_NeverPassesMaxHoldTime|TestRelease|TestReserve_DecidesCallsOfBatchInTurn|" +
 	"TestReserve_LeavesNothingOfAbandonedEvent|TestReserve_KeepsIndexWhileSeatsAreHeld|" +
 	"TestBuy_KeepsEventForever|TestMap_FollowsSeatKeysOfSmallEventAtOnce|TestRefresh_WaitsForKey|TestReserve_CountsExtendedHoldsToLimit|" +
 	"TestLocker_ChangesNothingIfKeyHasWrongType|" +
@@ -51,7 +51,7 @@ func TestMutation_FailsSuite(t *testing.T) {
 		"ASaleKeepsItsTTL":              {"buy.lua", "redis.call('SET', key, values[i])", "redis.call('SET', key, values[i], 'KEEPTTL')"},
 		"AHoldIsNotInTheIndex":          {"reserve.lua", "addSeats(index, newIds, deadline)", ""},
 		"ASaleIsNotInTheIndex":          {"buy.lua", "addSeats(index, ids, '+inf')", ""},
-		"ARepeatedReserveIsRefused":     {"reserve.lua", "elseif owner == user and deadline then", "elseif false then"},
+		"ARepeatedReserveIsRefused":     {"reserve.lua", "elseif owner == user and deadline and not isChoice then", "elseif false then"},
 		"ALateScriptActs":               {"event.lua", "if now > tonumber(ARGV[2]) then", "if false then"},
 		"AKeyThatIsThereHasEnded":       {"event.lua", "if redis.call('EXISTS', seatPrefix .. id) == 0 then", "if true then"},
 		"ChangesAreTrimmedEarly":        {"event.lua", "'~', 10000", "'~', 1000"},
@@ -83,17 +83,23 @@ func TestMutation_FailsSuite(t *testing.T) {
 		"AnExchangeLeavesOutExpiredHolds":     {"exchange.lua", "recordExpired(to[i])", ""},
 		"AnExchangeIsNoChange":                {"exchange.lua", "appendEnd('exchanged', from, fields)", ""},
 
-		"AReplayActs":                 {"event.lua", "return {7, now}", "return nil"},
-		"ARepeatedRequestActs":        {"event.lua", "if not stored then", "if true then"},
-		"ARequestIsEachUsers":         {"event.lua", "requestPrefix .. user .. ' ' .. key", "requestPrefix .. key"},
-		"ABatchForgetsItsRequests":    {"reserve.lua", "if not answer then", "if true then"},
-		"ABatchReplaysOtherRequests":  {"reserve.lua", "elseif answer.request.fingerprint ~= request.fingerprint then", "elseif false then"},
-		"AReserveForgetsItsRequest":   {"reserve.lua", "remember(answer.request, answer.reply)", ""},
-		"ABuyForgetsItsRequest":       {"buy.lua", "remember(request, {now})", ""},
-		"AnExtendForgetsItsRequest":   {"extend.lua", "remember(request, {now, holdTime, earliest or 0})", ""},
-		"AReleaseForgetsItsRequest":   {"release.lua", "remember(request, {now})", ""},
-		"AReturnForgetsItsRequest":    {"return.lua", "remember(request, {now})", ""},
-		"AnExchangeForgetsItsRequest": {"exchange.lua", "remember(request, {now})", ""},
+		"AReplayActs":                  {"event.lua", "return {7, now}", "return nil"},
+		"ARepeatedRequestActs":         {"event.lua", "if not stored then", "if true then"},
+		"ARequestIsEachUsers":          {"event.lua", "requestPrefix .. user .. ' ' .. key", "requestPrefix .. key"},
+		"ABatchForgetsItsRequests":     {"reserve.lua", "if not answer then", "if true then"},
+		"ABatchReplaysOtherRequests":   {"reserve.lua", "elseif answer.request.fingerprint ~= request.fingerprint then", "elseif false then"},
+		"AReserveForgetsItsRequest":    {"reserve.lua", "remember(answer.request, answer.reply, answer.seats)", ""},
+		"AChoiceForgetsItsSeats":       {"reserve.lua", "remember(answer.request, answer.reply, answer.seats)", "remember(answer.request, answer.reply)"},
+		"AChoiceTakesTheUsersOwnHolds": {"reserve.lua", "and deadline and not isChoice then", "and deadline then"},
+		"AChoiceHoldsTheFirstGroup":    {"reserve.lua", "until size == start or mark ~= ' '", "until true"},
+		"AChoiceHoldsALaterGroup":      {"reserve.lua", "until size == start or mark ~= ' '", "until mark ~= ' '"},
+		"AChoiceNamesTheFirstGroup":    {"reserve.lua", "1 + group - first", "1"},
+		"AChoiceLeavesConflictsBehind": {"reserve.lua", "for i = size + 1, #reply do", "for i = 1, 0 do"},
+		"ABuyForgetsItsRequest":        {"buy.lua", "remember(request, {now})", ""},
+		"AnExtendForgetsItsRequest":    {"extend.lua", "remember(request, {now, holdTime, earliest or 0})", ""},
+		"AReleaseForgetsItsRequest":    {"release.lua", "remember(request, {now})", ""},
+		"AReturnForgetsItsRequest":     {"return.lua", "remember(request, {now})", ""},
+		"AnExchangeForgetsItsRequest":  {"exchange.lua", "remember(request, {now})", ""},
 
 		"EntriesOfABatchShareIDs":    {"event.lua", "offset + (users or 1)", "offset + 1"},
 		"AChangeOfABatchHasOneUser":  {"reserve.lua", "table.concat(newUsers, ' ')", "newUsers[1]"},
