@@ -67,7 +67,7 @@ func New(locker Locker, c *catalog.Catalog, halls *hall.Halls, rules api.Rules, 
 
 // reserve holds the best seats for q, and reports whether they are adjacent.
 func (f *function) reserve(ctx context.Context, q request) (choice seatlock.Choice, adjacent bool, err error) {
-	err = f.catalog.WithPlan(ctx, q.event, func(p *plan.Plan, terms seatlock.Terms) error {
+	err = f.catalog.WithPlan(ctx, q.event, func(p *plan.Plan, fresh bool, terms seatlock.Terms) error {
 		terms.Channel, terms.Request = q.channel, q.keyed
 		var index *bestavailable.Index
 		if q.channel == "" {
@@ -81,8 +81,13 @@ func (f *function) reserve(ctx context.Context, q request) (choice seatlock.Choi
 				choice, err = first, lookup
 			}
 		}
+		if problem := problemOf(p, err); problem != nil && !fresh { // another plan may have such seats
+			return seatlock.ErrStalePlan
+		} else if problem != nil {
+			return problem
+		}
 		if err != nil {
-			return problemOf(p, err)
+			return err
 		}
 		adjacent = index.Adjacent(choice.Seats)
 		return nil
@@ -194,7 +199,7 @@ func (f *function) freeOfChannel(ctx context.Context, q request) (map[string]boo
 	return free, nil
 }
 
-// problemOf returns the *Problem of a refusal to choose, and otherwise err.
+// problemOf returns the *Problem of a refusal to choose, nil if err is another error.
 func problemOf(p *plan.Plan, err error) error {
 	if errors.Is(err, bestavailable.ErrNoRows) {
 		if areas := names(p, "area"); areas != "" {
@@ -221,7 +226,7 @@ func problemOf(p *plan.Plan, err error) error {
 		}
 		return api.Invalid("There is no %s %.64q in the plan; there are %s.", member, unknown.Name, known)
 	}
-	return err
+	return nil
 }
 
 // names lists up to ten of a plan's categories, zones or areas; "" if it has none.

@@ -167,6 +167,30 @@ func TestReserveBest_RejectsWhatItCantUnderstand(t *testing.T) {
 	require.Contains(t, none.post(t, "", `{"quantity":2,"user_id":"ann"}`).Detail, "The event has no plan to choose from; ")
 }
 
+// A process that does not know the event, or has an older plan of it, answers by the current one.
+func TestReserveBest_FollowsThePlan(t *testing.T) {
+	t.Parallel()
+	redistest.Each(t, func(t *testing.T, r *redistest.Redis) {
+		b := setup(t, r, nil)
+		put := func(text string) {
+			p := short(t, text)
+			stored, err := catalog.Store([]byte(`"`+text+`"`), nil)
+			require.NoError(t, err)
+			_, _, err = b.locker.PutEvent(t.Context(), "gala", seatlock.Put{Plan: stored, HasSeat: p.Has, Document: []byte("{}")})
+			require.NoError(t, err)
+		}
+		best := func(members string) answer { return b.post(t, "", `{"event_id":"gala",`+members+`}`) }
+		require.Contains(t, best(`"quantity":1,"user_id":"ann"`).Detail, "The event has no plan")
+		put("1-1:A-B")
+		require.Equal(t, []string{"1A", "1B"}, best(`"quantity":2,"user_id":"ann"`).SeatIDs)
+		require.Equal(t, "sold_out", best(`"quantity":2,"user_id":"ann"`).Code)
+		put("1-2:A-C")
+		require.Equal(t, []string{"2A", "2B", "2C"}, best(`"quantity":3,"user_id":"ann"`).SeatIDs)
+		put("1-3:A-C")
+		require.Equal(t, []string{"1C"}, best(`"quantity":1,"user_id":"ann"`).SeatIDs)
+	})
+}
+
 // A storm of buyers who all want the best seats: each gets seats of its own until all are held, and
 // is refused only then.
 func TestReserveBest_SellsOutExactly(t *testing.T) {

@@ -75,10 +75,12 @@ func (c *Catalog) With(ctx context.Context, event string, seats []string, do fun
 	})
 }
 
-// WithPlan calls do with the plan of an event, and the terms of a call on its seats. It fails with a
-// *Problem if the event is unknown, and otherwise with the error of do.
-func (c *Catalog) WithPlan(ctx context.Context, event string, do func(*plan.Plan, seatlock.Terms) error) error {
-	return c.with(ctx, event, func(e *entry, _ bool) error { return do(e.plan, seatlock.Terms{PlanVersion: &e.version}) })
+// WithPlan calls do with the plan of an event, and the terms of a call on its seats. fresh says that
+// the plan was loaded for this call: if it was not, do returns seatlock.ErrStalePlan in place of an
+// answer that only the current plan can give. It fails with a *Problem if the event is unknown, and
+// otherwise with the error of do.
+func (c *Catalog) WithPlan(ctx context.Context, event string, do func(p *plan.Plan, fresh bool, terms seatlock.Terms) error) error {
+	return c.with(ctx, event, func(e *entry, fresh bool) error { return do(e.plan, fresh, seatlock.Terms{PlanVersion: &e.version}) })
 }
 
 // with calls do with an event, and again after it has loaded the event, while do fails because the
