@@ -87,9 +87,13 @@ end
 local freeKeys = {} -- of the group: the first freeCount; the others are of earlier groups
 local seat = 1
 while seat <= count do
-  local isChoice = string.byte(ARGV[6 + seat]) == 32 -- a space: there are several groups
-  local user, request = parseCaller(isChoice and string.sub(ARGV[6 + seat], 2) or ARGV[6 + seat])
-  local repeated, first, start = replayOf(request), seat, size -- conflicts go after start + 2
+  local user, request, repeated, isChoice = ARGV[6 + seat], nil, nil, false
+  if string.find(user, ' ', 1, true) then
+    isChoice = string.byte(user) == 32
+    user, request = parseCaller(isChoice and string.sub(user, 2) or user)
+    repeated = replayOf(request)
+  end
+  local first, start = seat, size -- conflicts go after start + 2
   local group, freeCount, earliest, mark
   repeat
     group, freeCount, earliest = seat, 0, nil
