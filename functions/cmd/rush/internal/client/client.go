@@ -81,11 +81,15 @@ func (c *Client) Sleep(ctx context.Context, due time.Duration) bool {
 // connection. It returns when the call was due under the rate limit, or false if ctx
 // ended first. Each acquire needs a release.
 func (c *Client) acquire(ctx context.Context, due time.Duration) (time.Duration, bool) {
-	if delay := c.limit.ReserveN(c.start.Add(due), 1).DelayFrom(c.start.Add(due)); delay > 0 {
-		due += delay
-	}
 	if !c.Sleep(ctx, due) {
 		return 0, false
+	}
+	// At its time, and not before: the limiter counts wrongly if a call comes before an earlier one.
+	if delay := c.limit.Reserve().Delay(); delay > 0 {
+		due = c.Now() + delay
+		if !c.Sleep(ctx, due) {
+			return 0, false
+		}
 	}
 	woken := c.Now()
 	c.slots <- struct{}{}
