@@ -127,6 +127,12 @@ func Names() []string {
 	return names
 }
 
+// NeedsRedis reports whether the functions that target names, as in Handler, need Redis. One that
+// serves files does not.
+func NeedsRedis(target string) bool {
+	return !slices.ContainsFunc(Table, func(f Function) bool { return f.Name == target && f.Files })
+}
+
 // Deps are the dependencies of the functions.
 type Deps struct {
 	Locker  Locker

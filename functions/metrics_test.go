@@ -18,7 +18,7 @@ import (
 // measure makes b count its seats. The function that it returns has the counters so far.
 func measure(t *testing.T, b *testBundle) func() []string {
 	t.Helper()
-	m := metrics.New("test", func() bool { return true })
+	m := metrics.New("test", func() bool { return true }, func() bool { return true })
 	b.middleware = []functions.Middleware{m.Middleware}
 	b.serve(t, "")
 	return func() (counters []string) {

@@ -77,7 +77,7 @@ var planted = []struct {
 	{"an alert that does not parse", monitoring, "[5m]))", "[5m]", "alerts"},
 	{"an alert with a broken template", monitoring, "{{ $value | humanizePercentage }}", "{{ $value | humanize }", "alerts"},
 	{"an alert without a severity", monitoring, "severity: critical", "urgency: critical", "alerts"},
-	{"an alert on an unknown metric", monitoring, "min by (namespace) (booking_ready)", "min by (namespace) (booking_steady)", "queries"},
+	{"an alert on an unknown metric", monitoring, "min by (namespace) (booking_redis_up)", "min by (namespace) (booking_steady)", "queries"},
 	{"a panel with an unknown metric", monitoring, "booking_requests_in_flight", "booking_requests_flying", "queries"},
 	{"a panel with an unknown label", monitoring, "sum by (outcome)", "sum by (result)", "queries"},
 	{"a panel with a syntax error", monitoring, "sum by (version) (", "sum by (version) ((", "queries"},

@@ -18,7 +18,7 @@ func TestEvents_CountSeatsByStatus(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, r *redistest.Redis) {
 		locker, err := seatlock.New(r.Client(t), seatlock.Options{Timeout: time.Minute})
 		require.NoError(t, err)
-		m := metrics.New("v7", func() bool { return true })
+		m := metrics.New("v7", func() bool { return true }, func() bool { return true })
 		m.Events(locker)
 		for i := range 60 {
 			_, _, err := locker.PutEvent(t.Context(), fmt.Sprintf("e%02d", i), seatlock.Put{})
@@ -49,7 +49,7 @@ func TestEvents_HaveNoMetricsDuringOutage(t *testing.T) {
 	r := redistest.Mini(t)
 	locker, err := seatlock.New(r.Client(t), seatlock.Options{Timeout: time.Second})
 	require.NoError(t, err)
-	m := metrics.New("v7", func() bool { return true })
+	m := metrics.New("v7", func() bool { return true }, func() bool { return true })
 	m.Events(locker)
 	r.Mini.Close()
 	require.NotContains(t, strings.Join(keys(scrape(t, m)), "\n"), "booking_event_seats")

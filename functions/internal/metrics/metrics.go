@@ -34,9 +34,9 @@ type Metrics struct {
 	clockJumps prometheus.Counter
 }
 
-// New returns the metrics of a process of the version. ready reports whether the process
-// can serve.
-func New(version string, ready func() bool) *Metrics {
+// New returns the metrics of a process of the version. ready reports whether the process can serve,
+// up whether Redis answers and is configured safely.
+func New(version string, ready, up func() bool) *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(),
 		requests: prometheus.NewHistogramVec(prometheus.HistogramOpts{
@@ -67,13 +67,18 @@ func New(version string, ready func() bool) *Metrics {
 	build.Set(1)
 	m.registry.MustRegister(m.requests, m.inFlight, m.seats, m.roundTrips, m.batchCalls, m.attempts, m.clockJumps, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	m.gauge("booking_ready", "1 if Redis answers and is configured safely, else 0.", func() float64 {
-		if ready() {
+	m.flag("booking_ready", "1 if Redis has answered and is configured safely, else 0. An outage of Redis does not change it.", ready)
+	m.flag("booking_redis_up", "1 if Redis answers and is configured safely, else 0.", up)
+	return m
+}
+
+func (m *Metrics) flag(name, help string, is func() bool) {
+	m.gauge(name, help, func() float64 {
+		if is() {
 			return 1
 		}
 		return 0
 	})
-	return m
 }
 
 func (m *Metrics) gauge(name, help string, value func() float64) {

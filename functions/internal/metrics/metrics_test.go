@@ -43,7 +43,7 @@ func requireValues(t *testing.T, m *metrics.Metrics, want map[string]string) {
 func TestMetrics_ReportStateOfProcess(t *testing.T) {
 	t.Parallel()
 	ready := false
-	m := metrics.New("v7", func() bool { return ready })
+	m := metrics.New("v7", func() bool { return ready }, func() bool { return true })
 	offset := 1500 * time.Millisecond
 	m.Clock(func() time.Duration { return offset })
 	open := m.Streams(9)
@@ -87,7 +87,7 @@ func TestMetrics_TellRepliesFromOutages(t *testing.T) {
 	pipe.Ping(t.Context())
 	_, err := pipe.Exec(t.Context())
 	require.NoError(t, errors.Join(err, client.Ping(t.Context()).Err())) // to connect takes round trips of its own
-	m := metrics.New("test", func() bool { return true })
+	m := metrics.New("test", func() bool { return true }, func() bool { return true })
 	m.Redis(client, func() int { return 3 }, 10)
 	const ok, failed = `booking_redis_round_trip_seconds_count{result="ok"}`, `booking_redis_round_trip_seconds_count{result="error"}`
 
@@ -116,7 +116,7 @@ func TestMetrics_CountViewsAndSeats(t *testing.T) {
 	locker, err := seatlock.New(r.Client(t), seatlock.Options{Timeout: time.Minute})
 	require.NoError(t, err)
 	halls := hall.New(locker)
-	m := metrics.New("test", func() bool { return true })
+	m := metrics.New("test", func() bool { return true }, func() bool { return true })
 	m.Halls(halls)
 	for i, event := range []string{"gala", "matinee"} {
 		_, err := locker.Reserve(t.Context(), event, []string{"1A", "1B", "1C"}[:i+1], "ann")
@@ -137,7 +137,7 @@ func TestMetrics_CountViewsAndSeats(t *testing.T) {
 
 func TestMiddleware_MeasuresRequests(t *testing.T) {
 	t.Parallel()
-	m := metrics.New("test", func() bool { return true })
+	m := metrics.New("test", func() bool { return true }, func() bool { return true })
 	const inFlight = `booking_requests_in_flight{function="buy"}`
 	handler := m.Middleware("buy", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		requireValues(t, m, map[string]string{inFlight: "1"})

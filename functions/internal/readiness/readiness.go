@@ -1,4 +1,9 @@
 // Package readiness checks whether the process can serve, and answers the probes.
+//
+// A process is ready once it has reached Redis, if Redis is configured safely, and until it drains.
+// An outage of Redis does not make it unready: all processes have it at the same time. So they stay
+// behind their load balancer, answer 503 at once, and serve again the moment that Redis does. A
+// Redis that answers but is not safe, or refuses the password, makes the process unready.
 package readiness
 
 import (
@@ -6,6 +11,8 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -31,6 +38,7 @@ var errNotChecked = errors.New("not checked yet")
 type Monitor struct {
 	check    func(context.Context) error
 	fault    atomic.Pointer[error] // the last check's error
+	ready    atomic.Bool
 	drain    func()
 	draining chan struct{} // closed by drain
 }
@@ -59,9 +67,14 @@ func (m *Monitor) Run(ctx context.Context) {
 			return
 		}
 		previous := *m.fault.Swap(&err)
+		if err == nil || !isOutage(err) {
+			m.ready.Store(err == nil)
+		}
 		switch {
 		case err == nil && previous != nil:
 			slog.InfoContext(ctx, "ready: Redis answers and is configured safely")
+		case err != nil && !sameFault(err, previous) && m.Ready():
+			slog.WarnContext(ctx, "calls are answered 503: "+advice(err), "error", err)
 		case err != nil && !sameFault(err, previous):
 			slog.WarnContext(ctx, "not ready: "+advice(err), "error", err)
 		}
@@ -77,6 +90,22 @@ func (m *Monitor) checkOnce(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	return m.check(ctx)
+}
+
+// outages are the errors of a Redis that answers but can't serve yet, by their first word.
+var outages = []string{"LOADING", "MASTERDOWN", "CLUSTERDOWN", "READONLY", "BUSY", "TRYAGAIN", "MOVED", "ASK"}
+
+// isOutage reports whether err says that Redis can't serve now, and not that its settings are wrong.
+func isOutage(err error) bool {
+	var reply redis.Error
+	switch {
+	case errors.Is(err, seatlock.ErrUnsafe):
+		return false
+	case errors.As(err, &reply):
+		word, _, _ := strings.Cut(reply.Error(), " ")
+		return slices.Contains(outages, word) || redis.IsMaxClientsError(reply)
+	}
+	return true
 }
 
 // sameFault reports whether the operator corrects err like the previous error, which has
@@ -100,8 +129,12 @@ func advice(err error) string {
 	return "Redis does not answer; start it, or correct REDIS_URL and REDIS_MODE"
 }
 
-// Ready reports whether the last check succeeded. It ignores Drain.
-func (m *Monitor) Ready() bool { return *m.fault.Load() == nil }
+// Ready reports whether a check has succeeded, and none since found that Redis is not configured
+// safely. It ignores Drain.
+func (m *Monitor) Ready() bool { return m.ready.Load() }
+
+// Up reports whether the last check succeeded.
+func (m *Monitor) Up() bool { return *m.fault.Load() == nil }
 
 // Drain makes the process unready until it ends.
 func (m *Monitor) Drain() { m.drain() }
@@ -138,7 +171,7 @@ func (m *Monitor) Readyz() http.Handler {
 			return api.NewProblem(api.CodeDraining, "The process is shutting down.")
 		}
 		if !m.Ready() {
-			return api.NewProblem(api.CodeUnavailable, "Redis does not answer, or is not configured safely; the log says what to do.")
+			return api.NewProblem(api.CodeUnavailable, "Redis has not answered yet, or is not configured safely; the log says what to do.")
 		}
 		return api.WriteJSON(w, probeStatus{Status: "ready"})
 	})

@@ -18,13 +18,19 @@ import (
 	"booking/seatlock"
 )
 
+// replyError is an error that Redis answers.
+type replyError string
+
+func (e replyError) Error() string { return string(e) }
+func (replyError) RedisError()     {}
+
 func status(handler http.Handler) int {
 	rec := httptest.NewRecorder()
 	handler.ServeHTTP(rec, httptest.NewRequest(http.MethodGet, "/", nil))
 	return rec.Code
 }
 
-func TestMonitor_IsReadyWhileTheCheckSucceeds(t *testing.T) {
+func TestMonitor_IsReadyUntilRedisIsUnsafe(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var fault atomic.Pointer[error]
@@ -41,16 +47,31 @@ func TestMonitor_IsReadyWhileTheCheckSucceeds(t *testing.T) {
 		synctest.Wait()
 		require.Equal(t, http.StatusOK, status(m.Readyz()))
 
-		for _, err := range []error{seatlock.ErrUnavailable, fmt.Errorf("%w: maxmemory-policy", seatlock.ErrUnsafe)} {
-			fault.Store(&err)
+		for _, c := range []struct {
+			err  error
+			want int
+		}{
+			{seatlock.ErrUnavailable, http.StatusOK},
+			{context.DeadlineExceeded, http.StatusOK},
+			{replyError("LOADING Redis is loading the dataset in memory"), http.StatusOK},
+			{replyError("CLUSTERDOWN The cluster is down"), http.StatusOK},
+			{replyError("ERR max number of clients reached"), http.StatusOK},
+			{replyError("WRONGPASS invalid username-password pair"), http.StatusServiceUnavailable},
+			{replyError("NOPERM no permissions"), http.StatusServiceUnavailable},
+			{fmt.Errorf("%w: maxmemory-policy", seatlock.ErrUnsafe), http.StatusServiceUnavailable},
+		} {
+			fault.Store(&c.err)
 			time.Sleep(time.Second)
 			synctest.Wait()
-			require.Equal(t, http.StatusServiceUnavailable, status(m.Readyz()))
+			require.Equal(t, c.want, status(m.Readyz()), c.err)
+			require.Equal(t, c.want == http.StatusOK, m.Ready(), c.err)
+			require.False(t, m.Up(), c.err)
 			require.Equal(t, http.StatusOK, status(m.Healthz()), "alive, though not ready")
 			fault.Store(nil)
 			time.Sleep(100 * time.Millisecond)
 			synctest.Wait()
 			require.Equal(t, http.StatusOK, status(m.Readyz()))
+			require.True(t, m.Up())
 		}
 
 		m.Drain()
@@ -83,8 +104,8 @@ func TestMonitor_ChecksMoreOftenWhileUnready(t *testing.T) {
 	})
 }
 
-// A Redis that doesn't answer makes the process unready after a second. A check that ends
-// because the process does says nothing.
+// A check fails after a second without an answer. One that ends because the process does says
+// nothing.
 func TestMonitor_LimitsCheck(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -100,23 +121,23 @@ func TestMonitor_LimitsCheck(t *testing.T) {
 		ended := make(chan struct{})
 		go func() { m.Run(ctx); close(ended) }()
 		synctest.Wait()
-		require.True(t, m.Ready())
+		require.True(t, m.Up())
 		stalled.Store(true)
 		time.Sleep(2*time.Second - time.Nanosecond)
-		require.True(t, m.Ready(), "the check began after one second")
+		require.True(t, m.Up(), "the check began after one second")
 		time.Sleep(time.Nanosecond)
 		synctest.Wait()
-		require.False(t, m.Ready())
+		require.False(t, m.Up())
 
 		stalled.Store(false)
 		time.Sleep(time.Second)
 		synctest.Wait()
-		require.True(t, m.Ready())
+		require.True(t, m.Up())
 		stalled.Store(true)
 		time.Sleep(600 * time.Millisecond) // within a check
 		cancel()
 		<-ended
-		require.True(t, m.Ready())
+		require.True(t, m.Up())
 	})
 }
 

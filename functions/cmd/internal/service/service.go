@@ -79,7 +79,7 @@ func open(ctx context.Context, c *config.Config, env envconfig.Lookuper, version
 		Timeout: c.RequestTimeout, Durable: c.Durable, SaleReplicas: c.SaleReplicas}
 	var m *metrics.Metrics
 	if c.MetricsPort != 0 {
-		m = metrics.New(version, func() bool { return s.Monitor.Ready() })
+		m = metrics.New(version, func() bool { return s.Monitor.Ready() }, func() bool { return s.Monitor.Up() })
 		opt.OnBatch = m.Batch
 	}
 	opt.OnClockJump = func(by time.Duration) {
@@ -92,7 +92,12 @@ func open(ctx context.Context, c *config.Config, env envconfig.Lookuper, version
 	if err != nil {
 		return nil, err
 	}
-	s.Monitor = readiness.New(func(ctx context.Context) error { return check(locker, ctx) })
+	s.Monitor = readiness.New(func(ctx context.Context) error {
+		if !functions.NeedsRedis(c.FunctionTarget) {
+			return nil
+		}
+		return check(locker, ctx)
+	})
 
 	deps := functions.Deps{
 		Locker: locker, Halls: hall.New(locker), Rules: api.Rules{MaxSeats: c.MaxSeatsPerRequest},
