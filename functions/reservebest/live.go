@@ -16,13 +16,16 @@ import (
 )
 
 const (
-	// maxAge is how old the index of an event may be for a call's first attempt. An older one only
-	// costs another attempt.
-	maxAge = 50 * time.Millisecond
+	// maxAge is how old the index of an event may be for a call's first attempt. An older one is
+	// refreshed, but no call waits for that until it is older than waitAge: it only costs
+	// another attempt.
+	maxAge  = 50 * time.Millisecond
+	waitAge = time.Second
 	// idleTime is how long an event without calls keeps its index.
 	idleTime = 10 * time.Second
-	// alternatives is how many groups an attempt offers beside the one that it has taken.
-	alternatives = 2
+	// alternatives is how many groups an attempt offers beside the one that it has taken, if other
+	// processes may want the same seats. Each costs Redis some time.
+	alternatives = 3
 )
 
 // lives are the indexes of a process, one an event that has calls.
@@ -47,11 +50,12 @@ type live struct {
 
 	follower *hall.Follower
 	index    *bestavailable.Index
-	loaded   bool // the follower's lock guards it
 
-	mu     sync.Mutex
-	taken  map[string]time.Time // seats, and when their call ended; zero: it is in flight
-	spread int                  // see bestavailable.Request
+	mu        sync.Mutex
+	refreshed time.Time            // when the refresh of the view began that the index has; zero: it has none
+	taken     map[string]time.Time // seats, and when their call ended; zero: it is in flight
+	syncing   bool                 // without a call that waits
+	spread    int                  // see bestavailable.Request
 }
 
 // acquire returns the index of an event whose plan is p. The caller releases it.
@@ -126,45 +130,76 @@ func (ls *lives) sweep() {
 	}
 }
 
-// sync brings the index up to date, unless it is at most age old.
-func (l *live) sync(ctx context.Context, age time.Duration) error {
-	return l.follower.Update(ctx, age, func(batch hall.Batch, view hall.View) {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		if !l.loaded || batch.Reset {
-			l.loaded = true
-			l.index.Load(func(yield func(string) bool) {
-				for seat := range view.Seats() {
-					if !yield(seat.ID) {
-						return
-					}
-				}
-				for id := range l.taken {
-					if !yield(id) {
-						return
-					}
-				}
-			})
-		}
-		for _, c := range batch.Changes {
-			l.apply(c)
-		}
-		for id, ended := range l.taken {
-			if !ended.IsZero() && ended.Before(batch.Refreshed) { // the view knows what came of it
-				l.index.Set([]string{id}, view.IsFree(id))
-				delete(l.taken, id)
-			}
-		}
-	})
+// sync brings the index up to date.
+func (l *live) sync(ctx context.Context) error { return l.follower.Update(ctx, 0, l.update) }
+
+// syncSoon is sync if the index is older than waitAge. If it is older than maxAge, it begins a sync and
+// does not wait for it.
+func (l *live) syncSoon(ctx context.Context) error {
+	l.mu.Lock()
+	age := time.Since(l.refreshed)
+	begins := age > maxAge && age <= waitAge && !l.syncing
+	l.syncing = l.syncing || begins
+	l.mu.Unlock()
+	if age > waitAge {
+		return l.sync(ctx)
+	}
+	if begins {
+		go func() {
+			_ = l.sync(context.WithoutCancel(ctx)) // if it fails, the index gets older, until a call waits
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			l.syncing = false
+		}()
+	}
+	return nil
 }
 
-// apply makes a change.
+// update applies what happened since the last update.
+func (l *live) update(batch hall.Batch, view hall.View) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.refreshed.IsZero() || batch.Reset {
+		l.index.Load(func(yield func(string) bool) {
+			for seat := range view.Seats() {
+				if !yield(seat.ID) {
+					return
+				}
+			}
+			for id := range l.taken {
+				if !yield(id) {
+					return
+				}
+			}
+		})
+	}
+	for _, c := range batch.Changes {
+		l.apply(c)
+	}
+	if l.refreshed.Equal(batch.Refreshed) {
+		return
+	}
+	l.refreshed = batch.Refreshed
+	for id, ended := range l.taken {
+		if !ended.IsZero() && ended.Before(batch.Refreshed) { // the view knows what came of it
+			l.index.Set([]string{id}, view.IsFree(id))
+			delete(l.taken, id)
+		}
+	}
+}
+
+// apply makes a change. Seats that calls of this process have taken stay so until the view knows what
+// came of that.
 func (l *live) apply(c seatlock.Change) {
 	switch c.Type {
 	case seatlock.ChangeHeld, seatlock.ChangeExtended, seatlock.ChangeSold, seatlock.ChangeBlocked:
 		l.index.Set(c.SeatIDs, false)
 	default:
-		l.index.Set(c.SeatIDs, true)
+		for i, id := range c.SeatIDs {
+			if _, is := l.taken[id]; !is {
+				l.index.Set(c.SeatIDs[i:i+1], true)
+			}
+		}
 		l.index.Set(c.ToSeatIDs, false)
 	}
 }
@@ -173,15 +208,16 @@ func (l *live) apply(c seatlock.Change) {
 // calls may yet fail.
 var errInFlight = errors.New("reservebest: all such seats are in flight")
 
-// take returns groups of free seats, the best one first. No other call of this process gets the first
-// one before settle. It fails as Find does, or with errInFlight.
-func (l *live) take(r bestavailable.Request) ([][]string, error) {
+// take returns groups of free seats, the best one first. Others follow if other processes have wanted
+// the same seats; of an area always, because many buyers come at once for few places. No other call of this process gets the first one before settle. It fails as Find does; if the
+// call has synced the index, with errInFlight instead if that is so.
+func (l *live) take(r bestavailable.Request, synced bool) ([][]string, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	r.Spread, r.Seed = l.spread, rand.Uint64()
 	best, err := l.index.Take(r)
 	if err != nil {
-		if refused(err) && l.foundAmongTaken(r) {
+		if synced && refused(err) && l.foundAmongTaken(r) {
 			return nil, errInFlight
 		}
 		return nil, err
@@ -190,6 +226,9 @@ func (l *live) take(r bestavailable.Request) ([][]string, error) {
 		l.taken[id] = time.Time{}
 	}
 	groups := [][]string{best.SeatIDs}
+	if l.spread == 0 && r.Area == "" {
+		return groups, nil
+	}
 	others, _ := l.index.Find(r) // none is no fault
 	for _, other := range others[:min(alternatives, len(others))] {
 		groups = append(groups, other.SeatIDs)
@@ -221,7 +260,7 @@ func (l *live) settle(groups [][]string, held []string, err error) {
 	}
 	l.index.Set(held, false)
 	switch {
-	case errors.Is(err, seatlock.ErrTaken) || err == nil && held[0] != groups[0][0]:
+	case errors.Is(err, seatlock.ErrTaken), slices.ContainsFunc(groups[1:], func(other []string) bool { return slices.Equal(other, held) }):
 		// Other processes want the same seats: spread over more groups.
 		l.spread = min(2*l.spread+2, bestavailable.MaxSpread)
 	case err == nil:

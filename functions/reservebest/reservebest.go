@@ -102,12 +102,12 @@ func (f *function) reserveFree(ctx context.Context, q request, p *plan.Plan, ter
 		return seatlock.Choice{}, nil, err
 	}
 	defer f.lives.release(l)
-	age, deadline := maxAge, time.Now().Add(f.timeout)
+	sync, deadline := l.syncSoon, time.Now().Add(f.timeout)
 	for attempt := 1; ; attempt++ {
-		if err := l.sync(ctx, age); err != nil {
+		if err := sync(ctx); err != nil {
 			return seatlock.Choice{}, nil, err
 		}
-		groups, err := l.take(q.seats)
+		groups, err := l.take(q.seats, attempt > 1)
 		var choice seatlock.Choice
 		if err == nil {
 			choice, err = f.locker.ReserveFirst(ctx, q.event, groups, q.user, terms)
@@ -119,7 +119,7 @@ func (f *function) reserveFree(ctx context.Context, q request, p *plan.Plan, ter
 				f.tried(attempt)
 			}
 			return choice, l.index, nil
-		case errors.Is(err, seatlock.ErrTaken), refused(err) && age > 0: // the index is too old
+		case errors.Is(err, seatlock.ErrTaken), refused(err) && attempt == 1: // the index is too old
 		case errors.Is(err, errInFlight):
 			if !pause(ctx) {
 				return seatlock.Choice{}, nil, ctx.Err()
@@ -127,7 +127,7 @@ func (f *function) reserveFree(ctx context.Context, q request, p *plan.Plan, ter
 		default:
 			return seatlock.Choice{}, l.index, err
 		}
-		age = 0
+		sync = l.sync
 		if time.Now().After(deadline) {
 			return seatlock.Choice{}, nil, fmt.Errorf("%w: others took the seats %d times", seatlock.ErrUnavailable, attempt)
 		}
@@ -173,8 +173,11 @@ func (f *function) reserveFromChannel(ctx context.Context, q request, p *plan.Pl
 			groups = append(groups, c.SeatIDs)
 		}
 		choice, err := f.locker.ReserveFirst(ctx, q.event, groups, q.user, terms)
-		if !errors.Is(err, seatlock.ErrTaken) || time.Now().After(deadline) {
+		if !errors.Is(err, seatlock.ErrTaken) {
 			return choice, index, err
+		}
+		if time.Now().After(deadline) {
+			return seatlock.Choice{}, nil, fmt.Errorf("%w: others took the seats of the channel", seatlock.ErrUnavailable)
 		}
 	}
 }

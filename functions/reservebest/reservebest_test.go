@@ -35,6 +35,10 @@ func setup(t *testing.T, r *redistest.Redis, p *plan.Plan) *bundle {
 	t.Helper()
 	locker, err := seatlock.New(r.Client(t), seatlock.Options{Timeout: time.Minute})
 	require.NoError(t, err)
+	return serve(locker, p)
+}
+
+func serve(locker *seatlock.Locker, p *plan.Plan) *bundle {
 	b := &bundle{locker: locker}
 	opt := reservebest.Options{Timeout: time.Minute, OnTried: func(attempts int) { b.tries.Add(int64(attempts)) }}
 	b.handler = reservebest.New(locker, catalog.New(locker, catalog.Options{Unlisted: p}), hall.New(locker), api.Rules{MaxSeats: 10}, opt)
