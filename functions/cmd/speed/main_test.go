@@ -72,6 +72,19 @@ func TestSpeed_MeasuresEverything(t *testing.T) {
 	require.Contains(t, text.String(), "2,000 seats held: ")
 }
 
+func TestSpeed_MeasuresTheBestAvailable(t *testing.T) {
+	t.Parallel()
+	redistest.Program(t, "redis-server")
+	status, stdout, stderr := speed(t.Context(), "-rounds", "1", "-duration", "300ms", "-workloads", "undo-win,best-10,best-99,area", "-json")
+	require.Equal(t, statusDone, status, stderr)
+	var r Result
+	require.NoError(t, json.Unmarshal([]byte(stdout), &r))
+	require.Len(t, r.Costs, 4)
+	for _, c := range r.Costs {
+		require.Positive(t, c.ServiceMicros, c.Workload)
+	}
+}
+
 func requireWellFormed(t *testing.T, text []byte) {
 	t.Helper()
 	for d := xml.NewDecoder(bytes.NewReader(text)); ; {
@@ -95,7 +108,7 @@ func TestSpeed_RefusesBadFlagsInOneSentence(t *testing.T) {
 		{[]string{"-connections", "0"}, "-connections is 0: want a number from 1 to 10000"},
 		{[]string{"-seats", "10"}, "-seats is 10: want a number from 1000 to 100000000, or 0"},
 		{[]string{"-duration", "1ms"}, "-duration is 1ms: want a duration from 100ms to 1h"},
-		{[]string{"-workloads", "win,draw"}, `-workloads has "draw": want win, lose, status, put-win or put-lose, comma-separated`},
+		{[]string{"-workloads", "win,draw"}, `-workloads has "draw": want some of win, lose, status, put-win, put-lose, undo-win, undo-key, best-10, best-90, best-99 and area, comma-separated`},
 		{[]string{"http://localhost:8080"}, `"http://localhost:8080" is not a flag`},
 		{[]string{"-svg", filepath.Join(t.TempDir(), "no", "cost.svg")}, "no such file or directory; set it to a file in an existing directory"},
 	} {
@@ -154,12 +167,17 @@ func TestReadAnswer_FailsOnAnotherAnswer(t *testing.T) {
 		"HTTP/1.1 200 OK\r\n\r\n": "has no Content-Length",
 		"SSH-2.0-x\r\n":           "is not HTTP",
 	} {
-		require.ErrorContains(t, readAnswer(reader(text), 200), want)
+		require.ErrorContains(t, answerError(reader(text)), want)
 	}
 	answers := reader("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
-	require.NoError(t, readAnswer(answers, 200))
-	require.NoError(t, readAnswer(answers, 200))
-	require.ErrorIs(t, readAnswer(answers, 200), io.EOF)
+	require.NoError(t, answerError(answers))
+	require.NoError(t, answerError(answers))
+	require.ErrorIs(t, answerError(answers), io.EOF)
+}
+
+func answerError(r *bufio.Reader) error {
+	_, err := readAnswer(r, nil, 200)
+	return err
 }
 
 func reader(text string) *bufio.Reader { return bufio.NewReader(strings.NewReader(text)) }

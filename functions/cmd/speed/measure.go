@@ -133,7 +133,10 @@ func (s *servers) measureCost(ctx context.Context, o *options, w workload, prepa
 				return Cost{}, err
 			}
 			var err error
-			l := load{next: w.next, status: server.status, connections: o.connections, duration: o.duration}
+			l := load{next: w.next, undo: w.undo, status: server.status, connections: o.connections, duration: o.duration}
+			if w.connections > 0 {
+				l.connections = min(l.connections, w.connections)
+			}
 			if *server.sample, err = s.measureLoad(ctx, server.process, l); err != nil {
 				return Cost{}, fmt.Errorf("%s: %w", w.name, err)
 			}

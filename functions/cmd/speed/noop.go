@@ -33,7 +33,7 @@ func serveNoopAsChild() {
 // noopHandler decodes calls as any JSON server must, and returns a fixed answer.
 func noopHandler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST /reserve", func(w http.ResponseWriter, r *http.Request) {
+	change := func(w http.ResponseWriter, r *http.Request) {
 		var body struct {
 			SeatID string `json:"seat_id"`
 			UserID string `json:"user_id"`
@@ -43,8 +43,11 @@ func noopHandler() http.Handler {
 			return
 		}
 		w.Header().Set("Content-Type", "application/json")
-		_, _ = io.WriteString(w, `{"status":"reserved"}`)
-	})
+		_, _ = io.WriteString(w, `{"status":"reserved","seat_ids":["S1"]}`)
+	}
+	for _, path := range []string{"/reserve", "/reserve-best", "/release"} {
+		mux.HandleFunc("POST "+path, change)
+	}
 	mux.HandleFunc("GET /seats/{seat_id}", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = io.WriteString(w, `{"seat_id":"`+r.PathValue("seat_id")+`","status":"Available"}`)

@@ -48,12 +48,22 @@ func (s *servers) holdSeats(ctx context.Context, seats int) error {
 	return nil
 }
 
-// prepare empties Redis, holds a few seats, and puts the event if w says so.
+// prepare empties Redis, holds seats, and puts the event if w says so.
 func (s *servers) prepare(ctx context.Context, w workload) error {
-	if err := s.holdSeats(ctx, fewSeats); err != nil || !w.put {
+	if w.event == hallEvent {
+		if err := errors.Join(s.flush(ctx), s.put(ctx, w.event)); err != nil || w.held == 0 {
+			return err
+		}
+		return s.holdShare(ctx, w.held)
+	}
+	if err := s.holdSeats(ctx, fewSeats); err != nil || w.event == "" {
 		return err
 	}
-	const event = `{"on_sale_at":"2020-01-01T00:00:00Z","hold_ttl":"24h","max_hold":"24h"}`
+	return s.put(ctx, w.event)
+}
+
+// put puts the event.
+func (s *servers) put(ctx context.Context, event string) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPut, "http://"+s.service.addr+"/events/default", strings.NewReader(event))
 	if err != nil {
 		return err
