@@ -14,6 +14,7 @@ import (
 
 	"booking/functions"
 	"booking/functions/changes"
+	"booking/functions/cmd/rush/internal/load"
 	"booking/functions/internal/api"
 	"booking/functions/internal/auth"
 	"booking/functions/internal/catalog"
@@ -34,6 +35,7 @@ type brokenLocker struct {
 	block   func(seats []string) []string
 
 	buyUnder, giveBack underOrder
+	choose             func(ctx context.Context, b brokenLocker, event string, groups [][]string, user string, terms seatlock.Terms) (seatlock.Choice, error)
 	exchange           func(ctx context.Context, b brokenLocker, event string, seats, to []string, user string, terms seatlock.Terms) error
 }
 
@@ -45,6 +47,13 @@ func (b brokenLocker) ReserveOn(ctx context.Context, event string, seats []strin
 		return b.Locker.ReserveOn(ctx, event, seats, user, terms)
 	}
 	return b.reserve(ctx, b, event, seats, user)
+}
+
+func (b brokenLocker) ReserveFirst(ctx context.Context, event string, groups [][]string, user string, terms seatlock.Terms) (seatlock.Choice, error) {
+	if b.choose == nil {
+		return b.Locker.ReserveFirst(ctx, event, groups, user, terms)
+	}
+	return b.choose(ctx, b, event, groups, user, terms)
 }
 
 func (b brokenLocker) BuyOn(ctx context.Context, event string, seats []string, user string, terms seatlock.Terms) error {
@@ -178,6 +187,21 @@ func sellBlocked(ctx context.Context, b brokenLocker, event string, seats []stri
 	return hold, err
 }
 
+// forgetKey does not remember which seats a key got.
+func forgetKey(ctx context.Context, b brokenLocker, event string, groups [][]string, user string, terms seatlock.Terms) (seatlock.Choice, error) {
+	terms.Request = nil
+	return b.Locker.ReserveFirst(ctx, event, groups, user, terms)
+}
+
+// nameOthers says that it holds the seats of another group.
+func nameOthers(ctx context.Context, b brokenLocker, event string, groups [][]string, user string, terms seatlock.Terms) (seatlock.Choice, error) {
+	choice, err := b.Locker.ReserveFirst(ctx, event, groups, user, terms)
+	if err == nil {
+		choice.Seats = append([]string{"1A"}, choice.Seats[1:]...)
+	}
+	return choice, err
+}
+
 // moveOpening returns a put that opens the sale that much later than it should.
 func moveOpening(by time.Duration) func(*seatlock.Put) {
 	return func(p *seatlock.Put) {
@@ -207,6 +231,8 @@ func TestRush_FindsBrokenPromises(t *testing.T) {
 		{"OwnerIgnoredByReturn", brokenLocker{giveBack: returnOthers}, []oracle.Promise{oracle.OwnSale, oracle.OneHolder}, "0s"},
 		{"SaleNotReturned", brokenLocker{giveBack: returnNothing}, []oracle.Promise{oracle.NothingStuck}, "0s"},
 		{"OldSeatsNotExchanged", brokenLocker{exchange: keepOld}, []oracle.Promise{oracle.NothingStuck}, "0s"},
+		{"KeyForgotten", brokenLocker{choose: forgetKey}, []oracle.Promise{load.BestRepeats}, "0s"},
+		{"OtherSeatsNamed", brokenLocker{choose: nameOthers}, []oracle.Promise{load.BestAdjacent, load.BestRepeats}, "0s"},
 		{"GroupSplit", brokenLocker{reserve: splitGroup}, []oracle.Promise{oracle.OneHolder, oracle.OwnerServed, oracle.GroupsWhole}, "0s"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -214,7 +240,7 @@ func TestRush_FindsBrokenPromises(t *testing.T) {
 			url := serveBroken(t, c.locker)
 			var stdout, stderr bytes.Buffer
 			args := []string{"-url", url, "-put", "-hold", "2s", "-on-sale-after", c.opens, "-blocked", "0.1", "-users", "200", "-seats", "40", "-duration", "5s", "-think", "200ms", "-seed", "7",
-				"-cheat", "0.1", "-double-pay", "0.2", "-return", "0.3", "-exchange", "0.3", "-groups", "0.5", "-abandon", "0", "-dawdle", "0", "-hoard", "0"}
+				"-cheat", "0.1", "-double-pay", "0.2", "-return", "0.3", "-exchange", "0.3", "-best", "0.2", "-groups", "0.5", "-abandon", "0", "-dawdle", "0", "-hoard", "0"}
 			status := realMain(t.Context(), args, func(string) string { return "" }, &stdout, &stderr)
 			if c.breaks == nil {
 				require.Equal(t, statusKept, status, stdout.String())

@@ -81,6 +81,7 @@ func parse(args []string, env func(string) string, help io.Writer) (*options, er
 	f.Float64Var(&b.DoublePay, "double-pay", 0.03, "share of buyers who pay twice at once, under two orders; only one of these may get the seats")
 	f.Float64Var(&b.Return, "return", 0.05, "share of buyers who return some of what they bought, and later send that again; others buy these seats; without -put and -seller-token, the default for a service of -url is 0")
 	f.Float64Var(&b.Exchange, "exchange", 0.03, "share of buyers who exchange what they bought for other seats, and later send that again; the default is 0 when that of -return is")
+	f.Float64Var(&b.Best, "best", 0.1, "share of buyers who ask for the best available seats instead of choosing; the default is 0 unless rush puts the event")
 	f.IntVar(&o.connections, "connections", 128, "limit of concurrent calls")
 	f.Float64Var(&o.rate, "rate", 0, "limit of calls per second; 0 is no limit")
 	f.IntVar(&o.watchers, "watchers", 0, "streams of the changes to open; each must receive every change")
@@ -140,6 +141,9 @@ func parse(args []string, env func(string) string, help io.Writer) (*options, er
 			b.Exchange = 0
 		}
 	}
+	if !o.put && !given["best"] { // an event that was not put may have no plan
+		b.Best = 0
+	}
 	b.Hold = b.Hold.Truncate(time.Millisecond) // as the service wants it
 	b.Arrivals = o.duration * 9 / 10
 	return o, o.complete()
@@ -176,7 +180,7 @@ func (o *options) checkRanges() error {
 		{"seats", float64(o.seats), 1, 100_000}, {"users", float64(b.Users), 1, 200_000}, {"peak", b.Peak, 1, 1000},
 		{"zipf", b.Zipf, 1.01, 10}, {"max-group", float64(b.MaxGroup), 2, 10}, {"connections", float64(o.connections), 1, 10_000},
 		{"watchers", float64(o.watchers), 0, 100_000}, {"rate", o.rate, 0, 1_000_000}, {"groups", b.Groups, 0, 1}, {"abandon", b.Abandon, 0, 1}, {"dawdle", b.Dawdle, 0, 1},
-		{"twice", b.Twice, 0, 1}, {"hoard", b.Hoard, 0, 1}, {"cheat", b.Cheat, 0, 1}, {"double-pay", b.DoublePay, 0, 1}, {"return", b.Return, 0, 1}, {"exchange", b.Exchange, 0, 1}, {"blocked", o.blocked, 0, 1},
+		{"twice", b.Twice, 0, 1}, {"hoard", b.Hoard, 0, 1}, {"cheat", b.Cheat, 0, 1}, {"double-pay", b.DoublePay, 0, 1}, {"return", b.Return, 0, 1}, {"exchange", b.Exchange, 0, 1}, {"best", b.Best, 0, 1}, {"blocked", o.blocked, 0, 1},
 	} {
 		if !(number.low <= number.got && number.got <= number.high) { // also if got is NaN
 			return usageErrorf("-%s is %v: want a number from %v to %v", number.name, number.got, number.low, number.high)

@@ -101,6 +101,18 @@ func TestRush_WritesJSON(t *testing.T) {
 	require.Greater(t, s.Watchers.Changes, s.Sold, "each seat is held and sold")
 }
 
+func TestRush_AsksForTheBestAvailable(t *testing.T) {
+	t.Parallel()
+	status, stdout, stderr := rush(t.Context(), append(small, "-best", "0.5", "-twice", "0.3", "-json")...)
+	require.Equal(t, statusKept, status, stdout+stderr)
+	var s report.Summary
+	require.NoError(t, json.Unmarshal([]byte(stdout), &s))
+	require.NotNil(t, s.Best)
+	require.Positive(t, s.Best.Holds)
+	require.GreaterOrEqual(t, s.Best.Calls, s.Best.Holds)
+	require.Empty(t, s.Unexpected)
+}
+
 func TestRush_OpensTheSaleMidStorm(t *testing.T) {
 	t.Parallel()
 	status, stdout, stderr := rush(t.Context(), append(small, "-duration", "5s", "-on-sale-after", "2500ms", "-blocked", "0.1", "-cheat", "0.2", "-watchers", "3", "-json")...)

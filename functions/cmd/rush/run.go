@@ -85,6 +85,9 @@ func simulate(ctx context.Context, o *options, t *target, p *preparation, stdout
 		Watchers: watched,
 		Oracle:   report.Verdict{Judged: len(c.Log.Calls()), Confirmed: audit.Confirmed, Tried: audit.Tried, Untried: audit.Untried, Blocked: audit.Blocked, Findings: audit.Findings},
 	}
+	if b := audit.Best; b.Keys > 0 {
+		r.Summary.Best = &report.Best{Calls: b.Keys, Holds: b.Holds, Singles: b.Singles, FirstFit: b.FirstFit}
+	}
 	r.Summarize(duration)
 	if err := write(o, &r, stdout); err != nil {
 		return err

@@ -137,6 +137,7 @@ type response struct {
 	ExpiresAt   time.Time `json:"expires_at"`
 	ExpiresInMS int64     `json:"expires_in_ms"`
 	Conflicts   []seat    `json:"conflicts"`
+	Adjacent    bool      `json:"adjacent"`
 }
 
 type seat struct {
@@ -187,9 +188,7 @@ func (c *Client) Send(ctx context.Context, want oracle.Call, due time.Duration) 
 	if call.Outcome == oracle.Done {
 		call.Hold, call.Deadline = time.Duration(got.ExpiresInMS)*time.Millisecond, got.ExpiresAt
 		if got.EventID != sent.EventID || got.UserID != sent.UserID || got.OrderID != sent.OrderID || got.Channel != sent.Channel || !slices.Equal(got.SeatIDs, after) {
-			c.mu.Lock()
-			c.mismatches = append(c.mismatches, oracle.Finding{Promise: AnswerMatches, Seat: oracle.SeatID{Event: c.event, Seat: want.Seats[0]}, Calls: []oracle.Call{call.Call}})
-			c.mu.Unlock()
+			c.addMismatch(call)
 		}
 	}
 	c.Log.add(call)

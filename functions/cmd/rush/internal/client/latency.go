@@ -50,7 +50,7 @@ type AnswerLatency struct {
 
 // The order in which operations and answers are listed.
 var (
-	operations = []oracle.Op{SeatMap, oracle.Reserve, oracle.Extend, oracle.Buy, oracle.Release, oracle.Return, oracle.Exchange}
+	operations = []oracle.Op{SeatMap, oracle.Reserve, Best, oracle.Extend, oracle.Buy, oracle.Release, oracle.Return, oracle.Exchange}
 	answers    = []oracle.Outcome{oracle.Done, oracle.Refused, oracle.NotRun, oracle.Unknown, Unexpected}
 )
 

@@ -23,6 +23,9 @@ type Call struct {
 	Due    time.Duration // when the buyer wanted to send it; never after Sent
 	Status int           // of HTTP; 0 without an answer
 	Code   string        // of the problem; empty for a success
+
+	Best     *BestRequest // of a call for the best available seats; otherwise nil
+	Adjacent bool         // what the answer to that says
 }
 
 // Latency returns how long the buyer waited. It counts from when the call was due,

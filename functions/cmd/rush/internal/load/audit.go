@@ -28,6 +28,7 @@ type Audit struct {
 	Confirmed  int // seats whose buy got a success, without those that were returned since
 	Tried      int // unsold seats that the Auditor tried to reserve
 	Untried    int // other unsold seats
+	Best       Best
 	Findings   []oracle.Finding
 }
 
@@ -37,6 +38,7 @@ type Audit struct {
 // that is left. Then it judges all calls of the run. If ctx ends, it leaves the seats untried.
 func (l *Load) Audit(ctx context.Context, event string) (Audit, error) {
 	var a Audit
+	l.repeatBests(context.WithoutCancel(ctx))
 	calls := l.Client.Log.Calls()
 	longest, sales := longestHold(calls), currentSales(calls)
 	owners := map[string]oracle.Call{} // by seat: the repeated buy that got a success again
@@ -59,7 +61,13 @@ func (l *Load) Audit(ctx context.Context, event string) (Audit, error) {
 	}
 	blocked, lost := l.checkBlocked(m, event)
 	a.Blocked = len(blocked)
-	a.Findings = append(l.Client.Mismatches(), lost...)
+	var untrue []oracle.Finding
+	if l.asksBest() && ctx.Err() == nil && len(m.Held) == 0 {
+		untrue = l.checkRefusals(ctx, m)
+	}
+	reserves, best, findings := l.judgeBest(l.Client.Log.Calls())
+	a.Best = best
+	a.Findings = slices.Concat(l.Client.Mismatches(), lost, untrue, findings)
 	unblocked := map[string]bool{}
 	if ctx.Err() == nil {
 		for seats := range slices.Chunk(blocked, seatlock.MaxBlockSeats) {
@@ -101,10 +109,13 @@ func (l *Load) Audit(ctx context.Context, event string) (Audit, error) {
 		h.HoldTime = l.Event.HoldTime
 	}
 	for _, c := range l.Client.Log.Calls() {
-		if c.Op != client.SeatMap {
+		if c.Op != client.SeatMap && c.Op != client.Best {
 			h.Calls = append(h.Calls, c.Call)
 		}
 	}
+	ofBuyers := slices.DeleteFunc(slices.Clone(reserves), func(c oracle.Call) bool { return c.User == Auditor })
+	a.Best.Singles, a.Best.FirstFit = l.Hall.countSingles(ofBuyers, h.Calls, l.Event.Blocked)
+	h.Calls = append(h.Calls, reserves...)
 	a.Findings = append(a.Findings, oracle.Check(h, final)...)
 	return a, nil
 }
@@ -141,7 +152,7 @@ func (l *Load) checkBlocked(m client.Map, event string) (blocked []string, findi
 // longestHold returns the longest hold that a call made.
 func longestHold(calls []client.Call) (longest time.Duration) {
 	for _, c := range calls {
-		if c.Op == oracle.Reserve || c.Op == oracle.Extend {
+		if c.Op == oracle.Reserve || c.Op == oracle.Extend || c.Op == client.Best {
 			longest = max(longest, c.Hold)
 		}
 	}

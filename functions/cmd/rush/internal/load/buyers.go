@@ -20,8 +20,8 @@ type Options struct {
 	Think    time.Duration // from hold to payment, on average
 	Hold     time.Duration // the hold time that buyers expect
 
-	Groups, Abandon, Dawdle, Twice, Hoard, Cheat, DoublePay, Return, Exchange float64
-	MaxGroup                                                                  int
+	Groups, Abandon, Dawdle, Twice, Hoard, Cheat, DoublePay, Return, Exchange, Best float64
+	MaxGroup                                                                        int
 }
 
 // Kind is how a buyer behaves.
@@ -48,6 +48,7 @@ type Buyer struct {
 	Double  bool          // pays twice at once, the second time under another order
 	Returns bool          // returns what they have bought, and later again
 	Moves   bool          // exchanges what they have bought for other seats, and later again
+	Best    bool          // does not choose seats, but asks for the best available
 	Tries   int           // before the buyer gives up
 	seed    [2]uint64
 }
@@ -59,6 +60,7 @@ func (b *Buyer) Rand() *rand.Rand { return rand.New(rand.NewPCG(b.seed[0], b.see
 // same buyers.
 func NewBuyers(o Options) []Buyer {
 	r := rand.New(rand.NewPCG(o.Seed, 0))
+	best := rand.New(rand.NewPCG(o.Seed, 3)) // so that the other decisions do not depend on Best
 	buyers := make([]Buyer, o.Users)
 	for i := range buyers {
 		b := &buyers[i]
@@ -79,6 +81,7 @@ func NewBuyers(o Options) []Buyer {
 		b.Twice = r.Float64() < o.Twice
 		b.Order, b.Double, b.Returns = fmt.Sprintf("order-%d", i+1), r.Float64() < o.DoublePay, r.Float64() < o.Return
 		b.Moves = r.Float64() < o.Exchange
+		b.Best = best.Float64() < o.Best
 		b.Tries = 1 + r.IntN(3)
 		b.seed = [2]uint64{r.Uint64(), r.Uint64()}
 	}

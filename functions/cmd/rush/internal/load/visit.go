@@ -45,6 +45,12 @@ func (v *visit) after(d time.Duration) time.Duration {
 // run looks at the seat map, chooses and reserves, until the buyer is done or gives up.
 func (v *visit) run(ctx context.Context) {
 	v.rand = v.Rand()
+	if v.Best && v.Kind != Cheat && v.Kind != Hoarder {
+		if v.Client.Sleep(v.onSale, v.Arrives) {
+			v.runBest(ctx)
+		}
+		return
+	}
 	chooser := v.Hall.NewChooser(v.rand, v.Zipf)
 	due := v.Arrives
 	for range v.Tries {
@@ -208,17 +214,24 @@ func (v *visit) send(ctx context.Context, op oracle.Op, seats []string, due time
 // sendCall makes a call; a buyer who sends everything twice makes it twice at once. It repeats
 // the call while its outcome is unknown.
 func (v *visit) sendCall(ctx context.Context, want oracle.Call, due time.Duration) client.Call {
+	return v.attempt(due, func(due time.Duration) client.Call {
+		own := want
+		own.Seats = slices.Clone(want.Seats)
+		return v.Client.Send(ctx, own, due)
+	})
+}
+
+// attempt is sendCall for any call.
+func (v *visit) attempt(due time.Duration, send func(due time.Duration) client.Call) client.Call {
 	var call client.Call
 	for n := range maxAttempts {
 		second := make(chan client.Call, 1)
 		if v.Twice && n == 0 {
-			again := want
-			again.Seats = slices.Clone(want.Seats)
-			go func() { second <- v.Client.Send(ctx, again, due) }()
+			go func() { second <- send(due) }()
 		} else {
 			second <- client.Call{}
 		}
-		call = v.Client.Send(ctx, want, due)
+		call = send(due)
 		if other := <-second; other.Outcome == oracle.Done {
 			call = other
 		}

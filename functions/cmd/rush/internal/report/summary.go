@@ -42,6 +42,8 @@ type Summary struct {
 
 	After *After `json:"after_the_sale,omitempty"` // nil: no buyer paid twice, and none returned seats
 
+	Best *Best `json:"best_available,omitempty"` // nil: no buyer asked for that
+
 	Sold       int      `json:"sold"`
 	Held       int      `json:"held"`
 	SoldOut    *float64 `json:"sold_out_after,omitempty"`   // for good
@@ -77,6 +79,14 @@ type After struct {
 	Exchanges      int `json:"exchanges"`
 	LateReturns    int `json:"late_returns"`   // returns that came again
 	LateExchanges  int `json:"late_exchanges"` // exchanges that came again
+}
+
+// Best is what came of the calls for the best available seats.
+type Best struct {
+	Calls    int `json:"requests"`                  // each Idempotency-Key once
+	Holds    int `json:"holds"`                     // that got seats
+	Singles  int `json:"single_seats"`              // free ones that the holds left
+	FirstFit int `json:"single_seats_of_first_fit"` // that a naive first fit would have left
 }
 
 // blocked returns how many seats rush has blocked.

@@ -57,6 +57,9 @@ func (s *Summary) Write(w io.Writer) {
 	if s.After != nil {
 		fmt.Fprintln(w, s.After.Sentence())
 	}
+	if s.Best != nil {
+		fmt.Fprintln(w, s.Best.Sentence())
+	}
 	fmt.Fprintln(w)
 	t := table.NewWriter()
 	t.SetStyle(table.StyleLight)
@@ -148,6 +151,12 @@ func (a *After) Sentence() string {
 		parts = append(parts, fmt.Sprintf("%s exchanges moved sales to other seats. Later, %s calls repeated an exchange.", Count(a.Exchanges), Count(a.LateExchanges)))
 	}
 	return strings.Join(parts, " ")
+}
+
+// Sentence says how many calls got the best available seats, and what they left.
+func (b *Best) Sentence() string {
+	return fmt.Sprintf("%s calls for the best available seats: %s got seats next to one another. They left %s single free seats; a naive first fit would have left %s in their place.",
+		Count(b.Calls), Count(b.Holds), Count(b.Singles), Count(b.FirstFit))
 }
 
 // Sentences say how well rush kept up with the load.
