@@ -31,7 +31,8 @@ func newBest(percent int) workload {
 		}}
 }
 
-// The workloads that release what each call holds.
+// The workloads of reserve-best, and those of two seats that the caller names. All release what each
+// call holds, but pairWin and pairKey.
 var (
 	best10, best90, best99 = newBest(10), newBest(90), newBest(99)
 
@@ -39,14 +40,15 @@ var (
 		next: func(buf []byte, id string, n int64) []byte {
 			return appendCall(buf, "/reserve-best", keyOf(id, n), fmt.Appendf(nil, `{"quantity":2,"area_id":"floor","user_id":"user_%d"}`, n))
 		}}
-	undoWin = workload{name: "undo-win", status: http.StatusOK, event: plainEvent, undo: appendRelease, connections: bestConnections,
+	pairWin = workload{name: "pair-win", status: http.StatusOK, event: plainEvent, connections: bestConnections,
 		next: func(buf []byte, id string, n int64) []byte {
 			return appendCall(buf, "/reserve", "", appendPair(id, n))
 		}}
-	undoKey = workload{name: "undo-key", status: http.StatusOK, event: plainEvent, undo: appendRelease, connections: bestConnections,
+	pairKey = workload{name: "pair-key", status: http.StatusOK, event: plainEvent, connections: bestConnections,
 		next: func(buf []byte, id string, n int64) []byte {
 			return appendCall(buf, "/reserve", keyOf(id, n), appendPair(id, n))
 		}}
+	undoKey = workload{name: "undo-key", status: http.StatusOK, event: plainEvent, connections: bestConnections, next: pairKey.next, undo: appendRelease}
 )
 
 // appendPair returns the body of a reserve of two seats that no other call reserves.

@@ -47,7 +47,7 @@ var (
 	}}
 	putWin    = workload{name: "put-win", status: win.status, next: win.next, event: plainEvent}
 	putLose   = workload{name: "put-lose", status: lose.status, next: lose.next, event: plainEvent}
-	workloads = []workload{win, lose, status, putWin, putLose, undoWin, undoKey, best10, best90, best99, areaWin}
+	workloads = []workload{win, lose, status, putWin, putLose, pairWin, pairKey, undoKey, best10, best90, best99, areaWin}
 )
 
 func appendReserve(buf, body []byte) []byte { return appendCall(buf, "/reserve", "", body) }

@@ -75,7 +75,7 @@ func TestSpeed_MeasuresEverything(t *testing.T) {
 func TestSpeed_MeasuresTheBestAvailable(t *testing.T) {
 	t.Parallel()
 	redistest.Program(t, "redis-server")
-	status, stdout, stderr := speed(t.Context(), "-rounds", "1", "-duration", "300ms", "-workloads", "undo-win,best-10,best-99,area", "-json")
+	status, stdout, stderr := speed(t.Context(), "-rounds", "1", "-duration", "300ms", "-workloads", "pair-key,undo-key,best-99,area", "-json")
 	require.Equal(t, statusDone, status, stderr)
 	var r Result
 	require.NoError(t, json.Unmarshal([]byte(stdout), &r))
@@ -108,7 +108,7 @@ func TestSpeed_RefusesBadFlagsInOneSentence(t *testing.T) {
 		{[]string{"-connections", "0"}, "-connections is 0: want a number from 1 to 10000"},
 		{[]string{"-seats", "10"}, "-seats is 10: want a number from 1000 to 100000000, or 0"},
 		{[]string{"-duration", "1ms"}, "-duration is 1ms: want a duration from 100ms to 1h"},
-		{[]string{"-workloads", "win,draw"}, `-workloads has "draw": want some of win, lose, status, put-win, put-lose, undo-win, undo-key, best-10, best-90, best-99 and area, comma-separated`},
+		{[]string{"-workloads", "win,draw"}, `-workloads has "draw": want some of win, lose, status, put-win, put-lose, pair-win, pair-key, undo-key, best-10, best-90, best-99 and area, comma-separated`},
 		{[]string{"http://localhost:8080"}, `"http://localhost:8080" is not a flag`},
 		{[]string{"-svg", filepath.Join(t.TempDir(), "no", "cost.svg")}, "no such file or directory; set it to a file in an existing directory"},
 	} {

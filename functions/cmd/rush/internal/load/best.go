@@ -64,8 +64,7 @@ func (l *Load) asksBest() bool {
 	return slices.ContainsFunc(l.Buyers, func(b Buyer) bool { return b.Best })
 }
 
-// repeatBests repeats the calls for the best available seats: each key that got seats, and each of which
-// the outcome is unknown.
+// repeatBests repeats the calls that got seats, each key once, and those whose outcome is unknown.
 func (l *Load) repeatBests(ctx context.Context) {
 	last := map[string]client.Call{} // by key: the first success, otherwise the last call
 	for _, c := range l.Client.Log.Calls() {
