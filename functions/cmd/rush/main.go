@@ -14,6 +14,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	"booking/functions/cmd/internal/child"
 	"booking/functions/internal/logging"
 	"booking/seatlock/redistest/redisserver"
 )
@@ -26,7 +27,7 @@ const (
 )
 
 func main() {
-	serveAsChild()
+	child.Serve("rush")
 	ctx, cancel := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)

@@ -19,6 +19,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"booking/functions/cmd/internal/child"
 	"booking/functions/cmd/internal/processtest"
 	"booking/functions/cmd/rush/internal/report"
 	"booking/seatlock"
@@ -26,7 +27,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	serveAsChild()
+	child.Serve("rush")
 	processtest.Main(m, main)
 }
 

@@ -1,23 +1,14 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net"
-	"os"
-	"os/exec"
-	"os/signal"
-	"slices"
 	"strconv"
-	"strings"
 	"sync"
-	"syscall"
 	"time"
 
-	"booking/functions/cmd/internal/service"
+	"booking/functions/cmd/internal/child"
 	"booking/seatlock/redistest/redisserver"
 )
 
@@ -50,89 +41,20 @@ func openTarget(ctx context.Context, o *options) (*target, error) {
 		t.redisName = fmt.Sprintf("%s %s, appendfsync always", server.Name, server.Version)
 		env = append(env, "REDIS_URL="+server.URL(), "REQUEST_TIMEOUT="+(stallTime/2).String())
 	}
-	child, err := startChild(o.connections, o.watchers, env)
+	env = append(env, "MAX_CONNECTIONS="+strconv.Itoa(o.connections+o.watchers+1000), "MAX_STREAMS="+strconv.Itoa(o.watchers+500)) // more than needed
+	service, err := child.Start(env...)
 	if err != nil {
 		stopRedis()
 		return nil, err
 	}
-	t.url = child.url
-	t.stop = sync.OnceValue(child.stop)
+	t.url = service.URL
+	t.stop = sync.OnceValue(func() time.Duration {
+		ended := service.Stop()
+		return ended.UserTime() + ended.SystemTime()
+	})
 	t.close = func() {
 		t.stop()
 		stopRedis()
 	}
 	return t, nil
-}
-
-// child is a process that runs the service. Its CPU time is measured apart from the
-// generator's.
-type child struct {
-	url   string
-	cmd   *exec.Cmd
-	stdin io.Closer
-}
-
-// childEnv is the environment variable that makes a process a child.
-const childEnv = "RUSH_SERVES"
-
-// startChild starts this program again, as a child with the environment env. Its log
-// goes to stderr.
-func startChild(connections, watchers int, env []string) (*child, error) {
-	program, err := os.Executable()
-	if err != nil {
-		return nil, err
-	}
-	c := &child{cmd: exec.Command(program)}
-	c.cmd.Env = append(slices.Clip(env), childEnv+"=1", "METRICS_PORT=0", "LOG_LEVEL=error", "DRAIN_DELAY=0s",
-		"MAX_CONNECTIONS="+strconv.Itoa(connections+watchers+1000), "MAX_STREAMS="+strconv.Itoa(watchers+500)) // more than needed
-	c.cmd.Stderr = os.Stderr
-	if c.stdin, err = c.cmd.StdinPipe(); err != nil {
-		return nil, err
-	}
-	stdout, err := c.cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	if err := c.cmd.Start(); err != nil {
-		return nil, err
-	}
-	line, err := bufio.NewReader(stdout).ReadString('\n')
-	if err != nil {
-		c.stop()
-		return nil, fmt.Errorf("the service does not start: %v; see its log above", c.cmd.ProcessState)
-	}
-	c.url = strings.TrimSpace(line)
-	return c, nil
-}
-
-// stop ends the child and returns its CPU time.
-func (c *child) stop() time.Duration {
-	_ = c.stdin.Close()
-	_ = c.cmd.Wait()
-	return c.cmd.ProcessState.UserTime() + c.cmd.ProcessState.SystemTime()
-}
-
-// serveAsChild does nothing unless this process is a child. Then it runs the service and
-// exits when its stdin ends, so the child never outlives its parent.
-func serveAsChild() {
-	if os.Getenv(childEnv) == "" {
-		return
-	}
-	signal.Ignore(os.Interrupt, syscall.SIGTERM) // a Ctrl-C reaches both; the parent ends the child
-	ctx, cancel := context.WithCancel(context.Background())
-	go func() {
-		_, _ = io.Copy(io.Discard, os.Stdin)
-		cancel()
-	}()
-	os.Exit(service.Run(ctx, "rush", serve))
-}
-
-// serve writes the service's URL to stdout.
-func serve(ctx context.Context, s *service.Service) error {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
-	}
-	fmt.Println("http://" + listener.Addr().String())
-	return s.Serve(ctx, listener)
 }
