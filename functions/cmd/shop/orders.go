@@ -25,7 +25,7 @@ const (
 	Returned   State = "returned"   // paid; the sale has ended
 	Refunded   State = "refunded"   // no seats, no money
 	Unpaid     State = "unpaid"     // sold, but the money can't be captured: the sale ends
-	Refused    State = "refused"    // not sold; the money may be set aside still
+	Refused    State = "refused"    // not sold; the money is still set aside
 	Canceled   State = "canceled"   // no seats, no money
 )
 

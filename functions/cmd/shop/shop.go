@@ -41,7 +41,7 @@ var steps = map[State]struct {
 	call    func(*Shop, context.Context, *Order) error
 	yes, no State
 }{
-	Open:       {(*Shop).authorize, Authorized, Refused},
+	Open:       {(*Shop).authorize, Authorized, Canceled},
 	Authorized: {(*Shop).buy, Sold, Refused},
 	Sold:       {(*Shop).capture, Paid, Unpaid},
 	Exchanging: {(*Shop).exchange, Paid, Paid},

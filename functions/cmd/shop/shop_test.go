@@ -207,7 +207,11 @@ var scenarios = map[string]scenario{
 	},
 	"HoldExpired": {
 		func(*testing.T, *world) {},
-		func(t *testing.T, w *world) { w.checkout(t, "o1", "ann", "1A") },
+		func(t *testing.T, w *world) {
+			w.checkout(t, "o1", "ann", "1A")
+			w.reserve(t, "ann", "1A")
+			w.checkout(t, "o1", "ann", "1A") // an order that is canceled stays so
+		},
 		[]string{"o1 canceled hold_expired"},
 	},
 	"HeldByAnother": {
@@ -501,6 +505,30 @@ func TestReconcile_LeavesTheSalesOfOthers(t *testing.T) {
 	require.Empty(t, corrected)
 	require.ElementsMatch(t, []string{"1A", "1B"}, unknown)
 	require.Equal(t, map[string]string{"1A": "box-1", "1B": ""}, w.holdings(t, "bob"))
+}
+
+// While Reconcile corrects the first order, the buyer of the second one gets a refund.
+func TestReconcile_LeavesAnOrderThatHasChangedMeanwhile(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, startBooking(t, ""), "meanwhile")
+	for id, seats := range map[string][]string{"o1": {"1A", "1B"}, "o2": {"2A", "2B"}} {
+		w.reserve(t, "ann", seats...)
+		w.checkout(t, id, "ann", seats...)
+		require.NoError(t, w.booking.Return(t.Context(), Order{ID: id, User: "ann", Seats: seats[:1]}))
+	}
+	var refunded Order
+	w.network.sent = func(req *http.Request) {
+		if req.URL.Path == "/return" {
+			w.network.sent = nil
+			var err error
+			refunded, err = w.Refund(t.Context(), "o2")
+			require.NoError(t, err)
+		}
+	}
+	w.reconcile(t)
+	require.Equal(t, []string{"o1 refunded 1B", "o2 refunded 2A 2B"}, w.states())
+	require.Equal(t, refunded, w.Orders.Get("o2"))
+	w.requireBalance(t, "ann")
 }
 
 func TestReconcile_RefundsNothingIfBookingHasLostItsData(t *testing.T) {

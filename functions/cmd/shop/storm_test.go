@@ -175,9 +175,6 @@ func TestShop_BalancesAfterAStorm(t *testing.T) {
 	w.requireBalance(t, users...)
 
 	states := strings.Join(w.states(), "\n")
-	for _, each := range []string{" paid", " refunded", "canceled card_declined", "canceled authorization_expired", "canceled seat_sold"} {
-		require.Contains(t, states, each)
-	}
 	require.Positive(t, ended, "crashes")
 	require.Positive(t, lost, "calls and answers that were lost")
 	require.Positive(t, late.delivered, "late copies")
