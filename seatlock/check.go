@@ -74,7 +74,8 @@ func (l *Locker) Ping(ctx context.Context) error {
 // The eviction policy must be noeviction: when memory is full, allkeys-* frees sold seats and
 // volatile-* frees held ones (https://redis.io/docs/latest/develop/reference/eviction/). The
 // server must be a primary, because a replica takes no writes. Options.Durable and
-// Options.SaleReplicas require more. While they are not met, Buy fails with ErrUnavailable.
+// Options.SaleReplicas require more. While they are not met, Buy, Return and Exchange fail with
+// ErrUnavailable.
 func (l *Locker) Check(ctx context.Context) error {
 	if err := l.Ping(ctx); err != nil {
 		return err

@@ -41,14 +41,15 @@ type Options struct {
 
 	// Durable requires a Redis that writes a sale to disk before it answers: appendonly with
 	// a complete file, appendfsync always, no-appendfsync-on-rewrite no, and a user default
-	// that may run the commands in the file. Otherwise Check fails with ErrUnsafe, and Buy
-	// fails with ErrUnavailable before it sells anything. Buy believes a check for a second.
+	// that may run the commands in the file. Otherwise Check fails with ErrUnsafe, and Buy,
+	// Return and Exchange fail with ErrUnavailable and change nothing. They believe a check for
+	// a second.
 	Durable bool
 
-	// SaleReplicas is how many replicas must have a sale before Buy succeeds. If fewer are
-	// online, Check fails with ErrUnsafe, and Buy fails with ErrUnavailable before it sells
-	// anything. If they don't confirm the sale within Timeout, Buy fails with
-	// ErrOutcomeUnknown; a repeated Buy waits for them again.
+	// SaleReplicas is how many replicas must have a sale before Buy or Exchange succeeds. If
+	// fewer are online, Check fails with ErrUnsafe, and Buy, Return and Exchange fail with
+	// ErrUnavailable and change nothing. If they don't confirm within Timeout, the call fails
+	// with ErrOutcomeUnknown; a repeated Buy or Exchange waits for them again.
 	SaleReplicas int
 
 	// OnBatch is called before each round trip with the number of calls that share it. It
