@@ -38,12 +38,12 @@
 // # Promises
 //
 //   - A seat has at most one user at any time. A sold seat keeps its user until a Return or an
-//     Exchange of that user and order ends the sale. No other call does.
+//     Exchange of that user and order ends the sale. No other call does, except a DeleteEvent
+//     that discards sales.
 //   - A group of seats changes as a whole or not at all.
-//   - A repeated call is never refused because it succeeded the first time. A repeated
-//     Reserve, Buy or Release changes nothing more; a repeated Reserve returns the same
-//     deadline. A repeated Extend within a second changes nothing more; a later one extends
-//     the hold again.
+//   - A repeated call is never refused because it succeeded the first time. It changes nothing
+//     more, except an Extend after a second or more, which extends the hold again, and a
+//     ReserveFirst without a Request. A repeated Reserve returns the same deadline.
 //   - A call that failed changes nothing later. Each script carries the deadline of its call,
 //     and changes nothing if it arrives after that deadline. If a call succeeds on a retry,
 //     its first attempt may still run until the deadline.
@@ -62,8 +62,7 @@
 //	                                without one; earlier versions wrote sold:<user>
 //	seats:{event}       sorted set  the index: every seat that is held or sold, scored by
 //	                                its deadline, ms; sold: +inf
-//	user:{event}:user   sorted set  the user's seats, scored alike; only with
-//	                                Options.MaxSeatsPerUser
+//	user:{event}:user   sorted set  the user's seats, scored alike; only with a limit per user
 //	changes:{event}     stream      every change, with its users and orders; the last 10,000
 //	                                at least
 //	event:{event}       hash        settings: <version>:<version of the plan>:<on sale>:<off
@@ -81,9 +80,9 @@
 // sweeper is needed. The value repeats the deadline, because a conflict then needs no second
 // read. The latest deadline limits extensions.
 //
-// The other keys serve reads of the whole event. They decide nothing but the limit. The index
-// and the stream end 10 to 20 minutes after the last hold can have ended, a user's set 20
-// minutes after the user's last hold can have ended. The first sale of the event, or to the
+// The index and the stream serve reads of the whole event, and decide nothing; a user's set
+// decides only the limit. The index and the stream expire 10 to 20 minutes after the last hold
+// can have ended, a user's set 20 minutes after the user's last hold can have ended. The first sale of the event, or to the
 // user, removes that TTL. If an operator deletes a seat's key, the seat is available, and a View
 // removes it from the index.
 //
@@ -100,8 +99,8 @@
 // A View is a copy of an event's seats in the process. The first Refresh notes the position of
 // the changes, reads the index in pages of about 1000 seats, and then applies the changes since
 // that position. The later ones only read changes. So no command holds Redis for long, whatever
-// the size of the hall. If the position is lost, the View loads again. It also does if it has
-// not as many seats as the index.
+// the size of the hall. If the position is lost, or the index has another number of seats, the
+// View loads again.
 //
 // # Transitions
 //
@@ -116,15 +115,18 @@
 // exactly once, before the seat's next change. The index still has the seat: its deadline has
 // passed, and its key is gone. The script that removes it from the index appends the expired
 // change. Refresh of a View does that; so a reader calls it when the next deadline has passed.
-// Reserve does that, too, for the seats that it holds and for others. If an event has no
+// Reserve, Exchange and Block do that, too, for their seats, and Reserve for others. If an event has no
 // reader, the change may come late. A seat is available from its deadline on in any case.
 //
 // # Errors
 //
 // A refusal is a [*ConflictError], which names the seats and wraps [ErrTaken], [ErrOwned],
-// [ErrHoldExpired], [ErrHeldByOther], [ErrSold] or [ErrNotReturnable]; a [*LimitError]; or a
-// [*NotOnSaleError]. An outage is never a refusal. It is [ErrUnavailable] if the change can't have
-// been made, and [ErrOutcomeUnknown] if it may have been. Repeat the call after either.
+// [ErrHoldExpired], [ErrHeldByOther], [ErrSold], [ErrNotReturnable] or [ErrPlanDropsSeats]; a
+// [*LimitError]; or a [*NotOnSaleError]. While an event is being deleted, each call for it fails
+// with [ErrUnknownEvent]. A call with Terms.Request may fail with [ErrRequestReused].
+//
+// An outage is never a refusal. It is [ErrUnavailable] if the change can't have been made, and
+// [ErrOutcomeUnknown] if it may have been. Repeat the call after either.
 //
 // # Glossary
 //
@@ -136,7 +138,7 @@
 //	user        the buyer that a call names
 //	group       the seats of one call; all of them change, or none
 //	hold        a seat kept for one user until its deadline
-//	sale        a seat that belongs to its user, under an order, until its Return
+//	sale        a seat that belongs to its user, under an order, until a Return or an Exchange
 //	order       the caller's own name of a purchase; it may be empty
 //	seat map    a snapshot of all seats of an event that are held, sold or blocked
 //	change      what one script did to seats: held, extended, released, expired, sold,
@@ -146,7 +148,8 @@
 //	index       the sorted set seats:{event}
 //	stream      changes:{event}, the changes of an event in order
 //	request     a call that is remembered under its Idempotency-Key
-//	transition  what one call does to seats: reserve, extend, buy, return, exchange or release
+//	transition  what one call does to seats: reserve, extend, buy, return, exchange, release, block
+//	            or unblock
 //	promise     one of the promises above, which no load and no fault breaks
 //	call        one call of a Locker's method, or the HTTP call that makes it
 //	command     what is sent to Redis, for instance EVALSHA

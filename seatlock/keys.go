@@ -12,8 +12,8 @@ const MaxSeats = 100
 // DefaultEvent is the event of an HTTP call that names none.
 const DefaultEvent = "default"
 
-// ValidID reports whether s can name an event or a seat: 1 to 64 of the characters
-// A-Z a-z 0-9 . _ : -. Only ASCII, because two seats must not look the same. No braces,
+// ValidID reports whether s can name an event, a seat, an order or a channel: 1 to 64 of the
+// characters A-Z a-z 0-9 . _ : -. Only ASCII, because two seats must not look the same. No braces,
 // because an id must not move a key to another slot.
 func ValidID(s string) bool {
 	if len(s) == 0 || len(s) > 64 {

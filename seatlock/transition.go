@@ -21,7 +21,7 @@ func (l *Locker) Extend(ctx context.Context, event string, seats []string, user 
 	return l.ExtendOn(ctx, event, seats, user, Terms{})
 }
 
-// ExtendOn is Extend with Terms. It uses PlanVersion only, and also fails with ErrStalePlan.
+// ExtendOn is Extend with Terms. It uses PlanVersion and Request, and also fails with ErrStalePlan.
 func (l *Locker) ExtendOn(ctx context.Context, event string, seats []string, user string, terms Terms) (Hold, error) {
 	reply, err := l.transition(ctx, "extend", extendScript, ErrHeldByOther, event, seats, user, terms)
 	if err != nil || len(reply) != 4 || reply[3] == 0 {
@@ -40,8 +40,8 @@ func (l *Locker) Buy(ctx context.Context, event string, seats []string, user str
 	return l.BuyOn(ctx, event, seats, user, Terms{})
 }
 
-// BuyOn is Buy with Terms. It uses PlanVersion and Order, and also fails with ErrStalePlan, and
-// with a ConflictError of ErrSold if all of the conflicting seats are sold to the user under
+// BuyOn is Buy with Terms. It uses PlanVersion, Order and Request, and also fails with
+// ErrStalePlan, and with a ConflictError of ErrSold if all of the conflicting seats are sold to the user under
 // another order.
 func (l *Locker) BuyOn(ctx context.Context, event string, seats []string, user string, terms Terms) error {
 	_, err := l.transition(ctx, "buy", buyScript, ErrHeldByOther, event, seats, user, terms, terms.Order, l.rewrite())
@@ -49,7 +49,7 @@ func (l *Locker) BuyOn(ctx context.Context, event string, seats []string, user s
 }
 
 // Return ends the user's sales of all of the seats, or of none: the sales under Terms.Order. A
-// seat that is available stays so. It uses PlanVersion, too.
+// seat that is available stays so. It uses PlanVersion and Request, too.
 //
 // It fails with a ConflictError of ErrNotReturnable, which names the seats that are held, or
 // sold to another user or under another order; or with ErrStalePlan, ErrInvalid,
@@ -68,7 +68,7 @@ func (l *Locker) Release(ctx context.Context, event string, seats []string, user
 	return l.ReleaseOn(ctx, event, seats, user, Terms{})
 }
 
-// ReleaseOn is Release with Terms. It uses PlanVersion only, and also fails with
+// ReleaseOn is Release with Terms. It uses PlanVersion and Request, and also fails with
 // ErrStalePlan.
 func (l *Locker) ReleaseOn(ctx context.Context, event string, seats []string, user string, terms Terms) error {
 	_, err := l.transition(ctx, "release", releaseScript, ErrSold, event, seats, user, terms)

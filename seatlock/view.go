@@ -88,8 +88,8 @@ func (v *View) IsFree(id string) bool {
 // counts twice.
 func (v *View) Len() int { return len(v.deadlines) + len(v.blocked) }
 
-// Lapsed returns how many of them Seats leaves out, because their hold has ended and the index
-// still has them.
+// Lapsed returns how many held seats Len counts and Seats leaves out: their hold has ended, and
+// the index still has them.
 func (v *View) Lapsed() int { return int(v.lapsed) }
 
 // Seats returns the seats that are not Available, in the order of their IDs, as of the last
