@@ -82,9 +82,9 @@
 //
 // The index and the stream serve reads of the whole event, and decide nothing; a user's set
 // decides only the limit. The index and the stream expire 10 to 20 minutes after the last hold
-// can have ended, a user's set 20 minutes after the user's last hold can have ended. The first sale of the event, or to the
-// user, removes that TTL. If an operator deletes a seat's key, the seat is available, and a View
-// removes it from the index.
+// can have ended, a user's set 20 minutes after the user's last hold can have ended. The first
+// sale of the event, or to the user, removes that TTL. If an operator deletes a seat's key, the
+// seat is available, and a View removes it from the index.
 //
 // A change's ID is <epoch>-<offset>, both µs: the time of the event's first change, and the time
 // of this change or more. So a Redis that lost its data has another epoch, and a position of the
@@ -115,8 +115,8 @@
 // exactly once, before the seat's next change. The index still has the seat: its deadline has
 // passed, and its key is gone. The script that removes it from the index appends the expired
 // change. Refresh of a View does that; so a reader calls it when the next deadline has passed.
-// Reserve, Exchange and Block do that, too, for their seats, and Reserve for others. If an event has no
-// reader, the change may come late. A seat is available from its deadline on in any case.
+// Reserve, Exchange and Block do that, too, for their seats, and Reserve for others. If an event
+// has no reader, the change may come late. A seat is available from its deadline on in any case.
 //
 // # Errors
 //

@@ -2,16 +2,17 @@
 // buyer who doesn't choose them, in microseconds, also in a hall of 100,000 seats that is
 // almost sold.
 //
-// An Index knows which seats are free. Its owner keeps it up to date: Index.Load and Index.Set
-// take what a seatlock.View tells. Index.Find returns groups as candidates, the best first. It
-// reserves nothing: another buyer may get a candidate's seats first, and the next candidate has
-// no seat in common with it. Index.Take keeps the other calls of the process from the seats that
-// it returns.
+// An Index knows which seats are free: neither held, sold nor blocked. Its owner keeps it up to
+// date with Index.Load and Index.Set, from a seatlock.View. Index.Find returns groups as
+// candidates, the best first. It reserves nothing: another buyer may get a candidate's seats
+// first. The next candidate has no seat in common with it. Index.Take also marks the seats of the
+// best candidate as taken, so other calls of the process don't choose them.
 //
 // # Order
 //
 // Groups are ranked by the plan's order of zones, then of rows, then by how far their middle is
-// from the middle of the row. Of two that are as far, the one that begins earlier is better.
+// from the middle of the row. Of two at the same distance, the one that begins earlier is better.
+// Within a category, groups that leave fewer single seats come before all others.
 //
 // # Adjacent seats
 //
@@ -24,16 +25,15 @@
 // # Categories
 //
 // A request that names a category gets seats of that category. One that names none gets any
-// seats but accessible ones; the seats of an adjacent group are then of one category, which is
-// one price, if any such group is free. A category is accessible if its name says so, like
+// seats but accessible ones. The seats of an adjacent group are then of one category, which is
+// one price, unless only mixed groups are free. A category is accessible if its name says so, like
 // "Wheelchair". See Accessible.
 //
 // # Single seats
 //
 // A group leaves a single seat if a free seat loses its last free neighbor: the seats beside it
-// are then taken, or it is at an aisle or at the row's end. Few buyers want a single seat. So a
-// group that leaves fewer is better than any other group of its category. Candidates of two
-// or more seats leave no more if several of them are taken, whichever these are.
+// are then taken, or it is at an aisle or at the row's end. Few buyers want a single seat.
+// A candidate of two or more seats leaves no more single seats if other candidates are taken, too.
 //
 // # General admission
 //
