@@ -265,6 +265,8 @@ func (l *live) settle(groups [][]string, held []string, err error) {
 		l.spread = min(2*l.spread+2, bestavailable.MaxSpread)
 	case err == nil:
 		l.spread = max(0, l.spread-1)
+	case errors.Is(err, seatlock.ErrNotOnSale), errors.Is(err, seatlock.ErrSeatLimit):
+		l.index.Set(groups[0], true) // the next call may have them at once
 	}
 }
 

@@ -214,7 +214,7 @@ func problemOf(p *plan.Plan, err error) error {
 		return api.NewProblem(api.CodeSoldOut, "Fewer seats are free than you want, in this category and zone or area. Nothing was reserved; want fewer, or others.")
 	}
 	if few, ok := errors.AsType[*bestavailable.NotAdjacentError](err); ok {
-		problem := api.NewProblem(api.CodeNoAdjacentSeats, fmt.Sprintf("At most %d free seats are next to one another. Nothing was reserved; want fewer, or send \"adjacent\":false.", few.LargestBlock))
+		problem := api.NewProblem(api.CodeNoAdjacentSeats, fmt.Sprintf("The largest block of free seats has %d. Nothing was reserved; want fewer, or send \"adjacent\":false.", few.LargestBlock))
 		problem.LargestBlock = few.LargestBlock
 		return problem
 	}
@@ -241,8 +241,10 @@ func names(p *plan.Plan, member string) string {
 			all = append(all, a.ID)
 		}
 	case "category":
-		for _, c := range p.Categories() {
-			all = append(all, c.Name)
+		for seat := range p.Seats() {
+			if seat.Area == "" && seat.Category != "" && !slices.Contains(all, seat.Category) {
+				all = append(all, seat.Category)
+			}
 		}
 	case "zone":
 		for seat := range p.Seats() {
