@@ -113,7 +113,7 @@ func TestBlock_RecordsHoldsThatEnded(t *testing.T) {
 		b.block(t, "house", "1A", "1C")
 		b.unblock(t, "house", "1B")
 		require.Equal(t, []string{
-			"held[1A]", "blocked[1B]", "held[1B]", "expired[1A]", "blocked[1A 1C]", "expired[1B]", "unblocked[1B]",
+			"held[1A]", "blocked[1B]", "held[1B]", "expired[1A]", "blocked[1A 1C]", "expired[1B]", "blocked[1B]", "unblocked[1B]",
 		}, b.changes(t, seatlock.NoChange))
 		require.Equal(t, []string{"1A Blocked", "1C Blocked"}, seatLines(b.newView(t)))
 	})

@@ -45,7 +45,11 @@ if #changed == 0 then
 end
 
 checkTypes()
-local ended = redis.call('ZMSCORE', index, unpack(changed)) -- holds whose key is gone
+for i, deadline in ipairs(redis.call('ZMSCORE', index, unpack(changed))) do
+  if deadline then -- of a hold whose key is gone: while the seat is as it was
+    recordExpired(changed[i])
+  end
+end
 if unblock then
   redis.call('HDEL', blockedKey, unpack(changed))
 else
@@ -61,12 +65,6 @@ if count > 0 then
   redis.call('HSET', eventKey, 'blocked', count)
 else
   redis.call('HDEL', eventKey, 'blocked')
-end
-hasBlocked = false -- what follows is the only change of these seats
-for i, deadline in ipairs(ended) do
-  if deadline then
-    recordExpired(changed[i])
-  end
 end
 for first = 1, #changed, 100 do
   local part = {unpack(changed, first, math.min(first + 99, #changed))}

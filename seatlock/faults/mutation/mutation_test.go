@@ -137,7 +137,6 @@ func TestMutation_FailsSuite(t *testing.T) {
 		"ARepeatedBlockIsAChange":         {"block.lua", "elseif not channels[i] ~= unblock then", "else"},
 		"BlockDoesNotCheckTypes":          {"block.lua", "checkTypes()", ""},
 		"BlockLeavesOutExpiredHolds":      {"block.lua", "recordExpired(changed[i])", ""},
-		"AnExpiredHoldIsBlockedTwice":     {"block.lua", "hasBlocked = false", ""},
 		"ChangesOfABlockStay":             {"block.lua", "extendTTL(stream, redis.call('XLEN', stream) == math.ceil(#changed / 100), string.format('%.0f', now + streamTime))", ""},
 
 		"APutIgnoresTheVersion":       {"put.lua", "if ARGV[5] ~= '' and ARGV[5] ~= version then", "if false then"},
