@@ -3,7 +3,9 @@ package page_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -62,6 +64,33 @@ func TestPage_ShowsUsersEachOthersSeats(t *testing.T) {
 	ben.says(t, "status", "You released 5C and 5D.")
 	ann.hasNoMessages(t)
 	ben.hasNoMessages(t)
+}
+
+// A process's seat map may be older than the hold. The page asks for the user's seats.
+func TestPage_KeepsAHoldThatTheSeatMapLacks(t *testing.T) {
+	t.Parallel()
+	b := setup(t, seatlock.Options{})
+	ann := b.open(t, "ann")
+	before := httptest.NewRecorder()
+	b.handler.ServeHTTP(before, httptest.NewRequest(http.MethodGet, "/seats", nil))
+	ann.hold(t, "3A", "3B")
+	ann.shows(t, "held", "3A", "3B")
+
+	var lacking atomic.Bool
+	lacking.Store(true)
+	b.intercept(func(w http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path != "/seats" || !lacking.CompareAndSwap(true, false) {
+			return false
+		}
+		maps.Copy(w.Header(), before.Header())
+		_, err := w.Write(before.Body.Bytes())
+		assert.NoError(t, err)
+		return true
+	})
+	ann.run(t, chromedp.Reload())
+	ann.shows(t, "held", "3A", "3B")
+	require.False(t, lacking.Load())
+	ann.waitFor(t, `document.getElementById('alert').textContent === ''`)
 }
 
 // The seats become free on every page although no call asks for them.

@@ -23,6 +23,7 @@ import (
 	"booking/functions/buy"
 	"booking/functions/changes"
 	"booking/functions/extend"
+	"booking/functions/holdings"
 	"booking/functions/internal/api"
 	"booking/functions/internal/catalog"
 	"booking/functions/internal/hall"
@@ -39,6 +40,7 @@ import (
 type testBundle struct {
 	redis   *redistest.Redis
 	locker  *seatlock.Locker
+	handler http.Handler // the functions alone
 	url     string
 	browser context.Context
 	// interceptor sees each request first, if set. It reports whether it has responded.
@@ -73,17 +75,20 @@ func setupOn(t *testing.T, r *redistest.Redis, changesAddr string, opt seatlock.
 	}
 	rules, events := api.Rules{MaxSeats: 10}, catalog.New(b.locker, catalog.Options{})
 	plan := func(context.Context, string) ([]page.Row, error) { return rows, nil }
+	halls := hall.New(b.locker)
 	stop := make(chan struct{})
 	mux := http.NewServeMux()
 	mux.Handle("/reserve", reserve.New(b.locker, events, rules))
 	mux.Handle("/buy", buy.New(b.locker, events, rules))
 	mux.Handle("/extend", extend.New(b.locker, events, rules))
 	mux.Handle("/release", release.New(b.locker, events, rules))
+	mux.Handle("/users/{user_id}/seats", holdings.New(b.locker, events, halls))
 	mux.Handle("/seats/{seat_id}", seat.New(b.locker, events))
-	mux.Handle("/seats", seatmap.New(events, hall.New(b.locker)))
+	mux.Handle("/seats", seatmap.New(events, halls))
 	mux.Handle("/changes", changes.New(changesLocker, events, hall.New(changesLocker), changes.Options{Stop: stop}))
 	mux.Handle("/{$}", page.New(plan, page.Access{Hold: true, Sell: true}))
 	mux.Handle("/page/{file}", page.New(plan, page.Access{Hold: true, Sell: true}))
+	b.handler = mux
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if intercept := b.interceptor.Load(); intercept != nil && (*intercept)(w, r) {
 			return

@@ -5,7 +5,7 @@
 
 import { build, describe, element } from './seatmap.js'
 import { subscribe } from './updates.js'
-import { event, loadSeats, onSaveElsewhere, saveSeats, send, user } from './session.js'
+import { event, loadOwnSeats, loadSeats, onSaveElsewhere, saveSeats, send, user } from './session.js'
 
 const maxSeats = 10 // in the basket; one call may name as many
 const warnAt = [60, 20] // seconds before a hold ends
@@ -310,12 +310,19 @@ async function verify (ids) {
   save()
 }
 
-// restore takes over the seats that this browser stored on an earlier visit.
+// restore shows the seats that the user has, and says which holds of an earlier visit have ended.
+// Without an answer, the next seat map brings another attempt.
 async function restore () {
-  const stored = loadSeats()
-  stored.bought.filter(id => seats.get(id)?.status === 'Sold').forEach(id => bought.add(id))
-  dropExpired(stored.held.filter(id => !seats.has(id)))
-  await verify(stored.held.filter(id => seats.has(id) && !bought.has(id)))
+  const own = await loadOwnSeats()
+  if (own === null) {
+    restoring = null
+    return setTimeout(() => reload(), 1000)
+  }
+  for (const seat of own) {
+    if (seat.status === 'Sold') markBought([seat.seat_id])
+    else if (!held.has(seat.seat_id)) markHeld([seat.seat_id], seat.expires_in_ms)
+  }
+  dropExpired(loadSeats().held.filter(id => !held.has(id) && !bought.has(id)))
   restored = true
   save()
 }

@@ -49,6 +49,20 @@ export function onSaveElsewhere (callback) {
   addEventListener('storage', e => { if (e.key === key) callback() })
 }
 
+// loadOwnSeats returns what the user holds and has bought, as the answer of the holdings call has
+// it. It includes each call that has ended; the seat map may be older. It returns no seats to a
+// page that may not ask, and null without an answer.
+export async function loadOwnSeats () {
+  try {
+    const query = new URLSearchParams({ event_id: event })
+    const response = await fetch(`/users/${encodeURIComponent(user)}/seats?${query}`, { cache: 'no-store', signal: AbortSignal.timeout(10000) })
+    if (retryStatuses.includes(response.status)) return null
+    return response.ok ? (await response.json()).seats : []
+  } catch {
+    return null
+  }
+}
+
 // send makes a call for seats. It returns the members of the response or of the problem,
 // and ok. It retries a call without an answer, since no call takes effect twice, and
 // calls onRetry before each retry.
