@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -29,6 +30,17 @@ func TestWriteError_HasADetailForReads(t *testing.T) {
 	require.Equal(t, "The seats can't be reached right now, and this request has changed nothing. Send it again.", detail(t, http.MethodPost, outage))
 	for _, method := range []string{http.MethodGet, http.MethodHead} {
 		require.Equal(t, "The seats can't be read right now. Send the same request again.", detail(t, method, outage))
+	}
+}
+
+// The caller goes away while its call waits: that is no defect.
+func TestWriteError_OfACallerThatWentAwayIsNoDefect(t *testing.T) {
+	t.Parallel()
+	for _, err := range []error{context.Canceled, fmt.Errorf("wait: %w", context.DeadlineExceeded)} {
+		rec := httptest.NewRecorder()
+		api.WriteError(rec, httptest.NewRequest(http.MethodPost, "/", nil), err)
+		require.Equal(t, http.StatusServiceUnavailable, rec.Code)
+		require.Contains(t, rec.Body.String(), `"code":"unavailable"`)
 	}
 }
 

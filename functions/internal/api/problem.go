@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -118,12 +119,16 @@ func problemType(code Code) *ProblemType {
 	panic("api: code " + string(code) + " has no row in the table of problems")
 }
 
-// problemTypeOf returns the row whose cause err is, or that of CodeInternal.
+// problemTypeOf returns the row whose cause err is, or that of CodeInternal. A caller that goes away
+// before its call was sent to Redis has CodeUnavailable: that is no defect.
 func problemTypeOf(err error) *ProblemType {
 	for i := range problemTypes {
 		if t := &problemTypes[i]; t.Cause != nil && errors.Is(err, t.Cause) {
 			return t
 		}
+	}
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return problemType(CodeUnavailable)
 	}
 	return problemType(CodeInternal)
 }
