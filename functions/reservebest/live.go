@@ -23,6 +23,9 @@ const (
 	waitAge = time.Second
 	// idleTime is how long an event without calls keeps its index.
 	idleTime = 10 * time.Second
+	// maxSeats limits the seats of all indexes, about 15 bytes each: past it, an index without
+	// calls is closed before that time.
+	maxSeats = 2_000_000
 	// alternatives is how many groups an attempt offers beside the one that it has taken, if other
 	// processes may want the same seats. Each costs Redis some time.
 	alternatives = 3
@@ -34,6 +37,7 @@ type lives struct {
 
 	mu       sync.Mutex
 	events   map[string]*live
+	seats    int // of events
 	sweeping bool
 }
 
@@ -63,10 +67,12 @@ func (ls *lives) acquire(ctx context.Context, event string, p *plan.Plan) (*live
 	ls.mu.Lock()
 	l := ls.events[event]
 	if l == nil || l.plan != p {
-		l = &live{event: event, plan: p, ready: make(chan struct{}), taken: map[string]time.Time{}}
-		if old := ls.events[event]; old != nil && old.users == 0 {
-			ls.close(old)
+		if l != nil {
+			ls.remove(l)
 		}
+		l = &live{event: event, plan: p, ready: make(chan struct{}), taken: map[string]time.Time{}}
+		ls.seats += p.Len()
+		ls.makeRoom()
 		ls.events[event] = l
 		go l.open(ls.halls)
 	}
@@ -101,18 +107,42 @@ func (ls *lives) release(l *live) {
 	defer ls.mu.Unlock()
 	l.users--
 	l.used = time.Now()
-	if l.users == 0 && (ls.events[l.event] != l || l.err != nil) {
-		ls.close(l)
+	switch {
+	case ls.events[l.event] != l: // removed
+		l.closeUnused()
+	case l.err != nil:
+		ls.remove(l)
 	}
 }
 
-// close ends an index that has no users. ls.mu is locked.
-func (ls *lives) close(l *live) {
-	if ls.events[l.event] == l {
-		delete(ls.events, l.event)
+// remove removes an index from events. It is closed once it has no users. ls.mu is locked.
+func (ls *lives) remove(l *live) {
+	delete(ls.events, l.event)
+	ls.seats -= l.plan.Len()
+	l.closeUnused()
+}
+
+// closeUnused ends the follower of an index without users.
+func (l *live) closeUnused() {
+	if l.users > 0 {
+		return
 	}
-	if l.follower != nil {
-		go l.follower.Close() // it may wait for Redis
+	go func() { // it may wait for Redis
+		if <-l.ready; l.follower != nil {
+			l.follower.Close()
+		}
+	}()
+}
+
+// makeRoom removes indexes without users while there are too many seats. ls.mu is locked.
+func (ls *lives) makeRoom() {
+	for _, l := range ls.events {
+		if ls.seats <= maxSeats {
+			return
+		}
+		if l.users == 0 {
+			ls.remove(l)
+		}
 	}
 }
 
@@ -122,7 +152,7 @@ func (ls *lives) sweep() {
 	defer ls.mu.Unlock()
 	for _, l := range ls.events {
 		if l.users == 0 && time.Since(l.used) >= idleTime {
-			ls.close(l)
+			ls.remove(l)
 		}
 	}
 	if ls.sweeping = len(ls.events) > 0; ls.sweeping {
@@ -208,9 +238,10 @@ func (l *live) apply(c seatlock.Change) {
 // calls may yet fail.
 var errInFlight = errors.New("reservebest: all such seats are in flight")
 
-// take returns groups of free seats, the best one first. Others follow if other processes have wanted
-// the same seats; of an area always, because many buyers come at once for few places. No other call of this process gets the first one before settle. It fails as Find does; if the
-// call has synced the index, with errInFlight instead if that is so.
+// take returns groups of free seats, the best one first. No other call of this process gets that one
+// before settle. More groups follow if other processes have wanted the same seats; of an area always,
+// because many buyers come at once for few places. It fails as Find does; if the call has synced the
+// index, with errInFlight instead if that is so.
 func (l *live) take(r bestavailable.Request, synced bool) ([][]string, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

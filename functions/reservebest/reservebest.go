@@ -97,6 +97,9 @@ func (f *function) reserve(ctx context.Context, q request) (choice seatlock.Choi
 
 // reserveFree holds the best seats that are available.
 func (f *function) reserveFree(ctx context.Context, q request, p *plan.Plan, terms seatlock.Terms) (seatlock.Choice, *bestavailable.Index, error) {
+	if p.Len() == 0 {
+		return seatlock.Choice{}, nil, bestavailable.ErrNoRows
+	}
 	l, err := f.lives.acquire(ctx, q.event, p)
 	if err != nil {
 		return seatlock.Choice{}, nil, err
