@@ -15,7 +15,7 @@ import (
 // a millisecond for one.
 const holdingsPage = 500
 
-// Holding is a seat that is held or sold, and by whom.
+// Holding is a seat that is held or sold, with its user.
 type Holding struct {
 	Seat   // Reserved or Sold
 	User   string

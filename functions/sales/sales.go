@@ -1,5 +1,5 @@
-// Package sales is the function that lists the sold seats of an event: to whom, under which
-// order and when.
+// Package sales is the function that lists the sales of an event, each with its user, its order and
+// its time.
 package sales
 
 import (
