@@ -3,8 +3,6 @@ package client
 import (
 	"context"
 	"encoding/json"
-	"io"
-	"net/http"
 	"time"
 
 	"booking/seatlock/oracle"
@@ -44,16 +42,7 @@ func (c *Client) SendBest(ctx context.Context, want BestRequest, due time.Durati
 		panic(err) // strings always encode
 	}
 	call := Call{Due: due, Best: &want, Call: oracle.Call{Op: Best, Event: c.event, User: want.User, Sent: c.Now()}}
-	resp, err := c.do(ctx, http.MethodPost, "/"+string(Best), c.Tokens.of(oracle.Reserve, want.User), body, "Idempotency-Key", want.Key)
-	var got response
-	if err == nil {
-		call.Status = resp.StatusCode
-		err = json.NewDecoder(resp.Body).Decode(&got)
-		_, _ = io.Copy(io.Discard, resp.Body)
-		_ = resp.Body.Close()
-	}
-	call.Answered, call.Code, call.Outcome = c.Now(), got.Code, outcome(call.Status, got.Code, err)
-	call.NotOnSale = got.Code == codeNotOnSale
+	got := c.post(ctx, &call, c.Tokens.of(oracle.Reserve, want.User), body, "Idempotency-Key", want.Key)
 	if call.Outcome == oracle.Done {
 		call.Seats, call.Adjacent = got.SeatIDs, got.Adjacent
 		call.Hold, call.Deadline = time.Duration(got.ExpiresInMS)*time.Millisecond, got.ExpiresAt

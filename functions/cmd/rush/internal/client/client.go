@@ -170,16 +170,7 @@ func (c *Client) Send(ctx context.Context, want oracle.Call, due time.Duration) 
 		panic(err) // strings always encode
 	}
 	call := Call{Due: due, Call: oracle.Call{Op: want.Op, Event: c.event, Seats: want.Seats, To: want.To, User: want.User, Order: want.Order, Sent: c.Now()}}
-	resp, err := c.do(ctx, http.MethodPost, "/"+string(want.Op), c.Tokens.of(want.Op, want.User), body)
-	var got response
-	if err == nil {
-		call.Status = resp.StatusCode
-		err = json.NewDecoder(resp.Body).Decode(&got)
-		_, _ = io.Copy(io.Discard, resp.Body)
-		_ = resp.Body.Close()
-	}
-	call.Answered, call.Code, call.Outcome = c.Now(), got.Code, outcome(call.Status, got.Code, err)
-	call.NotOnSale = got.Code == codeNotOnSale
+	got := c.post(ctx, &call, c.Tokens.of(want.Op, want.User), body)
 	toCaller := got.Code == "already_yours" || want.Op == oracle.Buy && got.Code == "seat_sold"
 	for _, s := range got.Conflicts {
 		call.Conflicts = append(call.Conflicts, seatlock.Seat{ID: s.SeatID, Status: statuses[s.Status],
@@ -197,6 +188,21 @@ func (c *Client) Send(ctx context.Context, want oracle.Call, due time.Duration) 
 
 // codeNotOnSale is the code of a refusal outside of the sale window.
 const codeNotOnSale = "not_on_sale"
+
+// post makes call by a POST to the path of its Op, and adds what the answer says of its outcome. The
+// call is to be sent now. token and headers are as in do.
+func (c *Client) post(ctx context.Context, call *Call, token string, body []byte, headers ...string) (got response) {
+	resp, err := c.do(ctx, http.MethodPost, "/"+string(call.Op), token, body, headers...)
+	if err == nil {
+		call.Status = resp.StatusCode
+		err = json.NewDecoder(resp.Body).Decode(&got)
+		_, _ = io.Copy(io.Discard, resp.Body)
+		_ = resp.Body.Close()
+	}
+	call.Answered, call.Code, call.Outcome = c.Now(), got.Code, outcome(call.Status, got.Code, err)
+	call.NotOnSale = got.Code == codeNotOnSale
+	return got
+}
 
 // do makes a call with a JSON body, a token and headers, if there are any. headers are names,
 // each with its value. ctx does not end the call.
