@@ -131,16 +131,9 @@ func (m *model) requireOwner(user string, ids []string) error {
 
 func (m *model) buy(user string, ids []string, order string) error {
 	refused := m.requireOwner(user, ids)
-	for _, id := range ids {
-		s := m.seats[id]
-		if !s.sold || s.user != user || s.order == order {
-			continue
-		}
-		if refused == nil {
-			refused = seatlock.ErrSold
-		} else if errors.Is(refused, seatlock.ErrHoldExpired) { // other seats are available
-			refused = seatlock.ErrHeldByOther
-		}
+	otherOrder := func(id string) bool { s := m.seats[id]; return s.sold && s.user == user && s.order != order }
+	if !errors.Is(refused, seatlock.ErrHeldByOther) && slices.ContainsFunc(ids, otherOrder) {
+		refused = seatlock.ErrSold
 	}
 	if refused != nil {
 		return refused

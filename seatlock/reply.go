@@ -75,21 +75,29 @@ func refusal(conflict error, seats []string, reply []int64) error {
 }
 
 // newConflict returns the ConflictError for pairs: the place of a seat in seats, from 1 on,
-// and its time to live. ErrHeldByOther becomes ErrHoldExpired if none of the seats is held or sold.
-// ErrTaken becomes ErrOwned if all are sold to the user of the call, and ErrHeldByOther ErrSold.
+// and its time to live. ErrTaken becomes ErrOwned if all of the seats are sold to the user of the
+// call. ErrHeldByOther stays only if another user has one of them: otherwise it becomes ErrSold if
+// one is sold to the user of the call, and ErrHoldExpired if none is.
 func newConflict(conflict error, seats []string, pairs []int64) *ConflictError {
-	found, allFree, allOwned := make([]Seat, 0, len(pairs)/2), true, true
+	found := make([]Seat, 0, len(pairs)/2)
+	owned, others := 0, 0
 	for i := 0; i < len(pairs); i += 2 {
 		seat := newSeat(seats[pairs[i]-1], pairs[i+1])
-		found, allFree, allOwned = append(found, seat), allFree && (seat.Status == Available || seat.Status == Blocked), allOwned && seat.OwnedByCaller
+		found = append(found, seat)
+		switch {
+		case seat.OwnedByCaller:
+			owned++
+		case seat.Status == Reserved || seat.Status == Sold:
+			others++
+		}
 	}
 	switch {
-	case allFree && errors.Is(conflict, ErrHeldByOther):
-		conflict = ErrHoldExpired
-	case allOwned && errors.Is(conflict, ErrTaken):
+	case errors.Is(conflict, ErrTaken) && owned == len(found):
 		conflict = ErrOwned
-	case allOwned && errors.Is(conflict, ErrHeldByOther):
+	case errors.Is(conflict, ErrHeldByOther) && others == 0 && owned > 0:
 		conflict = ErrSold
+	case errors.Is(conflict, ErrHeldByOther) && others == 0:
+		conflict = ErrHoldExpired
 	}
 	return &ConflictError{Err: conflict, Seats: found}
 }

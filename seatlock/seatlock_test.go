@@ -151,3 +151,23 @@ func TestLocker_ChangesNothingIfKeyHasWrongType(t *testing.T) {
 		}
 	})
 }
+
+// A change that can't be appended is found again: the index keeps the hold that has ended, and the
+// seat whose key was deleted.
+func TestView_ChangesNothingIfStreamHasWrongType(t *testing.T) {
+	t.Parallel()
+	redistest.Each(t, func(t *testing.T, r *redistest.Redis) {
+		b := setup(t, r)
+		b.reserve(t, ann, "1A", "1B")
+		b.buy(t, ann, "1B")
+		r.Advance(t, holdTime+time.Millisecond)
+		require.NoError(t, b.redis.Del(t.Context(), "seat:{gala}:1B").Err())
+		require.NoError(t, b.redis.Set(t.Context(), "changes:{gala}", "a string", 0).Err())
+		before := b.contents(t)
+		for range 3 {
+			_, err := b.locker.Map(t.Context(), event)
+			require.ErrorContains(t, err, "WRONGTYPE")
+		}
+		require.Equal(t, before, b.contents(t))
+	})
+}

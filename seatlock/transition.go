@@ -41,8 +41,8 @@ func (l *Locker) Buy(ctx context.Context, event string, seats []string, user str
 }
 
 // BuyOn is Buy with Terms. It uses PlanVersion, Order and Request, and also fails with
-// ErrStalePlan, and with a ConflictError of ErrSold if all of the conflicting seats are sold to the user under
-// another order.
+// ErrStalePlan, and with a ConflictError of ErrSold if a seat is sold to the user under another
+// order, and none is another user's.
 func (l *Locker) BuyOn(ctx context.Context, event string, seats []string, user string, terms Terms) error {
 	_, err := l.transition(ctx, "buy", buyScript, ErrHeldByOther, event, seats, user, terms, terms.Order, l.rewrite())
 	return err

@@ -14,6 +14,7 @@
 -- whose deadline has passed; how long until the next hold ends, ms, 0 if more have ended, -1
 -- if no seat is held; how many seats are blocked; the hold time, ms; and the entries of the
 -- stream, nil if Redis does not have the position.
+checkTypes()
 local page = tonumber(ARGV[7])
 if page >= 0 then
   local pages = math.ceil(redis.call('ZCARD', index) / 200)

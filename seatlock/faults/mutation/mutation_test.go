@@ -20,7 +20,7 @@ import (
 var contract = []string{"^(TestReserve|TestBuy|TestBuy_KeepsOrder|TestReturn|TestReturn_.*|TestExchange|TestExchange_.*|TestRequest_.*|TestReserveFirst|TestReserveFirst_.*|TestJournal_.*|TestExtend|TestExtend_NeverPassesMaxHoldTime|TestRelease|TestReserve_DecidesCallsOfBatchInTurn|" +
 	"TestReserve_LeavesNothingOfAbandonedEvent|TestReserve_KeepsIndexWhileSeatsAreHeld|" +
 	"TestBuy_KeepsEventForever|TestMap_FollowsSeatKeysOfSmallEventAtOnce|TestRefresh_WaitsForKey|TestReserve_CountsExtendedHoldsToLimit|" +
-	"TestLocker_ChangesNothingIfKeyHasWrongType|" +
+	"TestLocker_ChangesNothingIfKeyHasWrongType|TestView_ChangesNothingIfStreamHasWrongType|" +
 	"TestReserve_ObeysSaleWindow|TestReserve_ObeysSettingsOfEvent|TestExtend_NeverPassesMaxHoldTimeOfEvent|TestReserve_KeepsIndexThroughHoldTimeOfEvent|" +
 	"TestLocker_RefusesOtherVersionsOfPlan|TestBlock|TestBlock_.*|" +
 	"TestPutEvent_(CreatesAndReplaces|NeverDropsSeatsInUse|ReplacesOnlyVersionThatItRead|NeverUsesVersionAgain|SeesSeatsThatAreReservedMeanwhile)|" +
@@ -65,6 +65,7 @@ func TestMutation_FailsSuite(t *testing.T) {
 		"ChangesOfASaleEnd":             {"buy.lua", "redis.call('PERSIST', stream)", ""},
 		"AUsersSalesEnd":                {"buy.lua", "redis.call('PERSIST', userSeats)", ""},
 		"TheIndexOfASaleEnds":           {"buy.lua", "redis.call('PERSIST', index)\n", "redis.call('ZCARD', index)\n"},
+		"RefreshDoesNotCheckTypes":      {"refresh.lua", "checkTypes()", ""},
 		"TheMapIgnoresTheKeys":          {"refresh.lua", "< #keys", "< 0"},
 		"AGroupIsHeldInPart":            {"reserve.lua", "elseif size > start then", "elseif size > start and freeCount == 0 then"},
 
