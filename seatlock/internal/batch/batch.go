@@ -1,8 +1,8 @@
 // Package batch sends the items of concurrent callers in batches, so that they share
 // the cost of a round trip.
 //
-// A [Batcher] sends a lone item at once. While a batch is in flight, later items of the
-// same key wait and share the next batch. So the cost of an item falls as the load
+// A [Batcher] sends a lone item at once, from its caller's goroutine. While a batch is in flight,
+// later items of the same key wait and share the next batch, which a goroutine of its own sends. So the cost of an item falls as the load
 // grows. If the batch in flight is slow, the next one does not wait for it: one packet
 // that is lost on one connection delays only its own batch.
 //
@@ -17,6 +17,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -100,12 +101,15 @@ func New[K comparable, T any](opt Options[K, T]) *Batcher[K, T] {
 func (b *Batcher[K, T]) Do(ctx context.Context, key K, deadline time.Time, item T) error {
 	e := &entry[T]{item: item, ctx: ctx, deadline: deadline}
 	e.done.Add(1)
-	queued, needsTimer := b.enqueue(key, e)
-	if !queued {
+	q, leads, needsTimer := b.enqueue(key, e)
+	if q == nil {
 		return ErrQueueFull
 	}
 	if needsTimer {
 		defer time.AfterFunc(time.Until(deadline), func() { b.remove(key, e) }).Stop()
+	}
+	if leads {
+		b.lead(key, q)
 	}
 	e.done.Wait()
 	return e.err
@@ -118,16 +122,17 @@ func (b *Batcher[K, T]) Len() int {
 	return b.queued
 }
 
-// enqueue adds e to the queue of key, and starts a batch if e need not wait. It reports
-// whether there was room, and whether e may have to wait past its deadline.
-func (b *Batcher[K, T]) enqueue(key K, e *entry[T]) (queued, needsTimer bool) {
+// enqueue adds e to the queue of key, and returns the queue; nil if there is no room. It reports
+// whether its caller is to lead a batch, because e need not wait, and whether e may have to wait
+// past its deadline.
+func (b *Batcher[K, T]) enqueue(key K, e *entry[T]) (q *queue[T], leads, needsTimer bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.queued >= b.opt.MaxQueued {
-		return false, false
+		return nil, false, false
 	}
 	b.queued++
-	q := b.queues[key]
+	q = b.queues[key]
 	if q == nil {
 		q = &queue[T]{}
 		b.queues[key] = q
@@ -140,9 +145,9 @@ func (b *Batcher[K, T]) enqueue(key K, e *entry[T]) (queued, needsTimer bool) {
 	if q.inFlight == 0 || q.inFlight < b.opt.MaxInFlight && time.Since(q.began) > b.opt.Slow {
 		q.inFlight++
 		q.began = time.Now()
-		go b.run(key, q)
+		leads = true
 	}
-	return true, e.deadline.Before(q.endsBy)
+	return q, leads, e.deadline.Before(q.endsBy)
 }
 
 // remove refuses e if it still waits.
@@ -160,29 +165,65 @@ func (b *Batcher[K, T]) remove(key K, e *entry[T]) {
 	}
 }
 
+// lead sends a batch from the goroutine of a caller. If items wait after it, another goroutine goes
+// on, and the caller returns. A panic of Send ends the process, as it does in run: the caller could
+// recover it, and then the others of the batch would wait forever.
+func (b *Batcher[K, T]) lead(key K, q *queue[T]) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			go panic(fmt.Sprintf("%v\n\n%s", fault, debug.Stack()))
+			select {}
+		}
+	}()
+	if b.sendNext(key, q) && !b.end(key, q) {
+		go b.run(key, q)
+	}
+}
+
 // run sends batches until no item waits.
 func (b *Batcher[K, T]) run(key K, q *queue[T]) {
-	var items []T
-	for {
-		runtime.Gosched() // lets callers that are about to call join the batch
-		entries := b.take(key, q)
-		if entries == nil {
-			return
-		}
-		entries = b.refuseLate(entries)
-		if len(entries) == 0 {
-			continue
-		}
-		items = slices.Grow(items[:0], len(entries))
-		for _, e := range entries {
-			items = append(items, e.item)
-		}
-		ctx, cancel := context.WithDeadline(context.Background(), entries[0].deadline)
-		b.opt.Send(ctx, key, items)
-		cancel()
-		for _, e := range entries {
-			e.done.Done()
-		}
+	for b.sendNext(key, q) {
+	}
+}
+
+// sendNext sends the next batch of q. It reports false if no item waits: then it has ended the run.
+func (b *Batcher[K, T]) sendNext(key K, q *queue[T]) bool {
+	runtime.Gosched() // lets callers that are about to call join the batch
+	entries := b.take(key, q)
+	if entries == nil {
+		return false
+	}
+	entries = b.refuseLate(entries)
+	if len(entries) == 0 {
+		return true
+	}
+	items := make([]T, len(entries))
+	for i, e := range entries {
+		items[i] = e.item
+	}
+	ctx, cancel := context.WithDeadline(context.Background(), entries[0].deadline)
+	b.opt.Send(ctx, key, items)
+	cancel()
+	for _, e := range entries {
+		e.done.Done()
+	}
+	return true
+}
+
+// end ends a run of q if no item waits, and reports whether it did.
+func (b *Batcher[K, T]) end(key K, q *queue[T]) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(q.waiting) > 0 {
+		return false
+	}
+	b.endLocked(key, q)
+	return true
+}
+
+func (b *Batcher[K, T]) endLocked(key K, q *queue[T]) {
+	if q.inFlight--; q.inFlight == 0 {
+		delete(b.queues, key)
 	}
 }
 
@@ -193,9 +234,7 @@ func (b *Batcher[K, T]) take(key K, q *queue[T]) []*entry[T] {
 	defer b.mu.Unlock()
 	n := min(len(q.waiting), b.opt.MaxSize, max(minTake, (len(q.waiting)+q.size+1)/2))
 	if n == 0 {
-		if q.inFlight--; q.inFlight == 0 {
-			delete(b.queues, key)
-		}
+		b.endLocked(key, q)
 		return nil
 	}
 	weight := 0

@@ -3,6 +3,9 @@ package batch
 import (
 	"context"
 	"fmt"
+	"os"
+	"os/exec"
+	"runtime/debug"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -119,6 +122,32 @@ func TestBatcher_SendsLoneItemAtOnce(t *testing.T) {
 		require.NoError(t, <-result)
 		require.Equal(t, start, time.Now())
 	})
+}
+
+// A hand-over to another goroutine would cost the lone call a tenth of its time.
+func TestBatcher_SendsLoneItemFromItsGoroutine(t *testing.T) {
+	var stack []byte
+	b := New(Options[string, string]{MaxWeight: 1, MaxSize: 1, MaxQueued: 1, MaxInFlight: 1,
+		Send: func(context.Context, string, []string) { stack = debug.Stack() }})
+	require.NoError(t, b.Do(t.Context(), key, time.Now().Add(timeout), "item"))
+	require.Contains(t, string(stack), "TestBatcher_SendsLoneItemFromItsGoroutine(")
+}
+
+// An HTTP server recovers the panic of its handler. The other callers of the batch would wait forever.
+func TestBatcher_EndsTheProcessIfSendPanics(t *testing.T) {
+	const variable = "BATCH_TEST_PANICS"
+	if os.Getenv(variable) != "" {
+		defer func() { _ = recover() }()
+		b := New(Options[string, string]{MaxWeight: 1, MaxSize: 1, MaxQueued: 1, MaxInFlight: 1,
+			Send: func(context.Context, string, []string) { panic("a bug in Send") }})
+		_ = b.Do(t.Context(), key, time.Now().Add(timeout), "item")
+		return
+	}
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$")
+	cmd.Env = append(os.Environ(), variable+"=1")
+	output, err := cmd.CombinedOutput()
+	require.Error(t, err)
+	require.Contains(t, string(output), "panic: a bug in Send")
 }
 
 func TestBatcher_SendsWaitingItemsTogether(t *testing.T) {
