@@ -3,7 +3,6 @@
 package functions
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -89,7 +88,7 @@ var Table = []Function{
 	{Name: "journal", Calls: []Call{{http.MethodGet, "/journal", RoleSeller}},
 		New: func(d Deps) http.Handler { return journal.New(d.Locker, d.Catalog) }},
 	{Name: "page", Calls: []Call{{http.MethodGet, "/{$}", RoleAnyone}, {http.MethodGet, "/page/{file}", RoleAnyone}}, Files: true,
-		New: func(d Deps) http.Handler { return page.New(d.rows, d.withoutToken()) }},
+		New: func(d Deps) http.Handler { return page.New(d.Catalog, d.page()) }},
 	{Name: "docs", Calls: []Call{{http.MethodGet, "/docs", RoleAnyone}, {http.MethodGet, "/docs/{file}", RoleAnyone}, {http.MethodGet, "/openapi.json", RoleAnyone}}, Files: true,
 		New: func(Deps) http.Handler { return docs.New() }},
 }
@@ -140,28 +139,10 @@ type Deps struct {
 	Halls   *hall.Halls // the live views that seatmap, changes and sales read
 	Rules   api.Rules
 	Choice  reservebest.Options
-	Rows    []page.Row      // that the page shows of an event whose plan has no rows
 	Streams changes.Options // when the streams of changes end, and how many may be open
 	Callers *auth.Callers   // tells buyers and sellers; nil: there are no roles, and every caller is both
 	InPod   bool            // without roles, refuses the calls of RoleSeller
 	Origins []string        // other origins whose scripts may call
-}
-
-// rows returns the rows that the page shows of an event: those of its plan, or d.Rows if the
-// plan has none.
-func (d Deps) rows(ctx context.Context, event string) ([]page.Row, error) {
-	p, err := d.Catalog.Plan(ctx, event)
-	if err != nil {
-		return nil, err
-	}
-	var rows []page.Row
-	for _, row := range p.Rows() {
-		rows = append(rows, page.Row(row))
-	}
-	if len(rows) == 0 {
-		return d.Rows, nil
-	}
-	return rows, nil
 }
 
 // Locker is the part of seatlock.Locker that the functions use.

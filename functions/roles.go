@@ -60,9 +60,9 @@ func (d Deps) Refused(target string) (names []string) {
 	return names
 }
 
-// withoutToken returns what the page can do, which has no token.
-func (d Deps) withoutToken() page.Access {
-	return page.Access{Hold: d.Callers == nil || !d.Callers.BuyersNeedToken(), Sell: d.Callers == nil}
+// page returns the settings of the page, which has no token.
+func (d Deps) page() page.Settings {
+	return page.Settings{Hold: d.Callers == nil || !d.Callers.BuyersNeedToken(), Sell: d.Callers == nil, MaxSeats: d.Rules.MaxSeats}
 }
 
 // methods serves the calls of one path, each by its method, to the callers of its role. It

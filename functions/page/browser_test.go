@@ -202,7 +202,7 @@ func TestPage_AsksToSignIn(t *testing.T) {
 func TestPage_SaysThatItCannotSell(t *testing.T) {
 	t.Parallel()
 	b := setup(t, seatlock.Options{})
-	b.access(t, `{"hold":true,"sell":false}`)
+	b.settings(t, `{"hold":true,"sell":false,"max_seats":10}`)
 	ann := b.open(t, "ann")
 	ann.hold(t, "1A")
 	ann.shows(t, "held", "1A")
@@ -218,7 +218,7 @@ func TestPage_SaysThatItCannotSell(t *testing.T) {
 func TestPage_SaysThatItCannotHold(t *testing.T) {
 	t.Parallel()
 	b := setup(t, seatlock.Options{})
-	b.access(t, `{"hold":false,"sell":false}`)
+	b.settings(t, `{"hold":false,"sell":false,"max_seats":10}`)
 	ann := b.open(t, "ann")
 	ann.says(t, "hint", "You can only look at seats here.")
 	ann.run(t, chromedp.Click(chromedp.CSS(`[id="seat-1A"]`)))

@@ -6,7 +6,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -65,16 +64,8 @@ func setupOn(t *testing.T, r *redistest.Redis, changesAddr string, opt seatlock.
 	changesLocker, err := seatlock.New(b.redis.Client(t, changesAddr), opt)
 	require.NoError(t, err)
 
-	var rows []page.Row
-	for n := range 12 {
-		row := page.Row{Label: strconv.Itoa(n + 1)}
-		for letter := 'A'; letter <= 'H'; letter++ {
-			row.SeatIDs = append(row.SeatIDs, row.Label+string(letter))
-		}
-		rows = append(rows, row)
-	}
 	rules, events := api.Rules{MaxSeats: 10}, catalog.New(b.locker, catalog.Options{})
-	plan := func(context.Context, string) ([]page.Row, error) { return rows, nil }
+	pages := page.New(events, page.Settings{Hold: true, Sell: true, MaxSeats: rules.MaxSeats})
 	halls := hall.New(b.locker)
 	stop := make(chan struct{})
 	mux := http.NewServeMux()
@@ -86,8 +77,8 @@ func setupOn(t *testing.T, r *redistest.Redis, changesAddr string, opt seatlock.
 	mux.Handle("/seats/{seat_id}", seat.New(b.locker, events))
 	mux.Handle("/seats", seatmap.New(events, halls))
 	mux.Handle("/changes", changes.New(changesLocker, events, hall.New(changesLocker), changes.Options{Stop: stop}))
-	mux.Handle("/{$}", page.New(plan, page.Access{Hold: true, Sell: true}))
-	mux.Handle("/page/{file}", page.New(plan, page.Access{Hold: true, Sell: true}))
+	mux.Handle("/{$}", pages)
+	mux.Handle("/page/{file}", pages)
 	b.handler = mux
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if intercept := b.interceptor.Load(); intercept != nil && (*intercept)(w, r) {
@@ -117,11 +108,11 @@ func (b *testBundle) intercept(interceptor func(w http.ResponseWriter, r *http.R
 	b.interceptor.Store(&interceptor)
 }
 
-// access makes the page find access.json with this content.
-func (b *testBundle) access(t *testing.T, content string) {
+// settings makes the page find settings.json with this content.
+func (b *testBundle) settings(t *testing.T, content string) {
 	t.Helper()
 	b.intercept(func(w http.ResponseWriter, r *http.Request) bool {
-		if r.URL.Path != "/page/access.json" {
+		if r.URL.Path != "/page/settings.json" {
 			return false
 		}
 		w.Header().Set("Content-Type", "application/json")

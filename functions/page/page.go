@@ -6,13 +6,15 @@ import (
 	"context"
 	"embed"
 	"encoding/json"
+	"io/fs"
 	"net/http"
 	"path"
 
 	"booking/functions/internal/api"
+	"booking/functions/internal/catalog"
 )
 
-//go:embed index.html page.css page.js seatmap.js session.js updates.js
+//go:embed *.html *.css *.js
 var files embed.FS
 
 // contentTypes maps extensions to media types. The types known to the host may differ.
@@ -26,21 +28,29 @@ var contentTypes = map[string]string{
 // policy limits the page to resources of its own origin. The icon is a data URL.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-// Row is a row of the seat map.
-type Row struct {
-	Label   string   `json:"label"`
-	SeatIDs []string `json:"seat_ids"`
+// Settings are what the page must know of the service.
+type Settings struct {
+	Hold     bool `json:"hold"`      // whether reserve, extend and release need no token: the page offers them only then
+	Sell     bool `json:"sell"`      // whether buy needs no token
+	MaxSeats int  `json:"max_seats"` // of a call
 }
 
-// Access says which calls need no token. The page offers only these.
-type Access struct {
-	Hold bool `json:"hold"` // reserve, extend and release
-	Sell bool `json:"sell"` // buy
+// Catalog is the part of catalog.Catalog that the page uses.
+type Catalog interface {
+	PlanVersion(ctx context.Context, event string) (int64, error)
+	Drawing(ctx context.Context, event string) (catalog.Drawing, error)
 }
 
-// New returns the handler of / and of the files below /page/. rows returns the rows of an
-// event that the page shows; its error is a *api.Problem, or one of seatlock.
-func New(rows func(ctx context.Context, event string) ([]Row, error), access Access) http.Handler {
+// New returns the handler of / and of the files below /page/. plan.json is the Drawing of an event,
+// settings.json the Settings.
+func New(c Catalog, settings Settings) http.Handler {
+	documents := map[string]*document{"settings.json": newDocument(settings)}
+	names, _ := fs.Glob(files, "*") // the pattern is valid
+	for _, name := range names {
+		body, _ := files.ReadFile(name) // it is embedded
+		documents[name] = compress(body)
+	}
+	drawings := newDrawings(c)
 	return api.Handler(http.MethodGet, func(w http.ResponseWriter, r *http.Request) error {
 		name := path.Base(r.URL.Path)
 		if r.URL.Path == "/" {
@@ -49,40 +59,32 @@ func New(rows func(ctx context.Context, event string) ([]Row, error), access Acc
 				return err
 			}
 		}
-		var body []byte
-		switch name {
-		case "plan.json":
+		found := documents[name]
+		if name == "plan.json" {
 			event, _, err := api.DecodeQuery(r)
 			if err != nil {
 				return err
 			}
-			found, err := rows(r.Context(), event)
-			if err != nil {
+			if found, err = drawings.get(r.Context(), event); err != nil {
 				return err
 			}
-			body = marshal(found)
-		case "access.json":
-			body = marshal(access)
-		default:
-			var err error
-			if body, err = files.ReadFile(name); err != nil {
-				api.NotFound(w, r)
-				return nil //nolint:nilerr // the only error is a file that does not exist
-			}
+		}
+		if found == nil {
+			api.NotFound(w, r)
+			return nil
 		}
 		h := w.Header()
 		h.Set("Content-Type", contentTypes[path.Ext(name)])
-		h.Set("Cache-Control", "no-cache") // scripts of another version would not fit the page
 		h.Set("Content-Security-Policy", policy)
-		_, _ = w.Write(body) // fails only if the client is gone
-		return nil
+		return found.write(w, r)
 	})
 }
 
-func marshal(document any) []byte {
-	body, err := json.Marshal(document)
+// newDocument returns the document of a value that JSON can encode.
+func newDocument(value any) *document {
+	body, err := json.Marshal(value)
 	if err != nil {
-		panic(err) // unreachable: the documents have only strings and bools
+		panic(err) // unreachable: the types have only strings, bools and finite numbers
 	}
-	return body
+	return compress(body)
 }

@@ -39,7 +39,8 @@ const load = async file => {
   $('alert').textContent = document.detail
   throw new Error(document.detail)
 }
-const [rows, access] = await Promise.all([load('plan.json?event_id=' + encodeURIComponent(event)), load('access.json')])
+const [plan, access] = await Promise.all([load('plan.json?event_id=' + encodeURIComponent(event)), load('settings.json')])
+const rows = plan.zones.flatMap(zone => zone.rows.map(row => ({ label: row.label, seat_ids: row.ids })))
 const seatMap = build($('seatmap'), rows, choose)
 
 // What a page without a token can't do, if the service has roles.

@@ -94,8 +94,8 @@ func TestBooking_TakesTheSellersToken(t *testing.T) {
 	for _, token := range []string{first, second} {
 		require.NotContains(t, p.Log(), token, "the log has a token")
 	}
-	_, access := get(t, p.URL+"/page/access.json")
-	require.JSONEq(t, `{"hold":true,"sell":false}`, access)
+	_, access := get(t, p.URL+"/page/settings.json")
+	require.JSONEq(t, `{"hold":true,"sell":false,"max_seats":10}`, access)
 
 	write("short")
 	broken := processtest.Start(t, "SELLER_TOKEN_FILE="+path)

@@ -134,6 +134,49 @@ func (c *Catalog) Plan(ctx context.Context, event string) (*plan.Plan, error) {
 	return e.plan, nil
 }
 
+// PlanVersion returns the version of an event's plan, 0 if the event has no settings.
+func (c *Catalog) PlanVersion(ctx context.Context, event string) (int64, error) {
+	e, err := c.load(ctx, event)
+	if err != nil {
+		return 0, err
+	}
+	return e.version, nil
+}
+
+// Drawing is a plan, and the shapes that it draws beside the seats.
+type Drawing struct {
+	Version int64 // as PlanVersion returns it
+	Plan    *plan.Plan
+	Shapes  []plan.Shape
+}
+
+// Drawing returns the drawing of an event. It reads the whole plan, so keep the result.
+func (c *Catalog) Drawing(ctx context.Context, event string) (Drawing, error) {
+	version, stored, err := c.locker.Plan(ctx, event)
+	if errors.Is(err, seatlock.ErrUnknownEvent) {
+		e, err := c.load(ctx, event)
+		if err != nil {
+			return Drawing{}, err
+		}
+		return Drawing{Version: e.version, Plan: e.plan}, nil
+	}
+	if err != nil {
+		return Drawing{}, err
+	}
+	raw, areas, err := unpack(stored)
+	if err != nil {
+		return Drawing{}, err
+	}
+	d := Drawing{Version: version}
+	if d.Plan, err = Parse(raw, areas); err != nil {
+		return Drawing{}, err
+	}
+	if d.Shapes, err = plan.Shapes(raw); err != nil {
+		return Drawing{}, err
+	}
+	return d, nil
+}
+
 // get returns an event from memory, and loads it if it is not there. An event that was never
 // loaded is expected to have no settings: the script knows better.
 func (c *Catalog) get(ctx context.Context, event string) (e *entry, fresh bool, err error) {

@@ -46,25 +46,32 @@ func Compressed(stored []byte) []byte {
 
 // Read parses the plan in what Store returned.
 func Read(stored []byte) (*plan.Plan, error) {
+	raw, areas, err := unpack(stored)
+	if err != nil {
+		return nil, err
+	}
+	return Parse(raw, areas)
+}
+
+// unpack returns what Store got.
+func unpack(stored []byte) (raw []byte, areas []Area, err error) {
 	if len(stored) == 0 {
-		return nil, nil
+		return nil, nil, nil
 	}
 	line, compressed, _ := bytes.Cut(stored, []byte("\n"))
-	var areas []Area
 	if err := json.Unmarshal(line, &areas); err != nil {
-		return nil, fmt.Errorf("areas in Redis: %w", err)
+		return nil, nil, fmt.Errorf("areas in Redis: %w", err)
 	}
-	var raw []byte
 	if len(compressed) > 0 {
 		r, err := gzip.NewReader(bytes.NewReader(compressed))
 		if err == nil {
 			raw, err = io.ReadAll(io.LimitReader(r, plan.MaxBytes))
 		}
 		if err != nil {
-			return nil, fmt.Errorf("plan in Redis: %w", err)
+			return nil, nil, fmt.Errorf("plan in Redis: %w", err)
 		}
 	}
-	return Parse(raw, areas)
+	return raw, areas, nil
 }
 
 // Parse parses a plan, which is JSON, with its areas. The plan is nil, which has every seat, if

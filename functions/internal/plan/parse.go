@@ -81,6 +81,7 @@ func (r *reader) plan() (*Plan, error) {
 	case r.faults.count > 0:
 		return nil, r.faults.err()
 	}
+	r.b.plan.drawn = true
 	return r.b.finish(r.listed), nil
 }
 

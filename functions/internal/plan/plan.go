@@ -29,6 +29,7 @@ type Plan struct {
 	categories []Category
 	areas      []Area
 	areaOf     map[string]int // the position in areas, by ID
+	drawn      bool           // whether the seats have positions in a drawing
 }
 
 // detail is what the plan says of a drawn seat, beside its id. number and category are
@@ -57,8 +58,8 @@ type Seat struct {
 
 // Category is a group of seats, like those of one price.
 type Category struct {
-	Name  string
-	Color string // as in CSS, empty if the plan has none
+	Name  string `json:"name"`
+	Color string `json:"color"` // as in CSS, empty if the plan has none
 }
 
 // Row is a row of drawn seats, at least one.
@@ -90,6 +91,10 @@ func (p *Plan) Has(id string) bool {
 	_, _, isPlace := p.placeOf(id)
 	return isPlace
 }
+
+// IsDrawn reports whether the X and Y of the seats are positions in a drawing. In the short form, they
+// only count seats and rows.
+func (p *Plan) IsDrawn() bool { return p != nil && p.drawn }
 
 // Len returns the number of seats, with the places of areas. It is 0 if the plan has every
 // seat.

@@ -24,11 +24,9 @@ import (
 	"booking/functions/internal/hall"
 	"booking/functions/internal/httpserver"
 	"booking/functions/internal/metrics"
-	"booking/functions/internal/plan"
 	"booking/functions/internal/readiness"
 	"booking/functions/internal/redisclient"
 	"booking/functions/internal/tracing"
-	"booking/functions/page"
 	"booking/seatlock"
 )
 
@@ -102,7 +100,7 @@ func open(ctx context.Context, c *config.Config, env envconfig.Lookuper, version
 	deps := functions.Deps{
 		Locker: locker, Halls: hall.New(locker), Rules: api.Rules{MaxSeats: c.MaxSeatsPerRequest},
 		Catalog: catalog.New(locker, catalog.Options{Unlisted: c.Plan, Listed: !c.UnlistedEvents}),
-		Rows:    pageRows(c.Plan), Streams: changes.Options{Stop: s.Monitor.DrainStarted(), MaxStreams: c.MaxStreams, Interval: c.ChangesInterval}, Origins: c.CORSOrigins,
+		Streams: changes.Options{Stop: s.Monitor.DrainStarted(), MaxStreams: c.MaxStreams, Interval: c.ChangesInterval}, Origins: c.CORSOrigins,
 	}
 	deps.InPod, deps.Choice.Timeout = c.InPod(), c.RequestTimeout
 	if deps.Callers, err = callers(c); err != nil {
@@ -149,19 +147,6 @@ func callers(c *config.Config) (*auth.Callers, error) {
 	return auth.New(auth.Options{
 		Issuer: c.AuthIssuer, Audience: c.AuthAudience, SellerScope: c.AuthSellerScope, SellerToken: seller, Timeout: c.RequestTimeout,
 	}), nil
-}
-
-// pageRows returns the rows that the page shows: those of a plan, or of an example if the
-// plan has every seat.
-func pageRows(p *plan.Plan) []page.Row {
-	if p == nil {
-		p, _ = plan.ParseShort("1-12:A-H")
-	}
-	var rows []page.Row
-	for _, row := range p.Rows() {
-		rows = append(rows, page.Row(row))
-	}
-	return rows
 }
 
 // connect returns a client, and the check that decides whether the service is ready.
