@@ -32,7 +32,7 @@ func TestPage_ShowsUsersEachOthersSeats(t *testing.T) {
 	ann.says(t, "status", "3A and 3B are held for you.")
 	ann.waitFor(t, `document.getElementById('countdown').textContent === '5:00'`)
 	ben.shows(t, "taken", "3A", "3B")
-	ben.waitFor(t, `document.getElementById('seat-3A').ariaLabel === 'Seat 3A, held by someone else'`)
+	ben.waitFor(t, `document.getElementById('seat-3A').ariaLabel === 'Row 3, seat A, held by someone else'`)
 
 	// Ann extends the hold after three of its five minutes.
 	b.redis.Advance(t, 3*time.Minute)
@@ -109,7 +109,7 @@ func TestPage_ShowsExpiry(t *testing.T) {
 	ben.hasNoMessages(t)
 }
 
-func TestPage_ShowsBlockedSeatsAsTaken(t *testing.T) {
+func TestPage_ShowsBlockedSeats(t *testing.T) {
 	t.Parallel()
 	b := setup(t, seatlock.Options{})
 	block := func(call func(context.Context, string, []string, string, seatlock.Terms) error, seats ...string) {
@@ -117,9 +117,9 @@ func TestPage_ShowsBlockedSeatsAsTaken(t *testing.T) {
 	}
 	block(b.locker.Block, "1A")
 	ann := b.open(t, "ann")
-	ann.shows(t, "taken", "1A")
+	ann.shows(t, "blocked", "1A")
 	block(b.locker.Block, "1B")
-	ann.shows(t, "taken", "1B")
+	ann.shows(t, "blocked", "1B")
 	block(b.locker.Unblock, "1A", "1B")
 	ann.shows(t, "free", "1A", "1B")
 	_, _, err := b.locker.PutEvent(t.Context(), seatlock.DefaultEvent, seatlock.Put{Settings: seatlock.Settings{OffSale: time.UnixMilli(1)}})
@@ -207,8 +207,8 @@ func TestPage_SaysThatItCannotSell(t *testing.T) {
 	ann.hold(t, "1A")
 	ann.shows(t, "held", "1A")
 	ann.says(t, "status", "1A is held for you. Pay in the shop before the time is up.")
-	ann.says(t, "no-sale", "This page can’t sell seats: a sale needs a seller’s token")
-	ann.waitFor(t, `document.getElementById('no-sale').checkVisibility() && !document.getElementById('buy').checkVisibility()`)
+	ann.says(t, "sale-note", "This page can’t sell seats: a sale needs a seller’s token")
+	ann.waitFor(t, `document.getElementById('sale-note').checkVisibility() && !document.getElementById('buy').checkVisibility()`)
 	require.NoError(t, b.locker.Buy(t.Context(), seatlock.DefaultEvent, []string{"1A"}, "ann"))
 	ann.shows(t, "bought", "1A")
 	ann.hasNoMessages(t)
@@ -221,11 +221,12 @@ func TestPage_SaysThatItCannotHold(t *testing.T) {
 	b.settings(t, `{"hold":false,"sell":false,"max_seats":10}`)
 	ann := b.open(t, "ann")
 	ann.says(t, "hint", "You can only look at seats here.")
-	ann.run(t, chromedp.Click(chromedp.CSS(`[id="seat-1A"]`)))
-	ann.shows(t, "chosen", "1A")
-	ann.waitFor(t, `document.getElementById('hint').checkVisibility() && !document.getElementById('hold').checkVisibility()`)
+	ann.choose(t, "1A")
+	ann.says(t, "status", "You can only look at seats here.")
+	ann.shows(t, "free", "1A")
+	ann.waitFor(t, `document.getElementById('hint').checkVisibility() && !document.getElementById('hold').checkVisibility() && !document.getElementById('best').checkVisibility()`)
 	b.rival(t, "1A")
-	ann.says(t, "alert", "1A was just taken by someone else.")
+	ann.shows(t, "taken", "1A")
 	ann.hasNoMessages(t)
 }
 
@@ -280,7 +281,7 @@ func TestPage_WorksByKeyboard(t *testing.T) {
 		t.Helper()
 		ann.waitFor(t, `document.activeElement.id === '`+id+`'`)
 	}
-	ann.run(t, chromedp.KeyEvent(kb.Tab))
+	ann.run(t, chromedp.KeyEvent(kb.Tab), chromedp.KeyEvent(kb.Tab), chromedp.KeyEvent(kb.Tab)) // Map and List are before
 	focused("seat-1A")
 	ann.run(t, chromedp.KeyEvent(kb.ArrowDown), chromedp.KeyEvent(kb.ArrowRight), chromedp.KeyEvent(" "))
 	focused("seat-2B")

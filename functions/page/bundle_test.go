@@ -29,6 +29,7 @@ import (
 	"booking/functions/page"
 	"booking/functions/release"
 	"booking/functions/reserve"
+	"booking/functions/reservebest"
 	"booking/functions/seat"
 	"booking/functions/seatmap"
 	"booking/seatlock"
@@ -69,6 +70,7 @@ func setupOn(t *testing.T, r *redistest.Redis, changesAddr string, opt seatlock.
 	halls := hall.New(b.locker)
 	stop := make(chan struct{})
 	mux := http.NewServeMux()
+	mux.Handle("/reserve-best", reservebest.New(b.locker, events, halls, rules, reservebest.Options{Timeout: redistest.WaitLimit}))
 	mux.Handle("/reserve", reserve.New(b.locker, events, rules))
 	mux.Handle("/buy", buy.New(b.locker, events, rules))
 	mux.Handle("/extend", extend.New(b.locker, events, rules))
@@ -222,12 +224,18 @@ func (p *tab) click(t *testing.T, ids ...string) {
 	}
 }
 
+// choose chooses seats in the list.
+func (p *tab) choose(t *testing.T, seats ...string) {
+	t.Helper()
+	for _, id := range seats {
+		p.evaluate(t, fmt.Sprintf(`document.getElementById('seat-%s').click()`, id))
+	}
+}
+
 // hold chooses seats and holds them.
 func (p *tab) hold(t *testing.T, seats ...string) {
 	t.Helper()
-	for _, id := range seats {
-		p.run(t, chromedp.Click(chromedp.CSS(`[id="seat-`+id+`"]`)))
-	}
+	p.choose(t, seats...)
 	p.click(t, "hold")
 }
 

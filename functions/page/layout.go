@@ -14,6 +14,7 @@ const (
 	blockGap    = 3 * seatSpacing // between blocks of rows; the rows' labels are there
 	margin      = 2 * seatSpacing
 	stageHeight = 2 * seatSpacing
+	stageGap    = 2 * seatSpacing
 	aspect      = 4.0 / 3 // width by height that a hall is to have
 )
 
@@ -42,11 +43,11 @@ func arrange(zones []Zone) plan.Shape {
 	off := math.Inf(1) // how far the best is from the aspect
 	for factor := 0.5; factor < 2; factor += 0.05 {
 		found := pack(zones, factor*math.Sqrt(area*aspect))
-		if this := math.Abs(math.Log((found.width + blockGap) / (found.height + stageHeight + blockGap) / aspect)); this < off {
+		if this := math.Abs(math.Log((found.width + blockGap) / (found.height + stageHeight) / aspect)); this < off {
 			best, off = found, this
 		}
 	}
-	top := stageHeight + blockGap
+	top := stageHeight + stageGap
 	for _, band := range best.blocks {
 		left := -widthOf(band) / 2
 		height := 0.0

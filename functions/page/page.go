@@ -33,18 +33,22 @@ type Settings struct {
 	Hold     bool `json:"hold"`      // whether reserve, extend and release need no token: the page offers them only then
 	Sell     bool `json:"sell"`      // whether buy needs no token
 	MaxSeats int  `json:"max_seats"` // of a call
+
+	// Event is what the seller said of the event, as in the answer of GET /events/{event_id}.
+	Event json.RawMessage `json:"event,omitempty"`
 }
 
 // Catalog is the part of catalog.Catalog that the page uses.
 type Catalog interface {
+	Document(ctx context.Context, event string) ([]byte, error)
 	PlanVersion(ctx context.Context, event string) (int64, error)
 	Drawing(ctx context.Context, event string) (catalog.Drawing, error)
 }
 
 // New returns the handler of / and of the files below /page/. plan.json is the Drawing of an event,
-// settings.json the Settings.
+// settings.json the settings, with the Event.
 func New(c Catalog, settings Settings) http.Handler {
-	documents := map[string]*document{"settings.json": newDocument(settings)}
+	documents := map[string]*document{}
 	names, _ := fs.Glob(files, "*") // the pattern is valid
 	for _, name := range names {
 		body, _ := files.ReadFile(name) // it is embedded
@@ -60,12 +64,17 @@ func New(c Catalog, settings Settings) http.Handler {
 			}
 		}
 		found := documents[name]
-		if name == "plan.json" {
+		if name == "plan.json" || name == "settings.json" {
 			event, _, err := api.DecodeQuery(r)
 			if err != nil {
 				return err
 			}
-			if found, err = drawings.get(r.Context(), event); err != nil {
+			if name == "plan.json" {
+				found, err = drawings.get(r.Context(), event)
+			} else {
+				found, err = settings.of(r.Context(), c, event)
+			}
+			if err != nil {
 				return err
 			}
 		}
@@ -78,6 +87,14 @@ func New(c Catalog, settings Settings) http.Handler {
 		h.Set("Content-Security-Policy", policy)
 		return found.write(w, r)
 	})
+}
+
+// of returns the settings with an event.
+func (s Settings) of(ctx context.Context, c Catalog, event string) (_ *document, err error) {
+	if s.Event, err = c.Document(ctx, event); err != nil {
+		return nil, err
+	}
+	return newDocument(s), nil
 }
 
 // newDocument returns the document of a value that JSON can encode.

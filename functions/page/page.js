@@ -3,115 +3,170 @@
 // The status of a seat comes from the service, in the order of the changes. Its owner comes
 // from the responses to this user's own calls, since the service names no user to others.
 
-import { build, describe, element } from './seatmap.js'
+import { byId } from './dom.js'
+import { build, describe } from './seatmap.js'
+import { createNames } from './names.js'
+import { createBest } from './best.js'
+import { drawSeats } from './basket.js'
+import { tellParent } from './embed.js'
 import { subscribe } from './updates.js'
 import { event, loadOwnSeats, loadSeats, onSaveElsewhere, saveSeats, send, user } from './session.js'
 
-const maxSeats = 10 // in the basket; one call may name as many
 const warnAt = [60, 20] // seconds before a hold ends
 const buyDelay = 1000 // ms between a new text on Buy and the first click that buys
 
-const $ = id => document.getElementById(id)
-const list = ids => new Intl.ListFormat('en').format(ids)
-const are = (ids, what) => `${list(ids)} ${ids.length === 1 ? 'is' : 'are'} ${what}.`
-const were = (ids, what) => `${list(ids)} ${ids.length === 1 ? 'was' : 'were'} ${what}.`
-const clock = s => `${Math.floor(s / 60)}:${String(s % 60).padStart(2, '0')}`
+const are = ids => `${names.namesOf(ids)} ${ids.length === 1 ? 'is' : 'are'}`
+const were = ids => `${names.namesOf(ids)} ${ids.length === 1 ? 'was' : 'were'}`
+const seatsOf = n => n === 1 ? '1 seat' : `${n.toLocaleString()} seats`
+const two = n => String(n).padStart(2, '0')
+const clock = s => s < 3600 ? `${Math.floor(s / 60)}:${two(s % 60)}` : `${Math.floor(s / 3600)}:${two(Math.floor(s / 60) % 60)}:${two(s % 60)}`
+const dateTime = new Intl.DateTimeFormat(undefined, { dateStyle: 'full', timeStyle: 'short' })
 
-let seats = new Map() // all seats that are not free, as updates.js has them
-const chosen = new Set()
-const held = new Map() // this user's holds, and when the page learned of each
-const bought = new Set()
-const reserving = new Set() // seats of a reserve in flight
+// The seats whose state on the map may have changed since the last draw.
+const dirty = new Set()
+class SeatSet extends Set {
+  add (id) { dirty.add(id); return super.add(id) }
+  delete (id) { dirty.add(id); return super.delete(id) }
+}
+class SeatTable extends Map {
+  set (id, value) { dirty.add(id); return super.set(id, value) }
+  delete (id) { dirty.add(id); return super.delete(id) }
+}
+
+const seats = new SeatTable() // all seats that are not free, as updates.js has them
+const chosen = new SeatSet()
+const held = new SeatTable() // this user's holds, and when the page learned of each
+const bought = new SeatSet()
+const reserving = new SeatSet() // seats of a reserve in flight
 const unknown = new Set() // seats of a reserve with an unknown outcome
-let busy = false
+let busy = '' // the call in flight
 let buyNamedAt = 0 // when the text of Buy last changed
 let restoring = null
 let restored = false
 let secondsLeft = Infinity // as the countdown last showed
 let connected = true
 let lastCall = Promise.resolve() // of the queue
-let reload = () => {}
+let drawSoon = 0
+let updates = { reload () {}, moment: () => NaN }
 
-const load = async file => {
-  const response = await fetch('/page/' + file)
-  const document = await response.json()
-  if (response.ok) return document
-  $('alert').textContent = document.detail
-  throw new Error(document.detail)
+// fail replaces the seat map by a sentence: there is nothing to choose from.
+function fail (sentence) {
+  byId('seatmap').replaceChildren(Object.assign(document.createElement('p'), { className: 'loading', textContent: sentence }))
+  byId('basket').hidden = true
+  byId('connection').hidden = true
+  throw new Error(sentence)
 }
-const [plan, access] = await Promise.all([load('plan.json?event_id=' + encodeURIComponent(event)), load('settings.json')])
-const rows = plan.zones.flatMap(zone => zone.rows.map(row => ({ label: row.label, seat_ids: row.ids })))
-const seatMap = build($('seatmap'), rows, choose)
+
+async function load (path) {
+  const response = await fetch(path, { signal: AbortSignal.timeout(30000) }).catch(() => null)
+  const document = await response?.json().catch(() => null)
+  if (response?.ok && document) return document
+  if (response?.status === 404 || response?.status === 422) fail(`There is no event “${event}”. Look for a typing error in the address of this page, or ask the shop for the right link.`)
+  fail('The hall can’t be loaded right now. Reload the page in a moment.')
+}
+
+const query = '?event_id=' + encodeURIComponent(event)
+const [plan, settings] = await Promise.all([load('/page/plan.json' + query), load('/page/settings.json' + query)])
+const about = settings.event ?? {}
+byId('loading').remove()
+const seatMap = build(byId('seatmap'), plan, choose)
+const names = createNames(plan, seatMap)
+const best = createBest(plan, settings.max_seats, members => queue('reserve-best', () => members))
 
 // What a page without a token can't do, if the service has roles.
 const noHold = 'You can only look at seats here. To hold or buy them, sign in at the shop.'
 const noSale = 'This page can’t sell seats: a sale needs a seller’s token, and only the shop’s back end has one. Pay for your seats in the shop.'
+const demonstration = 'This is a demonstration: Buy sells the seats at once, without payment.'
+const pay = settings.checkout_url ? 'Go to the checkout' : settings.sell ? 'Buy' : 'Pay in the shop'
 
 function state (id) {
   if (bought.has(id)) return 'bought'
   if (held.has(id)) return 'held'
   const status = seats.get(id)?.status
   if (status === 'Sold') return 'sold'
+  if (status === 'Blocked') return 'blocked'
   if (chosen.has(id)) return 'chosen'
   return status ? 'taken' : 'free'
 }
 
 // say shows a sentence. Screen readers read it, at once if it is urgent.
 function say (sentence, urgent = false) {
-  $('status').textContent = urgent ? '' : sentence
-  $('alert').textContent = urgent ? sentence : ''
+  byId('status').textContent = urgent ? '' : sentence
+  byId('alert').textContent = urgent ? sentence : ''
 }
 
 const warn = sentence => say(sentence, true)
 
+// draw shows what has changed.
 function draw () {
-  for (const id of seatMap.ids) seatMap.show(id, state(id))
-  const free = seatMap.ids.filter(id => !seats.has(id) && !held.has(id) && !bought.has(id)).length
-  $('free').textContent = `${free} of ${seatMap.ids.length} free`
-  drawChips($('held'), held.keys(), 'Release', id => queue('release', () => [id].filter(id => held.has(id))))
-  drawChips($('chosen'), chosen, 'Remove', choose)
-  $('bought').textContent = list([...bought])
-  $('hold').textContent = chosen.size === 1 ? 'Hold 1 seat' : `Hold ${chosen.size} seats`
-  const offer = held.size === 1 ? 'Buy 1 seat' : `Buy ${held.size} seats`
-  if ($('buy').textContent !== offer) {
-    $('buy').textContent = offer
+  cancelAnimationFrame(drawSoon)
+  drawSoon = 0
+  seatMap.show([...dirty].map(id => [id, state(id)]))
+  dirty.clear()
+  byId('free').textContent = seatMap.ids.length ? `${seatMap.free.toLocaleString()} of ${seatMap.ids.length.toLocaleString()} free` : ''
+  const lists = [
+    ['held', held.keys(), 'Release', id => queue('release', () => [id].filter(id => held.has(id)))],
+    ['chosen', chosen, 'Remove', choose],
+    ['bought', bought]
+  ]
+  for (const [list, ids, action, press] of lists) {
+    const focused = drawSeats(list, ids, names, action, press)
+    // The focus doesn't move to the next seat: a second key press would remove that one, too.
+    if (focused) (byId(list).children.length ? byId(list).previousElementSibling : seatMap).focus()
+  }
+  byId('hold').textContent = `Hold ${seatsOf(chosen.size)}`
+  const offer = settings.checkout_url ? `Go to the checkout with ${seatsOf(held.size)}` : `Buy ${seatsOf(held.size)}`
+  if (byId('buy').textContent !== offer) {
+    byId('buy').textContent = offer
     buyNamedAt = performance.now()
   }
-  $('held-part').hidden = held.size === 0
-  $('chosen-part').hidden = chosen.size === 0
-  $('bought-part').hidden = bought.size === 0
-  $('hint').hidden = access.hold && held.size + chosen.size > 0
+  byId('held-part').hidden = held.size === 0
+  byId('chosen-part').hidden = chosen.size === 0
+  byId('bought-part').hidden = bought.size === 0
+  byId('best').hidden = !settings.hold || !plan.zones.length && !plan.areas.length || chosen.size > 0
+  byId('hint').hidden = settings.hold && held.size + chosen.size + bought.size > 0
   enable()
   countDown()
+  if (restored) {
+    const left = Math.min(...[...held.keys()].map(id => seats.get(id)?.deadline ?? Infinity)) - performance.now()
+    tellParent({ event_id: event, user_id: user, held: [...held.keys()], bought: [...bought], ...held.size && left < Infinity && { expires_in_ms: Math.max(0, Math.round(left)) } })
+  }
+}
+
+// drawLater draws with the next frame: many changes share it.
+function drawLater () {
+  drawSoon ||= requestAnimationFrame(draw)
 }
 
 // tooSoon reports whether a click on Buy may be meant for the button that was there before:
 // the second click of a double click on Hold lands on Buy.
 const tooSoon = () => performance.now() - buyNamedAt < buyDelay
 
+const opensIn = () => about.on_sale_at ? (updates.moment(about.on_sale_at) - performance.now()) / 1000 : 0
+const hasEnded = () => about.off_sale_at ? updates.moment(about.off_sale_at) <= performance.now() : false
+
 function enable () {
-  for (const id of ['hold', 'extend', 'release']) $(id).ariaDisabled = busy ? 'true' : null
-  $('buy').ariaDisabled = busy || tooSoon() ? 'true' : null
+  const closed = opensIn() > 0 || hasEnded()
+  const buttons = { hold: 'reserve', find: 'reserve-best', extend: 'extend', release: 'release', buy: 'buy' }
+  for (const [id, call] of Object.entries(buttons)) {
+    const disabled = busy || (id === 'buy' && tooSoon()) || (closed && (id === 'hold' || id === 'find'))
+    byId(id).ariaDisabled = disabled ? 'true' : null
+    byId(id).ariaBusy = busy === call ? 'true' : null
+  }
 }
 
-function drawChips (parent, ids, action, press) {
-  const wanted = [...ids]
-  if (wanted.join() === [...parent.children].map(li => li.dataset.seat).join()) return
-  const focused = parent.contains(document.activeElement)
-  parent.replaceChildren(...wanted.map(id => {
-    const button = element('button', { type: 'button', textContent: id + ' ✕', ariaLabel: `${action} ${id}` })
-    button.addEventListener('click', () => press(id))
-    const item = element('li', {})
-    item.dataset.seat = id
-    item.append(button)
-    return item
-  }))
-  // The focus doesn't move to the next chip: a second key press would remove that one, too.
-  if (focused) (wanted.length ? parent.previousElementSibling : seatMap).focus()
-}
-
-// countDown shows the time until the first hold ends. It warns at each time of warnAt.
+// countDown shows the time until the first hold ends, and until the sale opens. It warns at each time of
+// warnAt.
 function countDown () {
+  const wait = Math.ceil(opensIn())
+  const opening = wait > 0
+    ? `The sale opens on ${dateTime.format(new Date(about.on_sale_at))}, in ${clock(wait)}. Stay on this page.`
+    : hasEnded() ? 'The sale has ended.' : ''
+  if (byId('opening').textContent !== opening) {
+    if (byId('opening').textContent && !opening) say('The sale is open. Choose your seats.')
+    byId('opening').textContent = opening
+    byId('opening').hidden = opening === ''
+  }
   if (held.size === 0) {
     secondsLeft = Infinity
     return
@@ -120,53 +175,79 @@ function countDown () {
   if (deadline === Infinity) return
   const now = Math.max(0, Math.ceil((deadline - performance.now()) / 1000))
   const text = clock(now)
-  if ($('countdown').textContent !== text) $('countdown').textContent = text
-  $('countdown').dataset.soon = now <= warnAt[0]
+  if (byId('countdown').textContent !== text) byId('countdown').textContent = text
+  byId('countdown').parentElement.dataset.soon = now <= warnAt[0]
   const passed = warnAt.find(s => secondsLeft > s && now <= s && secondsLeft !== Infinity)
-  if (passed) say(access.sell ? 'Your hold ends soon. Buy now, or extend it.' : 'Your hold ends soon. Pay for it in the shop now, or extend it.')
-  if (now === 0 && secondsLeft > 0) reload() // the service decides whether the hold has ended
+  if (passed) say(`Your hold ends soon. ${pay} now, or extend it.`)
+  if (now === 0 && secondsLeft > 0) updates.reload() // the service decides whether the hold has ended
   secondsLeft = now
 }
 
 function choose (id) {
   const now = state(id)
+  const name = names.nameOf(id)
   if (reserving.has(id)) return
   if (now === 'chosen') {
     chosen.delete(id)
-    say(`${id} is no longer chosen.`)
+    say(`${name} is no longer chosen.`)
   } else if (now !== 'free') {
-    say(describe(id, now) + (now !== 'held' ? '' : access.sell ? ' Buy it or release it.' : ' Pay for it in the shop, or release it.'))
-  } else if (chosen.size + held.size >= maxSeats) {
-    say(`You can hold up to ${maxSeats} seats at a time. Buy or release some first.`)
+    say(describe(name, now) + (now === 'held' ? ` ${pay}, or give it back.` : ''))
+  } else if (!settings.hold) {
+    say(noHold)
+  } else if (chosen.size + held.size >= settings.max_seats) {
+    say(`You can hold up to ${seatsOf(settings.max_seats)} at a time. Buy or give back some first.`)
   } else {
     chosen.add(id)
-    say(`${id} is chosen. Seats chosen: ${chosen.size}.`)
+    say(`${name} is chosen. Seats chosen: ${chosen.size}.`)
   }
   draw()
 }
 
 // queue makes a call after the calls before it. ids returns the seats at that time, because
 // a change may arrive before the response that belongs to it. A second press then finds
-// nothing to do.
+// nothing to do. For reserve-best, ids returns the members of the body.
 function queue (call, ids) {
-  lastCall = lastCall.then(() => make(call, ids()))
+  lastCall = lastCall.then(() => call === 'reserve-best' ? makeBest(ids()) : make(call, ids()))
 }
 
 // make makes a call for seats and shows its result.
 async function make (call, ids) {
   if (ids.length === 0) return
-  const focus = document.activeElement
   const before = Math.min(...ids.map(id => seats.get(id)?.deadline ?? Infinity))
-  busy = true
   if (call === 'reserve') ids.forEach(id => reserving.add(id))
-  draw()
-  const response = await send(call, ids, warnOfRetry)
-  busy = false
+  const [focus, response] = await sendBusy(call, { seat_ids: ids })
   ids.forEach(id => reserving.delete(id))
   if (response.ok) succeeded[call](ids, response, before)
   else refused(call, ids, response)
   save()
   refocus(focus)
+}
+
+// makeBest holds the best seats, and shows which.
+async function makeBest (members) {
+  if (held.size + members.quantity > settings.max_seats) {
+    return warn(`You can hold up to ${seatsOf(settings.max_seats)} at a time, and hold ${held.size}. Look for fewer, or give back some first.`)
+  }
+  const [focus, response] = await sendBusy('reserve-best', members, true)
+  if (response.ok) {
+    markHeld(response.seat_ids, response.expires_in_ms)
+    const apart = members.adjacent && !response.adjacent ? ' They are not next to one another.' : ''
+    say(`${are(response.seat_ids)} held for you.${apart} ${pay} before the time is up.`)
+    seatMap.reveal(response.seat_ids[0])
+  } else refusedBest(members, response)
+  save()
+  refocus(focus)
+}
+
+// sendBusy makes a call, and shows meanwhile that it is under way. It returns the element that had the
+// focus before, and the response.
+async function sendBusy (call, members, withKey) {
+  const focus = document.activeElement
+  busy = call
+  draw()
+  const response = await send(call, members, warnOfRetry, withKey)
+  busy = ''
+  return [focus, response]
 }
 
 function warnOfRetry (attempt, maxAttempts) {
@@ -178,8 +259,8 @@ function warnOfRetry (attempt, maxAttempts) {
 function refocus (previous) {
   if (previous !== document.body && (!previous.isConnected || previous.closest('[hidden]'))) {
     if (held.size === 0) return seatMap.focus()
-    $('held-title').focus({ preventScroll: true }) // the basket is visible, so the seat map need not scroll
-    $('basket').scrollTop = 0
+    byId('held-title').focus({ preventScroll: true }) // the basket is visible, so the seat map need not scroll
+    byId('basket').scrollTop = 0
   }
 }
 
@@ -197,6 +278,7 @@ function markBought (ids) {
   for (const id of ids) {
     seats.set(id, { status: 'Sold', deadline: 0 })
     held.delete(id)
+    chosen.delete(id)
     bought.add(id)
   }
 }
@@ -206,7 +288,7 @@ function markBought (ids) {
 const succeeded = {
   reserve (ids, response) {
     markHeld(ids, response.expires_in_ms)
-    say(`${are(ids, 'held for you')} ${access.sell ? 'Buy' : 'Pay in the shop'} before the time is up.`)
+    say(`${are(ids)} held for you. ${pay} before the time is up.`)
   },
   extend (ids, response, before) {
     if (response.status === 'sold') return markBought(ids)
@@ -216,20 +298,57 @@ const succeeded = {
   },
   buy (ids) {
     markBought(ids)
-    say(`${are(ids, 'yours')} Enjoy the evening!`)
+    say(`${are(ids)} yours. Enjoy the evening!`)
   },
   release (ids) {
     // The seats become free on this page with the change, as on every other page.
     ids.forEach(id => held.delete(id))
-    say(`You released ${list(ids)}.`)
-    if (!connected) reload()
+    say(`You released ${names.namesOf(ids)}.`)
+    if (!connected) updates.reload()
   }
 }
 
+// refusedForAll shows a refusal that every call may get. It reports false for any other.
+function refusedForAll (call, problem) {
+  switch (problem.code) {
+    case 'seat_limit':
+      warn(`You can have ${seatsOf(problem.limit)} at this event. You hold ${problem.held} and have bought ${problem.sold}. Nothing was held. You can hold ${Math.max(0, problem.limit - problem.held - problem.sold)} more.`)
+      return true
+    case 'not_on_sale':
+      if (problem.on_sale_at) about.on_sale_at = problem.on_sale_at
+      warn(problem.detail)
+      return true
+    case 'unauthenticated':
+    case 'forbidden':
+      warn(call === 'buy' ? noSale : noHold)
+      return true
+  }
+  return false
+}
+
+function refusedBest (members, problem) {
+  if (refusedForAll('reserve-best', problem)) return
+  switch (problem.code) {
+    case 'no_adjacent_seats':
+      if (problem.largest_block > 0) best.offer(problem.largest_block, true)
+      else best.offer(members.quantity, false)
+      return warn(`There are no ${seatsOf(members.quantity)} next to one another there. ${problem.largest_block > 0
+        ? `The largest group is ${problem.largest_block}: find these instead, or look elsewhere.`
+        : 'Allow seats that are apart, or look elsewhere.'}`)
+    case 'sold_out':
+      return warn('Nothing is free there now. Seats come back when holds end: try again, or look elsewhere.')
+    case 'no_answer': // some seats may be held
+      restoring = null
+      updates.reload()
+  }
+  warn(problem.detail ?? 'Something went wrong. Nothing on this page has changed.')
+}
+
 function refused (call, ids, problem) {
+  if (refusedForAll(call, problem)) return
   const conflicts = problem.conflicts ?? []
   const named = conflicts.map(c => c.seat_id)
-  const sentence = conflicts.map(c => `${c.seat_id} is ${{ Sold: 'sold', Reserved: 'held by someone else', Blocked: 'not for sale' }[c.status] ?? 'no longer held'}.`).join(' ')
+  const sentence = conflicts.map(c => `${names.nameOf(c.seat_id)} is ${{ Sold: 'sold', Reserved: 'held by someone else', Blocked: 'not for sale' }[c.status] ?? 'no longer held'}.`).join(' ')
   switch (problem.code) {
     case 'seat_unavailable': {
       for (const c of conflicts) {
@@ -238,25 +357,19 @@ function refused (call, ids, problem) {
       }
       const rest = ids.filter(id => !named.includes(id))
       const stay = rest.length === 1 ? 'stays chosen: hold it' : 'stay chosen: hold them'
-      return warn(`${sentence} Nothing was held. ${rest.length ? `${list(rest)} ${stay}, or choose another seat as well.` : 'Choose another seat.'}`)
+      return warn(`${sentence} Nothing was held. ${rest.length ? `${names.namesOf(rest)} ${stay}, or choose another seat as well.` : 'Choose another seat.'}`)
     }
     case 'already_yours':
       markBought(named)
-      named.forEach(id => chosen.delete(id))
-      return warn(`You have already bought ${list(named)}. Nothing was held.${chosen.size ? ` ${list([...chosen])} ${chosen.size === 1 ? 'stays' : 'stay'} chosen.` : ''}`)
-    case 'seat_limit':
-      return warn(`You can have ${problem.limit} seats at this event. You hold ${problem.held} and have bought ${problem.sold}. Nothing was held. You can hold ${Math.max(0, problem.limit - problem.held - problem.sold)} more.`)
+      return warn(`You have already bought ${names.namesOf(named)}. Nothing was held.${chosen.size ? ` ${names.namesOf([...chosen])} ${chosen.size === 1 ? 'stays' : 'stay'} chosen.` : ''}`)
     case 'hold_expired':
     case 'held_by_other':
       named.forEach(id => held.delete(id))
-      reload()
+      updates.reload()
       return warn(`Your hold has ended. ${sentence} ${call === 'buy' ? 'Nothing was bought.' : 'Nothing was extended.'} ${held.size ? 'Your other holds are below.' : 'Choose again.'}`)
-    case 'unauthenticated':
-    case 'forbidden':
-      return warn(call === 'buy' ? noSale : noHold)
     case 'seat_sold':
       markBought(named)
-      return warn(`You have already bought ${list(named)}. Bought seats can’t be released.`)
+      return warn(`You have already bought ${names.namesOf(named)}. Bought seats can’t be released.`)
     case 'no_answer':
       if (call === 'reserve') ids.forEach(id => unknown.add(id))
   }
@@ -276,7 +389,7 @@ function dropHeld (ids, sentence) {
   warn(sentence)
 }
 
-const dropExpired = ids => dropHeld(ids, `Your hold on ${list(ids)} has ended. Nothing was bought. You can choose again.`)
+const dropExpired = ids => dropHeld(ids, `Your hold on ${names.namesOf(ids)} has ended. Nothing was bought. You can choose again.`)
 
 // dropTaken removes seats from the choice if others hold or bought them. It first verifies
 // seats with an unknown outcome: the owner may be this user.
@@ -287,7 +400,7 @@ function dropTaken () {
   const taken = gone.filter(id => !unknown.has(id))
   if (taken.length === 0) return
   taken.forEach(id => chosen.delete(id))
-  warn(`${were(taken, 'just taken by someone else')} Choose another seat.`)
+  warn(`${were(taken)} just taken by someone else. Choose another seat.`)
 }
 
 // verify finds out which of the held or sold seats are this user's. It uses calls that change
@@ -296,11 +409,11 @@ async function verify (ids) {
   ids.forEach(id => reserving.add(id))
   const sold = ids.filter(id => seats.get(id)?.status === 'Sold')
   for (const id of sold) {
-    if ((await send('release', [id], warnOfRetry)).code === 'seat_sold') markBought([id])
+    if ((await send('release', { seat_ids: [id] }, warnOfRetry)).code === 'seat_sold') markBought([id])
     else held.delete(id)
   }
   for (const id of ids.filter(id => !sold.includes(id))) {
-    const response = await send('reserve', [id], warnOfRetry)
+    const response = await send('reserve', { seat_ids: [id] }, warnOfRetry)
     if (response.ok) markHeld([id], response.expires_in_ms)
     else if (response.code === 'already_yours') markBought([id])
     else if (response.code === 'no_answer') unknown.add(id)
@@ -317,7 +430,7 @@ async function restore () {
   const own = await loadOwnSeats()
   if (own === null) {
     restoring = null
-    return setTimeout(() => reload(), 1000)
+    return setTimeout(() => updates.reload(), 1000)
   }
   for (const seat of own) {
     if (seat.status === 'Sold') markBought([seat.seat_id])
@@ -328,11 +441,15 @@ async function restore () {
   save()
 }
 
-reload = subscribe(event, {
+updates = subscribe(event, {
   map (all, readAt) {
     // A map can't end a hold that the page learned of later.
-    const newer = [...held].filter(([, since]) => since > readAt).map(([id]) => [id, seats.get(id)])
-    seats = new Map([...all, ...newer])
+    for (const [id, since] of held) if (since > readAt && !all.has(id)) all.set(id, seats.get(id))
+    for (const id of seats.keys()) if (!all.has(id)) seats.delete(id)
+    for (const [id, seat] of all) {
+      const known = seats.get(id)
+      if (known?.status !== seat.status || held.has(id)) seats.set(id, seat)
+    }
     dropExpired([...held.keys()].filter(id => !seats.has(id)))
     const sold = [...held.keys()].filter(id => seats.get(id).status === 'Sold' && !reserving.has(id))
     if (sold.length && !busy) verify(sold)
@@ -347,18 +464,20 @@ reload = subscribe(event, {
     }
     const own = ids.filter(id => held.has(id))
     if (type === 'expired') dropExpired(own)
-    if (type === 'released' && !busy) dropHeld(own, were(own, 'released in another window'))
+    if (type === 'released' && !busy) dropHeld(own, `${were(own)} released in another window.`)
     if (type === 'sold') markBought(own) // only the holder can buy
+    if (type === 'returned' || type === 'exchanged') ids.forEach(id => bought.delete(id))
     dropTaken()
-    save()
+    if (own.length && restored) saveSeats([...held.keys(), ...unknown], bought)
+    drawLater()
   },
   connection (now, fault) {
     const texts = { live: 'Live', polling: 'Updated every second', lost: 'Not connected' }
     if (now === 'lost' && connected) warn(`Connection lost. The seats may be out of date. Trying again every second. (${fault})`)
     if (now !== 'lost' && !connected) say('Connected again. The seats are up to date.')
     connected = now !== 'lost'
-    $('connection').textContent = texts[now]
-    $('connection').dataset.state = now
+    byId('connection').textContent = texts[now]
+    byId('connection').dataset.state = now
   }
 })
 
@@ -370,24 +489,37 @@ onSaveElsewhere(() => {
   draw()
 })
 
-if (!access.hold) $('hint').textContent = noHold
-$('no-sale').textContent = noSale
-$('no-sale').hidden = access.sell
-$('buy').hidden = !access.sell
-$('hold').hidden = !access.hold
-$('event').textContent = event
-$('user').textContent = user
-$('hold').addEventListener('click', () => queue('reserve', () => [...chosen]))
+// checkout leads to the shop, with the held seats.
+function checkout (ids) {
+  const values = { event_id: event, seat_ids: ids.join(','), user_id: user }
+  const address = settings.checkout_url.replace(/\{(event_id|seat_ids|user_id)\}/g, (_, name) => encodeURIComponent(values[name]))
+  open(address, parent === window ? '_self' : '_top')
+}
+
+const title = about.title ?? (event === 'default' ? 'Choose your seats' : event)
+byId('title').textContent = title
+document.title = about.title ? `${about.title}: choose your seats` : 'Choose your seats'
+if (about.starts_at) {
+  byId('starts').textContent = dateTime.format(new Date(about.starts_at))
+  byId('starts').hidden = false
+}
+if (!settings.hold) byId('hint').textContent = noHold
+byId('sale-note').textContent = settings.sell ? demonstration : noSale
+byId('sale-note').hidden = Boolean(settings.checkout_url)
+byId('buy').hidden = !settings.sell && !settings.checkout_url
+byId('hold').hidden = !settings.hold
+byId('hold').addEventListener('click', () => { if (!byId('hold').ariaDisabled) queue('reserve', () => [...chosen]) })
 for (const call of ['buy', 'extend', 'release']) {
-  $(call).addEventListener('click', click => {
+  byId(call).addEventListener('click', click => {
     const byKey = click.detail === 0
     if (call === 'buy' && !byKey && tooSoon()) return
     // These seats, because a call in flight may hold others that the button didn't name.
-    const ids = [...held.keys()].slice(0, maxSeats)
+    const ids = [...held.keys()].slice(0, settings.max_seats)
+    if (call === 'buy' && settings.checkout_url) return checkout(ids)
     queue(call, () => ids.filter(id => held.has(id)))
   })
 }
 // A device that slept has missed changes.
-document.addEventListener('visibilitychange', () => { if (!document.hidden) reload() })
+document.addEventListener('visibilitychange', () => { if (!document.hidden) updates.reload() })
 setInterval(() => { enable(); countDown() }, 250)
 draw()

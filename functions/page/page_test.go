@@ -37,7 +37,7 @@ func (b *pageBundle) put(t *testing.T, event, plan string, areas ...catalog.Area
 	t.Helper()
 	stored, err := catalog.Store([]byte(plan), areas)
 	require.NoError(t, err)
-	_, _, err = b.locker.PutEvent(t.Context(), event, seatlock.Put{Plan: stored})
+	_, _, err = b.locker.PutEvent(t.Context(), event, seatlock.Put{Document: []byte(`{"title":"Gala"}`), Plan: stored})
 	require.NoError(t, err)
 }
 
@@ -66,11 +66,11 @@ func TestPage_ServesFiles(t *testing.T) {
 	b := setupPage(t)
 	b.put(t, "gala", `"1:A-B"`)
 	for path, contentType := range map[string]string{
-		"/":                             "text/html; charset=utf-8",
-		"/page/page.css":                "text/css; charset=utf-8",
-		"/page/page.js":                 "text/javascript; charset=utf-8",
-		"/page/plan.json?event_id=gala": "application/json",
-		"/page/settings.json":           "application/json",
+		"/":                                 "text/html; charset=utf-8",
+		"/page/page.css":                    "text/css; charset=utf-8",
+		"/page/page.js":                     "text/javascript; charset=utf-8",
+		"/page/plan.json?event_id=gala":     "application/json",
+		"/page/settings.json?event_id=gala": "application/json",
 	} {
 		rec := b.get(t, path)
 		require.Equal(t, http.StatusOK, rec.Code, path)
@@ -92,7 +92,7 @@ func TestPage_ServesFiles(t *testing.T) {
 		require.Equal(t, http.StatusNotModified, again.Code, path)
 		require.Zero(t, again.Body.Len(), path)
 	}
-	for _, path := range []string{"/page/plan.json", "/page/nothing.js", "/page/page.go", "/page/."} {
+	for _, path := range []string{"/page/plan.json", "/page/settings.json", "/page/nothing.js", "/page/page.go", "/page/."} {
 		require.Equal(t, http.StatusNotFound, b.get(t, path).Code, path)
 	}
 }
@@ -131,7 +131,16 @@ func TestPage_LoadsOnlyItsOwnFiles(t *testing.T) {
 
 func TestPage_ServesSettings(t *testing.T) {
 	t.Parallel()
-	require.JSONEq(t, `{"hold":true,"sell":false,"max_seats":10}`, setupPage(t).get(t, "/page/settings.json").Body.String())
+	b := setupPage(t)
+	b.put(t, "gala", `"1:A-B"`)
+	require.JSONEq(t, `{"hold":true,"sell":false,"max_seats":10,"event":{"title":"Gala"}}`, b.get(t, "/page/settings.json?event_id=gala").Body.String())
+	require.Equal(t, http.StatusNotFound, b.get(t, "/page/settings.json?event_id=ball").Code)
+	require.Equal(t, http.StatusUnprocessableEntity, b.get(t, "/page/settings.json?event_id=%C3%A9").Code)
+
+	unlisted := page.New(catalog.New(b.locker, catalog.Options{}), page.Settings{MaxSeats: 4})
+	rec := httptest.NewRecorder()
+	unlisted.ServeHTTP(rec, httptest.NewRequest(http.MethodGet, "/page/settings.json?event_id=ball", nil))
+	require.JSONEq(t, `{"hold":false,"sell":false,"max_seats":4}`, rec.Body.String())
 }
 
 func TestPage_DrawsTheNewPlanAtOnce(t *testing.T) {

@@ -16,11 +16,13 @@ function write (key, value) {
   try { localStorage.setItem(key, value) } catch { /* memory has it */ }
 }
 
+const random = bytes => Array.from(crypto.getRandomValues(new Uint8Array(bytes)), n => n.toString(16).padStart(2, '0')).join('')
+
 // identify returns the user id: the parameter user_id, the stored id, or a new random one.
 function identify () {
   const requested = parameters.get('user_id')
   const known = requested !== null && /^[!-~]{1,128}$/.test(requested) ? requested : read('booking:user')
-  const user = known ?? Array.from(crypto.getRandomValues(new Uint8Array(8)), n => n.toString(16).padStart(2, '0')).join('')
+  const user = known ?? random(8)
   write('booking:user', user)
   return user
 }
@@ -63,17 +65,16 @@ export async function loadOwnSeats () {
   }
 }
 
-// send makes a call for seats. It returns the members of the response or of the problem,
-// and ok. It retries a call without an answer, since no call takes effect twice, and
-// calls onRetry before each retry.
-export async function send (call, seats, onRetry) {
-  const body = JSON.stringify({ event_id: event, seat_ids: seats, user_id: user })
+// send makes a call with these members, beside the event and the user. It returns the members of the
+// response or of the problem, and ok. It retries a call without an answer, since no call takes effect
+// twice, and calls onRetry before each retry. A call with a key is made once, however often it is sent.
+export async function send (call, members, onRetry, withKey = false) {
+  const body = JSON.stringify({ event_id: event, ...members, user_id: user })
+  const headers = { 'Content-Type': 'application/json', ...withKey && { 'Idempotency-Key': random(16) } }
   for (let attempt = 1; ; attempt++) {
     let wait = 1
     try {
-      const response = await fetch('/' + call, {
-        method: 'POST', headers: { 'Content-Type': 'application/json' }, body, signal: AbortSignal.timeout(10000)
-      })
+      const response = await fetch('/' + call, { method: 'POST', headers, body, signal: AbortSignal.timeout(10000) })
       if (!retryStatuses.includes(response.status)) return { ok: response.ok, ...await response.json() }
       wait = Number(response.headers.get('Retry-After')) || 1
     } catch { /* no response, or an incomplete one */ }

@@ -21,13 +21,13 @@ function isAfter (a, b) {
 // at which the service may have read them;
 // on.change gets the type, seats, status and deadline of each change, in order;
 // on.connection gets 'live', 'polling', or 'lost' and a sentence.
-// Times are those of performance.now, which a wrong clock doesn't affect. It returns a
-// function that reloads the seat map.
+// Times are those of performance.now, which a wrong clock doesn't affect. It returns reload, which
+// reloads the seat map, and moment, which returns the time of an RFC 3339 text, NaN before the first map.
 export function subscribe (event, on) {
   const query = new URLSearchParams({ event_id: event })
   let last = '0-0' // id of the last change that was applied
   let changedAt = -Infinity // when the stream delivered it
-  let offset = 0 // the service's clock minus performance.now
+  let offset = NaN // the service's clock minus performance.now
   let etag = '' // of the seat map that the page shows; '' after a change
   let source = null
   let openTimer = 0
@@ -136,5 +136,5 @@ export function subscribe (event, on) {
   }
 
   restart(0)
-  return () => restart(0)
+  return { reload: () => restart(0), moment: text => Date.parse(text) - offset }
 }

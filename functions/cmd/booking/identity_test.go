@@ -94,7 +94,7 @@ func TestBooking_TakesTheSellersToken(t *testing.T) {
 	for _, token := range []string{first, second} {
 		require.NotContains(t, p.Log(), token, "the log has a token")
 	}
-	_, access := get(t, p.URL+"/page/settings.json")
+	_, access := get(t, p.URL+"/page/settings.json?event_id=default")
 	require.JSONEq(t, `{"hold":true,"sell":false,"max_seats":10}`, access)
 
 	write("short")

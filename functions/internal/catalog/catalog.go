@@ -143,6 +143,17 @@ func (c *Catalog) PlanVersion(ctx context.Context, event string) (int64, error) 
 	return e.version, nil
 }
 
+// Document returns what the seller said of an event: what GET /events/{event_id} answers, without the
+// event's id and counts. It is nil if the event has no settings.
+func (c *Catalog) Document(ctx context.Context, event string) ([]byte, error) {
+	found, err := c.locker.Event(ctx, event)
+	if errors.Is(err, seatlock.ErrUnknownEvent) {
+		_, err := c.load(ctx, event) // the event may have to have settings
+		return nil, err
+	}
+	return found.Document, err
+}
+
 // Drawing is a plan, and the shapes that it draws beside the seats.
 type Drawing struct {
 	Version int64 // as PlanVersion returns it
