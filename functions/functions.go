@@ -143,6 +143,7 @@ type Deps struct {
 	Callers *auth.Callers   // tells buyers and sellers; nil: there are no roles, and every caller is both
 	InPod   bool            // without roles, refuses the calls of RoleSeller
 	Origins []string        // other origins whose scripts may call
+	Page    page.Settings   // of the page: its CheckoutURL and FrameAncestors
 }
 
 // Locker is the part of seatlock.Locker that the functions use.

@@ -62,7 +62,9 @@ func (d Deps) Refused(target string) (names []string) {
 
 // page returns the settings of the page, which has no token.
 func (d Deps) page() page.Settings {
-	return page.Settings{Hold: d.Callers == nil || !d.Callers.BuyersNeedToken(), Sell: d.Callers == nil, MaxSeats: d.Rules.MaxSeats}
+	s := d.Page
+	s.Hold, s.Sell, s.MaxSeats = d.Callers == nil || !d.Callers.BuyersNeedToken(), d.Callers == nil, d.Rules.MaxSeats
+	return s
 }
 
 // methods serves the calls of one path, each by its method, to the callers of its role. It

@@ -3,12 +3,14 @@
 package page
 
 import (
+	"cmp"
 	"context"
 	"embed"
 	"encoding/json"
 	"io/fs"
 	"net/http"
 	"path"
+	"strings"
 
 	"booking/functions/internal/api"
 	"booking/functions/internal/catalog"
@@ -26,7 +28,7 @@ var contentTypes = map[string]string{
 }
 
 // policy limits the page to resources of its own origin. The icon is a data URL.
-const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors "
 
 // Settings are what the page must know of the service.
 type Settings struct {
@@ -34,8 +36,15 @@ type Settings struct {
 	Sell     bool `json:"sell"`      // whether buy needs no token
 	MaxSeats int  `json:"max_seats"` // of a call
 
+	// CheckoutURL is where a buyer pays: a URL with {event_id}, {seat_ids} and {user_id}, which the page
+	// fills in. Empty: the page sells by itself, if Sell is set.
+	CheckoutURL string `json:"checkout_url,omitempty"`
+
 	// Event is what the seller said of the event, as in the answer of GET /events/{event_id}.
 	Event json.RawMessage `json:"event,omitempty"`
+
+	// FrameAncestors are the origins whose pages may show the page in a frame.
+	FrameAncestors []string `json:"-"`
 }
 
 // Catalog is the part of catalog.Catalog that the page uses.
@@ -55,6 +64,7 @@ func New(c Catalog, settings Settings) http.Handler {
 		documents[name] = compress(body)
 	}
 	drawings := newDrawings(c)
+	policy := policy + cmp.Or(strings.Join(settings.FrameAncestors, " "), "'none'")
 	return api.Handler(http.MethodGet, func(w http.ResponseWriter, r *http.Request) error {
 		name := path.Base(r.URL.Path)
 		if r.URL.Path == "/" {

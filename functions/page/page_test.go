@@ -143,6 +143,18 @@ func TestPage_ServesSettings(t *testing.T) {
 	require.JSONEq(t, `{"hold":false,"sell":false,"max_seats":4}`, rec.Body.String())
 }
 
+func TestPage_MayBeFramedByTheShop(t *testing.T) {
+	t.Parallel()
+	b := setupPage(t)
+	b.put(t, "gala", `"1:A-B"`)
+	framed := page.New(catalog.New(b.locker, catalog.Options{}), page.Settings{FrameAncestors: []string{"https://a.example.com", "http://localhost:3000"},
+		CheckoutURL: "https://a.example.com/pay?seats={seat_ids}"})
+	rec := httptest.NewRecorder()
+	framed.ServeHTTP(rec, httptest.NewRequest(http.MethodGet, "/page/settings.json?event_id=gala", nil))
+	require.Contains(t, rec.Header().Get("Content-Security-Policy"), "; frame-ancestors https://a.example.com http://localhost:3000")
+	require.JSONEq(t, `{"hold":false,"sell":false,"max_seats":0,"checkout_url":"https://a.example.com/pay?seats={seat_ids}","event":{"title":"Gala"}}`, rec.Body.String())
+}
+
 func TestPage_DrawsTheNewPlanAtOnce(t *testing.T) {
 	t.Parallel()
 	b := setupPage(t)

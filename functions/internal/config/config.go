@@ -48,6 +48,8 @@ type Config struct {
 	SellerToken        string        `env:"SELLER_TOKEN" unset:"none" help:"secret that makes its sender a seller; a sale then needs a seller" values:"32 to 1024 printable ASCII characters without spaces"`
 	SellerTokenFile    string        `env:"SELLER_TOKEN_FILE" unset:"none" help:"instead of SELLER_TOKEN, a file that has it; a change of the file takes effect within a second" values:"a file with 32 to 1024 printable ASCII characters without spaces"`
 	CORSOrigins        []string      `env:"CORS_ORIGINS" unset:"none" help:"origins whose scripts may call from a browser, beside the service's own page" values:"origins like https://tickets.example.com or http://localhost:3000, comma-separated, without a path, a * or the scheme's default port"`
+	CheckoutURL        string        `env:"CHECKOUT_URL" unset:"none" help:"where the page's buyer pays, in place of the page's own demonstration of a sale" values:"an https:// URL like https://shop.example.com/pay?event={event_id}&seats={seat_ids}&user={user_id}, with {seat_ids} at least"`
+	FrameAncestors     []string      `env:"FRAME_ANCESTORS" unset:"none" help:"origins whose pages may show the page in a frame" values:"origins like https://tickets.example.com or http://localhost:3000, comma-separated, without a path, a * or the scheme's default port"`
 	MaxConnections     int           `env:"MAX_CONNECTIONS, default=10000" help:"how many connections may be open at a time" values:"a number from 2 to 1000000"`
 	ChangesInterval    time.Duration `env:"CHANGES_INTERVAL, default=100ms" help:"how often a stream of /changes sends at most; the changes in between are sent together" values:"a duration from 0s to 10s"`
 	MaxStreams         int           `env:"MAX_STREAMS, default=0" help:"how many streams of /changes may be open at a time" values:"a number below $MAX_CONNECTIONS, or 0 for half of it"`
@@ -128,11 +130,9 @@ func (c *Config) check(f *faults) {
 		c.MaxStreams = c.MaxConnections / 2
 	}
 	f.require("SALE_REPLICAS", c.SaleReplicas >= 0 && c.SaleReplicas <= 5)
-	for _, origin := range c.CORSOrigins {
-		if !isOrigin(origin) {
-			f.add("CORS_ORIGINS", "has "+quote(origin))
-		}
-	}
+	f.requireOrigins("CORS_ORIGINS", c.CORSOrigins)
+	f.requireOrigins("FRAME_ANCESTORS", c.FrameAncestors)
+	f.require("CHECKOUT_URL", c.CheckoutURL == "" || isCheckout(c.CheckoutURL))
 	switch {
 	case c.AuthIssuer != "" && c.AuthAudience == "":
 		f.addUnset("AUTH_AUDIENCE", "AUTH_ISSUER")
@@ -224,9 +224,19 @@ func isOrigin(s string) bool {
 
 // isIssuer reports whether s is an issuer whose keys can be fetched safely: over TLS, or
 // from this machine.
-func isIssuer(s string) bool {
+func isIssuer(s string) bool { return isSafe(s) && !strings.ContainsAny(s, "?#") }
+
+// isCheckout reports whether s is the template of a URL. It has {seat_ids}, and may have {event_id} and
+// {user_id}.
+func isCheckout(s string) bool {
+	filled := strings.NewReplacer("{event_id}", "gala", "{seat_ids}", "1A", "{user_id}", "ann").Replace(s)
+	return strings.Contains(s, "{seat_ids}") && !strings.ContainsAny(filled, "{}") && isSafe(filled)
+}
+
+// isSafe reports whether s is a URL over TLS, or of this machine, without credentials.
+func isSafe(s string) bool {
 	u, err := url.Parse(s)
-	if err != nil || u.Hostname() == "" || u.User != nil || strings.ContainsAny(s, "?#") {
+	if err != nil || u.Hostname() == "" || u.User != nil {
 		return false
 	}
 	ip := net.ParseIP(u.Hostname())

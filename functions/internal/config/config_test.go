@@ -42,6 +42,7 @@ func TestLoad_NamesEveryFault(t *testing.T) {
 		"PORT": "http", "METRICS_PORT": "65536", "FUNCTION_TARGET": "refund", "REDIS_MODE": "ring", "HOLD_TTL": "20m", "MAX_HOLD": "10m",
 		"MAX_SEATS_PER_REQUEST": "0", "REQUEST_TIMEOUT": "1m", "DRAIN_DELAY": "-1s", "LOG_LEVEL": "loud", "SEAT_PLAN": "1-2:A-B,3",
 		"REDIS_URL": "redis://me:secret@host:port", "AUTH_ISSUER": "issuer.example.com", "CORS_ORIGINS": "https://a.example.com,*", "MAX_CONNECTIONS": "1",
+		"FRAME_ANCESTORS": "https://a.example.com/shop", "CHECKOUT_URL": "https://a.example.com",
 	})
 	require.EqualError(t, err, strings.Join([]string{
 		`PORT is "http": want a port from 1 to 65535, or 0 for any free port`,
@@ -54,6 +55,8 @@ func TestLoad_NamesEveryFault(t *testing.T) {
 		`AUTH_ISSUER is "issuer.example.com": want the issuer's https:// URL, exactly as in the iss of its tokens, without user, ? or #`,
 		`AUTH_AUDIENCE is not set, but AUTH_ISSUER needs it: want the aud of the tokens`,
 		`CORS_ORIGINS has "*": want origins like https://tickets.example.com or http://localhost:3000, comma-separated, without a path, a * or the scheme's default port`,
+		`CHECKOUT_URL is "https://a.example.com": want an https:// URL like https://shop.example.com/pay?event={event_id}&seats={seat_ids}&user={user_id}, with {seat_ids} at least`,
+		`FRAME_ANCESTORS has "https://a.example.com/shop": want origins like https://tickets.example.com or http://localhost:3000, comma-separated, without a path, a * or the scheme's default port`,
 		`MAX_CONNECTIONS is "1": want a number from 2 to 1000000`,
 		`REQUEST_TIMEOUT is "1m": want a duration from 10ms to 30s`,
 		`DRAIN_DELAY is "-1s": want a duration from 0s to 5m`,
@@ -93,6 +96,8 @@ func TestLoad_AcceptsWhatIsWithinTheBounds(t *testing.T) {
 		"CHANGES_INTERVAL":      {[]string{"0s", "10s"}, []string{"-1ms", "10001ms"}},
 		"AUTH_SELLER_SCOPE":     {[]string{"sell", "https://api.example.com/sell", "!#[]~"}, []string{"a b", "a\tb", "sëll", `a\b`, `"`}},
 		"SALE_REPLICAS":         {[]string{"0", "5"}, []string{"-1", "6"}},
+		"CHECKOUT_URL": {[]string{"https://shop.example.com/pay/{event_id}?seats={seat_ids}&user={user_id}", "http://localhost:3000/{seat_ids}"},
+			[]string{"https://shop.example.com/pay", "https://shop.example.com/pay?seats={seats}&s={seat_ids}", "http://shop.example.com/{seat_ids}", "https:///{seat_ids}", "https://a.example.com/{seat_ids}}"}},
 	} {
 		for _, value := range test.accepted {
 			_, err := load(t, map[string]string{"REDIS_URL": "redis://localhost:6379", "AUTH_ISSUER": "https://a.example.com", "AUTH_AUDIENCE": "booking", name: value})

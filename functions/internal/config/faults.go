@@ -52,6 +52,15 @@ func (f *faults) addUnset(name, other string) {
 	f.add(name, "is not set, but "+other+" needs it")
 }
 
+// requireOrigins adds a fault of each of the variable's values that is no origin.
+func (f *faults) requireOrigins(name string, origins []string) {
+	for _, origin := range origins {
+		if !isOrigin(origin) {
+			f.add(name, "has "+quote(origin))
+		}
+	}
+}
+
 func (f *faults) has(name string) bool {
 	_, has := f.found[name]
 	return has

@@ -27,6 +27,7 @@ import (
 	"booking/functions/internal/readiness"
 	"booking/functions/internal/redisclient"
 	"booking/functions/internal/tracing"
+	"booking/functions/page"
 	"booking/seatlock"
 )
 
@@ -101,6 +102,7 @@ func open(ctx context.Context, c *config.Config, env envconfig.Lookuper, version
 		Locker: locker, Halls: hall.New(locker), Rules: api.Rules{MaxSeats: c.MaxSeatsPerRequest},
 		Catalog: catalog.New(locker, catalog.Options{Unlisted: c.Plan, Listed: !c.UnlistedEvents}),
 		Streams: changes.Options{Stop: s.Monitor.DrainStarted(), MaxStreams: c.MaxStreams, Interval: c.ChangesInterval}, Origins: c.CORSOrigins,
+		Page: page.Settings{CheckoutURL: c.CheckoutURL, FrameAncestors: c.FrameAncestors},
 	}
 	deps.InPod, deps.Choice.Timeout = c.InPod(), c.RequestTimeout
 	if deps.Callers, err = callers(c); err != nil {
