@@ -1,4 +1,4 @@
-// The form that finds the best seats: how many, where, and of which category.
+// The form that finds the best seats: the number, the place and the category.
 
 import { byId, element } from './dom.js'
 

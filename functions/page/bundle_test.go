@@ -6,6 +6,8 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -47,7 +49,7 @@ type testBundle struct {
 	interceptor atomic.Pointer[func(w http.ResponseWriter, r *http.Request) bool]
 }
 
-func setup(t *testing.T, opt seatlock.Options) *testBundle {
+func setup(t testing.TB, opt seatlock.Options) *testBundle {
 	t.Helper()
 	r := redistest.Mini(t)
 	return setupOn(t, r, r.Addr, opt)
@@ -55,7 +57,7 @@ func setup(t *testing.T, opt seatlock.Options) *testBundle {
 
 // setupOn connects the functions to r, but /changes to changesAddr: the address of r or of
 // a proxy in front of it.
-func setupOn(t *testing.T, r *redistest.Redis, changesAddr string, opt seatlock.Options) *testBundle {
+func setupOn(t testing.TB, r *redistest.Redis, changesAddr string, opt seatlock.Options) *testBundle {
 	t.Helper()
 	chromium := redistest.Program(t, "chromium")
 	b := &testBundle{redis: r}
@@ -111,7 +113,7 @@ func (b *testBundle) intercept(interceptor func(w http.ResponseWriter, r *http.R
 }
 
 // settings makes the page find settings.json with this content.
-func (b *testBundle) settings(t *testing.T, content string) {
+func (b *testBundle) settings(t testing.TB, content string) {
 	t.Helper()
 	b.intercept(func(w http.ResponseWriter, r *http.Request) bool {
 		if r.URL.Path != "/page/settings.json" {
@@ -125,7 +127,7 @@ func (b *testBundle) settings(t *testing.T, content string) {
 }
 
 // rival holds seats for a user without a page.
-func (b *testBundle) rival(t *testing.T, seats ...string) {
+func (b *testBundle) rival(t testing.TB, seats ...string) {
 	t.Helper()
 	_, err := b.locker.Reserve(t.Context(), seatlock.DefaultEvent, seats, "rival")
 	require.NoError(t, err)
@@ -143,9 +145,35 @@ type tab struct {
 // microsecond a call, because the page compares times.
 const frozenClock = `{ let now = 0; performance.now = () => now += 0.001 }`
 
-// open opens the page for user in a browser context of its own, and waits until it is live.
-// The scripts run before the page's scripts.
-func (b *testBundle) open(t *testing.T, user string, scripts ...string) *tab {
+// open opens the page for user, and waits until it is live. The scripts run before the page's scripts.
+func (b *testBundle) open(t testing.TB, user string, scripts ...string) *tab {
+	t.Helper()
+	p := b.visit(t, b.url+"/?user_id="+user, scripts...)
+	p.waitFor(t, `document.querySelector('#connection').dataset.state === 'live'`)
+	return p
+}
+
+// openEvent opens the page of an event for user, and waits until it is live.
+func (b *testBundle) openEvent(t testing.TB, event, user string, scripts ...string) *tab {
+	t.Helper()
+	p := b.visit(t, b.url+"/?event_id="+event+"&user_id="+user, scripts...)
+	p.waitFor(t, `document.querySelector('#connection').dataset.state === 'live'`)
+	return p
+}
+
+// put puts an event with a title and a plan, which is JSON, and areas.
+func (b *testBundle) put(t testing.TB, event, plan string, areas ...catalog.Area) {
+	t.Helper()
+	stored, err := catalog.Store([]byte(plan), areas)
+	require.NoError(t, err)
+	parsed, err := catalog.Parse([]byte(plan), areas)
+	require.NoError(t, err)
+	_, _, err = b.locker.PutEvent(t.Context(), event, seatlock.Put{Document: []byte(`{"title":"Così fan tutte","starts_at":"2027-03-06T18:30:00Z"}`), Plan: stored, HasSeat: parsed.Has})
+	require.NoError(t, err)
+}
+
+// visit opens a page in a browser context of its own. The scripts run before the page's scripts.
+func (b *testBundle) visit(t testing.TB, address string, scripts ...string) *tab {
 	t.Helper()
 	ctx, cancel := chromedp.NewContext(b.browser, chromedp.WithNewBrowserContext())
 	t.Cleanup(cancel)
@@ -170,18 +198,17 @@ func (b *testBundle) open(t *testing.T, user string, scripts ...string) *tab {
 			return err
 		}))
 	}
-	p.run(t, chromedp.Navigate(b.url+"/?user_id="+user))
-	p.waitFor(t, `document.querySelector('#connection').dataset.state === 'live'`)
+	p.run(t, chromedp.Navigate(address))
 	return p
 }
 
-func (p *tab) run(t *testing.T, actions ...chromedp.Action[chromedp.Void]) {
+func (p *tab) run(t testing.TB, actions ...chromedp.Action[chromedp.Void]) {
 	t.Helper()
 	require.NoError(t, chromedp.Do(p.ctx, actions...))
 }
 
 // evaluate runs JavaScript statements.
-func (p *tab) evaluate(t *testing.T, statement string) {
+func (p *tab) evaluate(t testing.TB, statement string) {
 	t.Helper()
 	_, err := chromedp.Run(p.ctx, chromedp.Evaluate[bool](`{`+statement+`}; true`))
 	require.NoError(t, err)
@@ -189,7 +216,7 @@ func (p *tab) evaluate(t *testing.T, statement string) {
 
 // waitFor waits until a JavaScript expression is true. It polls from Go, because the page's
 // policy forbids the eval of chromedp.Poll.
-func (p *tab) waitFor(t *testing.T, expression string) {
+func (p *tab) waitFor(t testing.TB, expression string) {
 	t.Helper()
 	holds := func() bool {
 		is, err := chromedp.Run(p.ctx, chromedp.Evaluate[bool](expression))
@@ -202,7 +229,7 @@ func (p *tab) waitFor(t *testing.T, expression string) {
 }
 
 // shows waits until the page shows the seats in a state.
-func (p *tab) shows(t *testing.T, state string, seats ...string) {
+func (p *tab) shows(t testing.TB, state string, seats ...string) {
 	t.Helper()
 	for _, id := range seats {
 		p.waitFor(t, fmt.Sprintf(`document.getElementById('seat-%s').dataset.state === %q`, id, state))
@@ -210,13 +237,13 @@ func (p *tab) shows(t *testing.T, state string, seats ...string) {
 }
 
 // says waits until the live region with the id region contains words.
-func (p *tab) says(t *testing.T, region, words string) {
+func (p *tab) says(t testing.TB, region, words string) {
 	t.Helper()
 	p.waitFor(t, fmt.Sprintf(`document.getElementById(%q).textContent.includes(%q)`, region, words))
 }
 
 // click clicks buttons, each as soon as it is enabled.
-func (p *tab) click(t *testing.T, ids ...string) {
+func (p *tab) click(t testing.TB, ids ...string) {
 	t.Helper()
 	for _, id := range ids {
 		p.waitFor(t, fmt.Sprintf(`document.getElementById(%q).ariaDisabled !== 'true'`, id))
@@ -225,7 +252,7 @@ func (p *tab) click(t *testing.T, ids ...string) {
 }
 
 // choose chooses seats in the list.
-func (p *tab) choose(t *testing.T, seats ...string) {
+func (p *tab) choose(t testing.TB, seats ...string) {
 	t.Helper()
 	for _, id := range seats {
 		p.evaluate(t, fmt.Sprintf(`document.getElementById('seat-%s').click()`, id))
@@ -233,16 +260,26 @@ func (p *tab) choose(t *testing.T, seats ...string) {
 }
 
 // hold chooses seats and holds them.
-func (p *tab) hold(t *testing.T, seats ...string) {
+func (p *tab) hold(t testing.TB, seats ...string) {
 	t.Helper()
 	p.choose(t, seats...)
 	p.click(t, "hold")
 }
 
 // hasNoMessages asserts that the browser's console is empty.
-func (p *tab) hasNoMessages(t *testing.T) {
+func (p *tab) hasNoMessages(t testing.TB) {
 	t.Helper()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	require.Empty(t, p.messages)
+}
+
+// hasMessage waits until the browser's console has a message with these words.
+func (p *tab) hasMessage(t testing.TB, words string) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return slices.ContainsFunc(p.messages, func(message string) bool { return strings.Contains(message, words) })
+	}, redistest.WaitLimit, 20*time.Millisecond)
 }

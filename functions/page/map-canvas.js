@@ -255,7 +255,9 @@ export function createCanvas (parent, hall, on, dimmed) {
     const small = { left: px - name, right: px + name, top: py - 11, bottom: py + 11 }
     const half = Math.max(name, c.measureText(count).width / 2 + 8)
     const large = { left: px - half, right: px + half, top: py - 19, bottom: py + 19 }
-    const hits = box => placed.some(other => box.left < other.right && other.left < box.right && box.top < other.bottom && other.top < box.bottom)
+    const room = (zone.right - zone.left) * (zone.bottom - zone.top) * view.k ** 2
+    const hides = box => (box.right - box.left) * (box.bottom - box.top) > 0.35 * room // too much of the zone
+    const hits = box => hides(box) || placed.some(other => box.left < other.right && other.left < box.right && box.top < other.bottom && other.top < box.bottom)
     const box = hits(large) ? small : large
     if (hits(box)) return
     placed.push(box)

@@ -36,6 +36,7 @@ export function createList (parent, hall, on, label, state) {
   const buttons = new Map() // of the part that is shown, by seat
   let shown = -1
   let current = 0 // the seat that is the tab stop
+  let naming = null // the timer that names the parts again
 
   const partOf = i => parts.findIndex(part => hall.rowOf[i] >= part.from && hall.rowOf[i] < part.to)
 
@@ -51,6 +52,13 @@ export function createList (parent, hall, on, label, state) {
       select.options[n].textContent = `${name} (${free.toLocaleString()} free)`
     })
     select.value = shown
+  }
+
+  function nameLater () {
+    naming ??= setTimeout(() => {
+      naming = null
+      nameParts()
+    }, 1000)
   }
 
   function show (n) {
@@ -105,9 +113,13 @@ export function createList (parent, hall, on, label, state) {
     moveTo(i)
     on.pick(i)
   })
-  grid.addEventListener('focusin', e => { if (seatOf(e) !== undefined) on.focus(seatOf(e)) })
+  grid.addEventListener('focusin', e => {
+    const i = seatOf(e)
+    if (i === undefined) return
+    moveTo(i)
+    on.focus(i)
+  })
   grid.addEventListener('focusout', () => on.blur())
-  select.addEventListener('focus', nameParts)
   select.addEventListener('change', () => show(Number(select.value)))
 
   grid.addEventListener('keydown', e => {
@@ -135,6 +147,7 @@ export function createList (parent, hall, on, label, state) {
     focus: () => buttons.get(current)?.focus(),
     refresh (seats) {
       for (const i of seats) if (buttons.has(i)) refresh(i, buttons.get(i))
+      nameLater()
     }
   }
 }

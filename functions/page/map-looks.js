@@ -1,5 +1,5 @@
-// How a seat looks on the canvas: its color and mark by state. Each state has its own mark, so that
-// it is told without color, too. The looks are drawn once for each size, and then copied.
+// How a seat looks on the canvas: its color and mark by state. Each state has a mark of its own for
+// those who don't see its color. A look is drawn once for each size, and then copied.
 
 // readColors returns the colors of the page's style, which depend on the theme.
 export function readColors (element) {
