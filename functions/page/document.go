@@ -12,7 +12,6 @@ import (
 	"sync"
 
 	"github.com/klauspost/compress/gzip"
-	"golang.org/x/sync/singleflight"
 
 	"booking/functions/internal/api"
 )
@@ -58,16 +57,16 @@ func (d *document) write(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// maxDrawings limits the bytes of the drawings in memory. One of 100,000 seats has about 1 MiB.
+// maxDrawings limits the bytes of the drawings in memory. One of 100,000 seats has up to about 1 MiB.
 const maxDrawings = 32 << 20
 
 // drawings keeps the drawings of the events that were asked for last. It is safe for concurrent use.
 type drawings struct {
-	catalog Catalog
-	loads   singleflight.Group
+	catalog  Catalog
+	building chan struct{} // has room for one: a large plan takes much memory while it is drawn
 
 	mu    sync.Mutex
-	found map[string]drawn
+	found map[string]drawn // by event; the events without settings share one, under ""
 	bytes int
 }
 
@@ -77,7 +76,9 @@ type drawn struct {
 	*document
 }
 
-func newDrawings(c Catalog) *drawings { return &drawings{catalog: c, found: map[string]drawn{}} }
+func newDrawings(c Catalog) *drawings {
+	return &drawings{catalog: c, building: make(chan struct{}, 1), found: map[string]drawn{}}
+}
 
 // get returns the drawing of an event's plan as it is now.
 func (d *drawings) get(ctx context.Context, event string) (*document, error) {
@@ -85,46 +86,66 @@ func (d *drawings) get(ctx context.Context, event string) (*document, error) {
 	if err != nil {
 		return nil, err
 	}
-	d.mu.Lock()
-	found := d.found[event]
-	d.mu.Unlock()
-	if found.document != nil && found.version == version {
-		return found.document, nil
+	if found := d.find(event, version); found != nil {
+		return found, nil
 	}
-	loaded, err, _ := d.loads.Do(event+" "+strconv.FormatInt(version, 10), func() (any, error) {
-		return d.load(context.WithoutCancel(ctx), event) // others wait for it, too
-	})
-	if err != nil {
-		return nil, err
+	select {
+	case d.building <- struct{}{}:
+		defer func() { <-d.building }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
 	}
-	return loaded.(*document), nil
-}
-
-func (d *drawings) load(ctx context.Context, event string) (*document, error) {
+	if found := d.find(event, version); found != nil { // another call has built it meanwhile
+		return found, nil
+	}
 	found, err := d.catalog.Drawing(ctx, event)
 	if err != nil {
 		return nil, err
 	}
 	document := newDocument(newDrawing(found.Plan, found.Shapes))
+	d.keep(event, drawn{found.Version, document})
+	return document, nil
+}
+
+// place returns the key of an event in found.
+func place(event string, version int64) string {
+	if version == 0 {
+		return ""
+	}
+	return event
+}
+
+// find returns the drawing of a version, nil if it is not there.
+func (d *drawings) find(event string, version int64) *document {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.forget(event)
-	d.found[event] = drawn{version: found.Version, document: document}
-	d.bytes += len(document.compressed)
+	if found := d.found[place(event, version)]; found.version == version {
+		return found.document
+	}
+	return nil
+}
+
+// keep keeps a drawing. If there are too many, it forgets any others.
+func (d *drawings) keep(event string, latest drawn) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	key := place(event, latest.version)
+	d.forget(key)
+	d.found[key] = latest
+	d.bytes += len(latest.compressed)
 	for other := range d.found {
 		if d.bytes <= maxDrawings {
 			break
 		}
-		if other != event {
+		if other != key {
 			d.forget(other)
 		}
 	}
-	return document, nil
 }
 
-func (d *drawings) forget(event string) {
-	if old := d.found[event]; old.document != nil {
+func (d *drawings) forget(key string) {
+	if old := d.found[key]; old.document != nil {
 		d.bytes -= len(old.compressed)
-		delete(d.found, event)
+		delete(d.found, key)
 	}
 }

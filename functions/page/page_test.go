@@ -2,14 +2,18 @@ package page_test
 
 import (
 	"compress/gzip"
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"regexp"
+	"sync"
+	"sync/atomic"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"booking/functions/internal/catalog"
@@ -164,6 +168,43 @@ func TestPage_DrawsTheNewPlanAtOnce(t *testing.T) {
 	second := b.get(t, "/page/plan.json?event_id=gala", "If-None-Match", first.Header().Get("ETag"))
 	require.Equal(t, http.StatusOK, second.Code)
 	require.Equal(t, []string{"1A", "1B", "1C"}, b.drawing(t).Zones[0].Rows[0].IDs)
+}
+
+// countingCatalog counts the drawings that the page asks for.
+type countingCatalog struct {
+	*catalog.Catalog
+	drawings atomic.Int64
+}
+
+func (c *countingCatalog) Drawing(ctx context.Context, event string) (catalog.Drawing, error) {
+	c.drawings.Add(1)
+	return c.Catalog.Drawing(ctx, event)
+}
+
+// A large plan takes much memory while it is drawn. The events without settings share a drawing, because
+// anyone can name any number of them.
+func TestPage_DrawsEachPlanOnce(t *testing.T) {
+	t.Parallel()
+	b := setupPage(t)
+	b.put(t, "gala", `"1:A-B"`)
+	counting := &countingCatalog{Catalog: catalog.New(b.locker, catalog.Options{})}
+	b.page = page.New(counting, page.Settings{})
+	ask := func(events ...string) {
+		var calls sync.WaitGroup
+		for _, event := range events {
+			calls.Go(func() { assert.Equal(t, http.StatusOK, b.get(t, "/page/plan.json?event_id="+event).Code) })
+		}
+		calls.Wait()
+	}
+	ask("gala", "gala", "gala", "gala")
+	require.EqualValues(t, 1, counting.drawings.Load())
+	ask("a", "b", "c")
+	ask("d")
+	require.EqualValues(t, 2, counting.drawings.Load())
+	b.put(t, "d", `"1:A-C"`)
+	require.Contains(t, b.get(t, "/page/plan.json?event_id=d").Body.String(), "1C")
+	ask("e", "d")
+	require.EqualValues(t, 3, counting.drawings.Load())
 }
 
 func TestPage_DrawsFormat(t *testing.T) {
