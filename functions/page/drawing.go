@@ -1,8 +1,11 @@
 package page
 
 import (
+	"cmp"
 	"iter"
 	"math"
+	"slices"
+	"unicode/utf8"
 
 	"booking/functions/internal/plan"
 )
@@ -42,6 +45,9 @@ type Area struct {
 
 // palette has the colors of the categories that have none.
 var palette = []string{"#3b6fd4", "#d9822b", "#2f9e6e", "#a347ba", "#c23b5a", "#0f8b9d", "#8a7a1f", "#6b6f7a"}
+
+// defaultTextSize is the size of a text that has none.
+const defaultTextSize = 14.0
 
 // newDrawing draws a plan and its shapes. A plan that has every seat is drawn as an example.
 func newDrawing(p *plan.Plan, shapes []plan.Shape) Drawing {
@@ -127,7 +133,7 @@ func (d *Drawing) fit() {
 	d.Size = [2]float64{math.Ceil(high[0] - low[0] + 2*margin), math.Ceil(high[1] - low[1] + 2*margin)}
 }
 
-// corners returns points around a shape.
+// corners returns points around a shape and its text.
 func corners(s plan.Shape) [][2]float64 {
 	points := s.Points
 	switch {
@@ -135,6 +141,12 @@ func corners(s plan.Shape) [][2]float64 {
 		points = [][2]float64{{-s.RadiusX, -s.RadiusY}, {s.RadiusX, -s.RadiusY}, {s.RadiusX, s.RadiusY}, {-s.RadiusX, s.RadiusY}}
 	case len(points) == 0:
 		points = [][2]float64{{0, 0}, {s.Width, 0}, {s.Width, s.Height}, {0, s.Height}}
+	}
+	if s.Text != "" {
+		// The size of a text is about the height of its letters, which are a little narrower than high.
+		size := cmp.Or(s.TextSize, defaultTextSize)
+		x, y := size*0.7*float64(utf8.RuneCountInString(s.Text))/2, size/2
+		points = slices.Concat(points, [][2]float64{{s.TextX - x, s.TextY - y}, {s.TextX + x, s.TextY - y}, {s.TextX + x, s.TextY + y}, {s.TextX - x, s.TextY + y}})
 	}
 	sin, cos := math.Sincos(s.Rotation * math.Pi / 180)
 	around := make([][2]float64, len(points))

@@ -13,7 +13,8 @@ const (
 	rowSpacing  = 28.0
 	blockGap    = 3 * seatSpacing // between blocks of rows; the rows' labels are there
 	margin      = 2 * seatSpacing
-	stageHeight = 2 * seatSpacing
+	stagePart   = 1.0 / 16 // of the height of the seats, which the stage's height is, from minStage on
+	minStage    = 2 * seatSpacing
 	stageGap    = 2 * seatSpacing
 	aspect      = 4.0 / 3 // width by height that a hall is to have
 )
@@ -41,12 +42,13 @@ func arrange(zones []Zone) plan.Shape {
 	}
 	var best bands
 	off := math.Inf(1) // how far the best is from the aspect
-	for factor := 0.5; factor < 2; factor += 0.05 {
+	for factor := 0.5; factor < 2; factor += 0.01 {
 		found := pack(zones, factor*math.Sqrt(area*aspect))
-		if this := math.Abs(math.Log((found.width + blockGap) / (found.height + stageHeight) / aspect)); this < off {
+		if this := math.Abs(math.Log((found.width + blockGap) / (found.height + found.stage()) / aspect)); this < off {
 			best, off = found, this
 		}
 	}
+	stageHeight := best.stage()
 	top := stageHeight + stageGap
 	for _, band := range best.blocks {
 		left := -widthOf(band) / 2
@@ -59,8 +61,12 @@ func arrange(zones []Zone) plan.Shape {
 		top += height + blockGap
 	}
 	stage := max(best.width*0.6, 6*seatSpacing)
-	return plan.Shape{Shape: "rectangle", X: -stage / 2, Width: stage, Height: stageHeight, Text: "Stage", TextX: stage / 2, TextY: stageHeight / 2, TextSize: 16}
+	return plan.Shape{Shape: "rectangle", X: -stage / 2, Width: stage, Height: stageHeight,
+		Text: "Stage", TextX: stage / 2, TextY: stageHeight / 2, TextSize: math.Round(stageHeight / 3)}
 }
+
+// stage returns the height of the stage in front of the bands.
+func (b bands) stage() float64 { return max(math.Round(b.height*stagePart), minStage) }
 
 // pack returns bands of the zones, each no wider than a width if it has more than a block.
 func pack(zones []Zone, width float64) (packed bands) {

@@ -10,7 +10,7 @@ import (
 	"booking/functions/page"
 )
 
-// requireTidy asserts that all seats and shapes lie within the size, and that no seats overlap.
+// requireTidy asserts that all seats lie within the size, and that no seats overlap.
 func requireTidy(t *testing.T, d page.Drawing) {
 	t.Helper()
 	const radius = 10
@@ -39,6 +39,32 @@ func zoneNames(d page.Drawing) (names []string) {
 		names = append(names, z.Name)
 	}
 	return names
+}
+
+// Rows of different lengths are centered in front of the stage.
+func TestPage_CentersRows(t *testing.T) {
+	t.Parallel()
+	b := setupPage(t)
+	b.put(t, "gala", `"1-3:A-H,4-6:A-L"`)
+	d := b.drawing(t)
+	for _, row := range d.Zones[0].Rows {
+		require.InDelta(t, d.Size[0]/2, (row.X[0]+row.X[len(row.X)-1])/2, 0.1, row.Label)
+		require.Less(t, d.Shapes[0].Y+d.Shapes[0].Height, row.Y[0])
+	}
+	require.InDelta(t, d.Size[0]/2, d.Shapes[0].X+d.Shapes[0].Width/2, 0.1)
+}
+
+// A text beside everything else is within the size, too.
+func TestPage_FitsTexts(t *testing.T) {
+	t.Parallel()
+	b := setupPage(t)
+	b.put(t, "gala", `{"zones":[{"rows":[{"seats":[{"seat_guid":"A1","position":{"x":0,"y":0}}]}],
+		"areas":[{"shape":"text","position":{"x":-500,"y":300},"text":{"text":"To the cloakroom","size":20}}]}]}`)
+	d := b.drawing(t)
+	letters := 20 * 0.5 * float64(len("To the cloakroom"))
+	require.GreaterOrEqual(t, d.Shapes[0].X, letters/2)
+	require.GreaterOrEqual(t, d.Size[1], d.Shapes[0].Y+10)
+	require.InDelta(t, 500, d.Zones[0].Rows[0].X[0]-d.Shapes[0].X, 0.1)
 }
 
 func TestPage_LaysOutShortPlans(t *testing.T) {
@@ -74,7 +100,7 @@ func TestPage_LaysOutShortPlans(t *testing.T) {
 			require.Len(t, d.Shapes, 1)
 			require.Equal(t, "Stage", d.Shapes[0].Text)
 			if seats > 1000 {
-				require.InDelta(t, 4.0/3, d.Size[0]/d.Size[1], 0.6)
+				require.InDelta(t, 4.0/3, d.Size[0]/d.Size[1], 0.3)
 			}
 		})
 	}
