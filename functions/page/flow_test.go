@@ -102,7 +102,7 @@ func TestCheckout_LeadsToTheShop(t *testing.T) {
 	require.ErrorIs(t, err, seatlock.ErrTaken)
 }
 
-// A shop shows the page in a frame, and is told what its user holds.
+// A shop shows the page in a frame, and learns what its user holds.
 func TestEmbed_TellsTheShop(t *testing.T) {
 	t.Parallel()
 	b := setup(t, seatlock.Options{})

@@ -248,45 +248,6 @@ func TestMap_ShowsTwoBuyersALargeHall(t *testing.T) {
 	}
 }
 
-// It makes the picture of the README, if PAGE_PICTURE is the name of a file.
-func TestMap_Picture(t *testing.T) {
-	t.Parallel()
-	b := setup(t, seatlock.Options{})
-	b.put(t, "opera", theatre(t))
-	var d page.Drawing
-	rec := httptest.NewRecorder()
-	b.handler.ServeHTTP(rec, httptest.NewRequest(http.MethodGet, "/page/plan.json?event_id=opera", nil))
-	require.NoError(t, json.Unmarshal(rec.Body.Bytes(), &d))
-	n := 0
-	for _, z := range d.Zones {
-		for _, row := range z.Rows {
-			for _, id := range row.IDs {
-				n++
-				if n*n%7 > 2 || n%11 == 0 || row.Label == "C" {
-					continue
-				}
-				user := fmt.Sprint("rival-", n)
-				_, err := b.locker.Reserve(t.Context(), "opera", []string{id}, user)
-				require.NoError(t, err)
-				if n%5 > 0 {
-					require.NoError(t, b.locker.Buy(t.Context(), "opera", []string{id}, user))
-				}
-			}
-		}
-	}
-	ann := b.openEvent(t, "opera", "ann")
-	ann.display(t, 1280, 800, "light")
-	ann.hold(t, "Stalls-C-8", "Stalls-C-9")
-	ann.shows(t, "held", "Stalls-C-8", "Stalls-C-9")
-	_, _, beside := ann.spot(t, b, "opera", "Stalls-C-8")
-	ann.painted(t, beside, "#8a4600")
-	picture, err := chromedp.Run(ann.ctx, chromedp.CaptureScreenshot())
-	require.NoError(t, err)
-	if path := os.Getenv("PAGE_PICTURE"); path != "" {
-		require.NoError(t, os.WriteFile(path, picture, 0o600))
-	}
-}
-
 // BenchmarkMap prints how long a hall takes until it is drawn and live, and the longest task, as the browser
 // reports it, while 500 seats a second change for five seconds: 0 if none took 50 ms.
 func BenchmarkMap(b *testing.B) {
