@@ -15,7 +15,7 @@ import (
 const NoChange = "0-0"
 
 // minStreamLength is how many changes of an event Redis keeps at least: lua/event.lua trims
-// the stream to about as many.
+// the stream to about as many, or to more if a Relay sends them.
 const minStreamLength = 10_000
 
 // ErrReset means that the changes after a position can't be read. Some of them were trimmed,
@@ -97,12 +97,16 @@ func (l *Locker) changesAfter(ctx context.Context, deadline time.Time, event, af
 	return newChanges(found.Val()[1:]), nil
 }
 
-// firstChanges returns nil if changes may have been trimmed. It checks that after it has
-// read: then a later trim does not matter.
+// firstChanges returns nil if changes may have been trimmed. The ID of an event's first change
+// has the same time twice, so if that was read, none is missing. Otherwise the length decides,
+// read later: then a later trim does not matter.
 func (l *Locker) firstChanges(ctx context.Context, deadline time.Time, event string, limit int) ([]Change, error) {
 	found := redis.NewXMessageSliceCmd(ctx, "xrange", changesKey(event), "-", "+", "count", limit)
 	if err := l.run(ctx, deadline, found); err != nil {
 		return nil, err
+	}
+	if changes := newChanges(found.Val()); len(changes) > 0 && changes[0].isFirst() {
+		return changes, nil
 	}
 	count := redis.NewIntCmd(ctx, "xlen", changesKey(event))
 	if err := l.run(ctx, deadline, count); err != nil {
@@ -112,6 +116,12 @@ func (l *Locker) firstChanges(ctx context.Context, deadline time.Time, event str
 		return nil, nil
 	}
 	return newChanges(found.Val()), nil
+}
+
+// isFirst reports whether the change is the first one of its event.
+func (c Change) isFirst() bool {
+	epoch, offset, _ := strings.Cut(c.ID, "-")
+	return epoch == offset
 }
 
 // newChanges returns the changes of stream entries, never nil.

@@ -211,10 +211,12 @@ var aofCommands = [][]any{
 	{"zrem", seatsKey("e"), "s"},
 	{"zremrangebyscore", userKey("e", "u"), 0, 1},
 	{"xadd", changesKey("e"), "*", "f", "v"},
+	{"xtrim", changesKey("e"), "maxlen", 1},
 	{"pexpireat", seatsKey("e"), 1},
 	{"persist", seatsKey("e")},
 	{"hset", eventKey("e"), "f", "v"},
 	{"hdel", blockedKey("e"), "s"},
+	{"hset", relayKey("e"), "f", "v"},
 }
 
 // inspectRights requires that the user default may run aofCommands; replies are those to ACL

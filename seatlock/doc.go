@@ -64,14 +64,17 @@
 //	                                its deadline, ms; sold: +inf
 //	user:{event}:user   sorted set  the user's seats, scored alike; only with a limit per user
 //	changes:{event}     stream      every change, with its users and orders; the last 10,000
-//	                                at least
+//	                                at least; with a Relay, those not sent, too
 //	event:{event}       hash        settings: <version>:<version of the plan>:<on sale>:<off
 //	                                sale>:<hold time>:<longest hold time>:<limit>, in ms, or
 //	                                deleting; document: of PutEvent; blocked: how many
-//	                                seats are blocked
+//	                                seats are blocked; kept: with a Relay, how many changes
+//	                                to keep
 //	plan:{event}        string      <version>:<plan of PutEvent>
 //	blocked:{event}     hash        the blocked seats and their channels. A seat that is held or
 //	                                sold keeps its channel
+//	relay:{event}       hash        cursor: the ID of the last entry that a Relay has sent; owner
+//	                                and ends, ms: its lease
 //	request:{event}:... string      <fingerprint> <answer>: the answer to a call with a Request,
 //	                                named <user> <key>, with a TTL
 //	events              sorted set  the events that have settings
@@ -81,10 +84,10 @@
 // read. The latest deadline limits extensions.
 //
 // The index and the stream serve reads of the whole event, and decide nothing; a user's set
-// decides only the limit. The index and the stream expire 10 to 20 minutes after the last hold
-// can have ended, a user's set 20 minutes after the user's last hold can have ended. The first
-// sale of the event, or to the user, removes that TTL. If an operator deletes a seat's key, the
-// seat is available, and a View removes it from the index.
+// decides only the limit. Unless the event has a Relay, the index and the stream expire 10 to 20
+// minutes after the last hold can have ended. A user's set expires 20 minutes after the user's last
+// hold can have ended. The first sale of the event, or to the user, removes that TTL. If an operator
+// deletes a seat's key, the seat is available, and a View removes it from the index.
 //
 // A change's ID is <epoch>-<offset>, both µs: the time of the event's first change, and the time
 // of this change or more. So a Redis that lost its data has another epoch, and a position of the
@@ -101,6 +104,18 @@
 // that position. The later ones only read changes. So no command holds Redis for long, whatever
 // the size of the hall. If the position is lost, or the index has another number of seats, the
 // View loads again.
+//
+// # Relays
+//
+// A Relay is the position up to which the entries of an event were sent elsewhere, the cursor, and
+// a lease: one process sends them at a time. A process has the lease for 13 s after a Refresh, and
+// sends only then. The script that moves the cursor refuses a process that has lost the lease. So
+// no entry is left out; if a process ends between a send and its next Refresh, entries are sent
+// twice. No lease is taken while there is nothing to send.
+//
+// While changes wait, the stream keeps up to as many as NewRelay asks for. When all are sent,
+// Refresh trims it to about 10,000. The index and the stream then have no TTL, because a hold that
+// ends is an entry, too. DeleteEvent ends all that.
 //
 // # Transitions
 //
@@ -147,6 +162,9 @@
 //	journal     the entries of an event in order
 //	index       the sorted set seats:{event}
 //	stream      changes:{event}, the changes of an event in order
+//	relay       sends the entries of an event elsewhere, in order
+//	cursor      the ID of the last entry that a relay has sent
+//	lease       the right to send the entries of an event, for a time
 //	request     a call that is remembered under its Idempotency-Key
 //	transition  what one call does to seats: reserve, extend, buy, return, exchange, release, block
 //	            or unblock

@@ -61,6 +61,9 @@ var (
 	// ErrHasSales means that seats of an event to delete are sold.
 	ErrHasSales = errors.New("seatlock: event has sales")
 
+	// ErrLeased means that another process has the lease of a Relay, or that this one has lost it.
+	ErrLeased = errors.New("seatlock: no lease")
+
 	// ErrUnavailable means that Redis was not reached, or refused the command before it ran.
 	// Nothing has changed.
 	ErrUnavailable = errors.New("seatlock: Redis unavailable")

@@ -61,6 +61,9 @@ func eventKey(event string) string { return "event:{" + event + "}" }
 // planKey is the key of an event's plan: plan:{event}.
 func planKey(event string) string { return "plan:{" + event + "}" }
 
+// relayKey is the key of an event's Relay: relay:{event}.
+func relayKey(event string) string { return "relay:{" + event + "}" }
+
 // blockedKey is the key of an event's blocked seats: blocked:{event}.
 func blockedKey(event string) string { return "blocked:{" + event + "}" }
 

@@ -78,6 +78,12 @@ func TestLocker_ChangesNothingAfterDeadline(t *testing.T) {
 			"Unblock": {func(t *testing.T, b *testBundle) { b.block(t, "house", seats...) }, func(t *testing.T, l *seatlock.Locker) error {
 				return l.Unblock(t.Context(), event, seats, "house", seatlock.Terms{})
 			}, 1, nothing},
+			"Relay": {func(t *testing.T, b *testBundle) { put(t, b); reserve(t, b) }, func(t *testing.T, l *seatlock.Locker) error {
+				relay, err := l.NewRelay(event, 100_000)
+				require.NoError(t, err)
+				_, err = relay.Refresh(t.Context(), "")
+				return err
+			}, 1, nothing},
 			"Put":            {put, callPut, 1, nothing},
 			"PutNew":         {nothing, callPut, 1, nothing},
 			"PutLists":       {put, callPut, 2, remove},

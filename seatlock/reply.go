@@ -15,8 +15,8 @@ const (
 	replyDone         = 1
 	replyLimit        = 2
 	replyNotOnSale    = 3
-	replyWrongVersion = 4 // of lua/put.lua; lua/delete.lua: there is no such event; lua/unlink.lua: it is not being deleted
-	replyOther        = 5 // of lua/put.lua: another last change; lua/delete.lua: held or sold seats
+	replyWrongVersion = 4 // of lua/put.lua; lua/delete.lua: there is no such event; lua/unlink.lua: it is not being deleted; lua/relay.lua: no such event
+	replyOther        = 5 // of lua/put.lua: another last change; lua/delete.lua: held or sold seats; lua/relay.lua: no lease
 	replyReplayed     = 6
 	replyReused       = 7
 )

@@ -76,7 +76,7 @@ func (l *Locker) classify(err error) errorKind {
 	switch {
 	case errors.Is(err, batch.ErrQueueFull), errors.Is(err, batch.ErrTooLate), errors.Is(err, redis.ErrClosed), errors.Is(err, ErrUnsafe):
 		return rejected
-	case errors.Is(err, ErrStalePlan), errors.Is(err, ErrUnknownEvent):
+	case errors.Is(err, ErrStalePlan), errors.Is(err, ErrUnknownEvent), errors.Is(err, ErrLeased):
 		return refused
 	case errors.Is(err, errTooFewReplicas), errors.Is(err, errReply):
 		return unknown

@@ -37,6 +37,8 @@ var (
 	unlinkSource string
 	//go:embed lua/list.lua
 	listSource string
+	//go:embed lua/relay.lua
+	relaySource string
 
 	reserveScript  = newScript(eventSource + reserveSource)
 	buyScript      = newScript(eventSource + buySource)
@@ -50,6 +52,7 @@ var (
 	deleteScript   = newScript(eventSource + deleteSource)
 	unlinkScript   = newScript(unlinkSource)
 	listScript     = newScript(listSource)
+	relayScript    = newScript(eventSource + relaySource)
 )
 
 // errLate means that a script arrived after the deadline of its call, by the clock of Redis,

@@ -70,6 +70,6 @@ for first = 1, #changed, 100 do
   local part = {unpack(changed, first, math.min(first + 99, #changed))}
   appendChange(unblock and 'unblocked' or 'blocked', part, {'channel', channel})
 end
-extendTTL(stream, redis.call('XLEN', stream) == math.ceil(#changed / 100), string.format('%.0f', now + streamTime))
+extendTTL(stream, not kept and redis.call('XLEN', stream) == math.ceil(#changed / 100), string.format('%.0f', now + streamTime))
 remember(request, {now})
 return {1, now}

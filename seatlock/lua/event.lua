@@ -15,6 +15,8 @@
 -- hash. Its field settings is <version>:<version of the plan>:<on sale>:<off sale>:<hold
 -- time>:<longest hold time>:<limit>, times in ms, nothing where PUT set nothing; or "deleting".
 -- Its field blocked is how many seats blocked:{event} has, a hash of seats and their channels.
+-- Its field kept is how many changes to keep, if a Relay sends them; then the index and the
+-- stream have no TTL.
 --
 -- A script that changes seats also has an ARGV "caller": the user, empty if the call has none.
 -- With an Idempotency-Key it is <user> <fingerprint of the request> <how long to remember it,
@@ -37,8 +39,8 @@ if now > tonumber(ARGV[2]) then
   return {-1, now}
 end
 
-local event = redis.call('HMGET', eventKey, 'settings', 'blocked')
-local settings, hasBlocked = event[1], event[2]
+local event = redis.call('HMGET', eventKey, 'settings', 'blocked', 'kept')
+local settings, hasBlocked, kept = event[1], event[2], event[3]
 local limit, holdTime = tonumber(ARGV[1]), tonumber(ARGV[3])
 local version, planVersion, onSale, offSale, maxHoldTime = '0', '0', '', '', ''
 if settings then
@@ -178,7 +180,7 @@ local function appendChange(kind, ids, fields, users)
   end
   offset = math.max(offset + (users or 1), micros)
   local function add(id)
-    return redis.pcall('XADD', stream, 'MAXLEN', '~', 10000, id, 'type', kind, 'seats', table.concat(ids, ' '), unpack(fields))
+    return redis.pcall('XADD', stream, 'MAXLEN', '~', kept or 10000, id, 'type', kind, 'seats', table.concat(ids, ' '), unpack(fields))
   end
   -- If an operator deleted the last change, Redis wants a greater ID, and '*' makes one.
   if type(add(epoch .. '-' .. string.format('%.0f', offset))) == 'table' then

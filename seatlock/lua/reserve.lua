@@ -208,10 +208,10 @@ appendChange('held', newIds, fields, newCalls)
 
 local ends = string.format('%.0f', newLatest + 2 * grace)
 local remaining = redis.call('PTTL', index)
-local isNew = remaining == -1 and redis.call('ZCARD', index) == #newIds
+local isNew = not kept and remaining == -1 and redis.call('ZCARD', index) == #newIds
 if isNew or remaining >= 0 and remaining < newLatest + grace - now then
   extendTTL(index, isNew, ends)
-  extendTTL(stream, redis.call('XLEN', stream) == 1, ends)
+  extendTTL(stream, not kept and redis.call('XLEN', stream) == 1, ends)
 end
 for userSeats, ids in pairs(newIdsByUser) do
   addSeats(userSeats, ids, deadline)

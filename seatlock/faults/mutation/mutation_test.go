@@ -17,7 +17,7 @@ import (
 
 // contract matches the tests of package seatlock that run against every mutation. The slow ones
 // run only if all others pass.
-var contract = []string{"^(TestReserve|TestBuy|TestBuy_KeepsOrder|TestReturn|TestReturn_.*|TestExchange|TestExchange_.*|TestRequest_.*|TestReserveFirst|TestReserveFirst_.*|TestJournal_.*|TestExtend|TestExtend_NeverPassesMaxHoldTime|TestRelease|TestReserve_DecidesCallsOfBatchInTurn|" +
+var contract = []string{"^(TestReserve|TestBuy|TestBuy_KeepsOrder|TestReturn|TestReturn_.*|TestExchange|TestExchange_.*|TestRequest_.*|TestReserveFirst|TestReserveFirst_.*|TestJournal_.*|TestRelay_.*|TestExtend|TestExtend_NeverPassesMaxHoldTime|TestRelease|TestReserve_DecidesCallsOfBatchInTurn|" +
 	"TestReserve_LeavesNothingOfAbandonedEvent|TestReserve_KeepsIndexWhileSeatsAreHeld|" +
 	"TestBuy_KeepsEventForever|TestMap_FollowsSeatKeysOfSmallEventAtOnce|TestRefresh_WaitsForKey|TestReserve_CountsExtendedHoldsToLimit|" +
 	"TestLocker_ChangesNothingIfKeyHasWrongType|TestView_ChangesNothingIfStreamHasWrongType|" +
@@ -157,6 +157,20 @@ func TestMutation_FailsSuite(t *testing.T) {
 		"KeysOfANewEventAreDeleted":       {"unlink.lua", "if redis.call('HMGET', KEYS[1], 'settings')[1] ~= 'deleting' then", "if false then"},
 		"KeysAreDeletedLate":              {"unlink.lua", "if now > tonumber(ARGV[2]) then", "if false then"},
 		"AnEventIsListedOrUnlistedLate":   {"list.lua", "if now > tonumber(ARGV[2]) then", "if false then"},
+		"ALeaseIsNoObstacle":              {"relay.lua", "if not isOwner and remaining > 0 and remaining <= leaseTime then", "if false then"},
+		"AFutureLeaseIsObeyed":            {"relay.lua", " and remaining <= leaseTime then", " then"},
+		"TheCursorMovesWithoutALease":     {"relay.lua", "not (isOwner and (cursor", "not ((cursor"},
+		"TheCursorMovesFromAnywhere":      {"relay.lua", "(isOwner and (cursor == ARGV[6] or cursor == ARGV[7]))", "isOwner"},
+		"ARepeatedMoveLosesTheLease":      {"relay.lua", " or cursor == ARGV[7]", ""},
+		"TheRelayRecordsNoExpiry":         {"relay.lua", "recordExpired(id)", ""},
+		"ALeaseStays":                     {"relay.lua", "redis.call('HDEL', KEYS[3], 'owner', 'ends')", ""},
+		"ChangesThatWaitAreTrimmed":       {"relay.lua", "elseif redis.call('XLEN', stream) > 11000 then", "end\nif redis.call('XLEN', stream) > 11000 then"},
+		"SentChangesAreKept":              {"relay.lua", "redis.call('XTRIM', stream, 'MAXLEN', '~', 10000)", ""},
+		"ARelayDoesNotKeepChanges":        {"event.lua", "kept or 10000", "10000"},
+		"TheIndexOfARelayEnds":            {"reserve.lua", "not kept and remaining == -1", "remaining == -1"},
+		"TheStreamOfARelayEnds":           {"relay.lua", "redis.call('PERSIST', stream)", ""},
+		"AnIdleRelayTakesTheLease":        {"relay.lua", "elseif cursor ~= last then", "elseif true then"},
+		"AnEventThatWasNotPutIsRelayed":   {"relay.lua", "if not settings then", "if false then"},
 		"ViewsDoNotKnowHowManyAreBlocked": {"refresh.lua", "tonumber(hasBlocked) or 0", "0"},
 	} {
 		t.Run(name, func(t *testing.T) {
