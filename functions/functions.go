@@ -87,6 +87,8 @@ var Table = []Function{
 		New: func(d Deps) http.Handler { return sales.New(d.Locker, d.Catalog, d.Halls) }},
 	{Name: "journal", Calls: []Call{{http.MethodGet, "/journal", RoleSeller}},
 		New: func(d Deps) http.Handler { return journal.New(d.Locker, d.Catalog) }},
+	{Name: "relay", // sends changes to the sink and has no calls: see package relay
+		New: func(Deps) http.Handler { return nil }},
 	{Name: "page", Calls: []Call{{http.MethodGet, "/{$}", RoleAnyone}, {http.MethodGet, "/page/{file}", RoleAnyone}}, Files: true,
 		New: func(d Deps) http.Handler { return page.New(d.Catalog, d.page()) }},
 	{Name: "docs", Calls: []Call{{http.MethodGet, "/docs", RoleAnyone}, {http.MethodGet, "/docs/{file}", RoleAnyone}, {http.MethodGet, "/openapi.json", RoleAnyone}}, Files: true,

@@ -44,6 +44,8 @@ func TestHandler_ServesOnlyItsTarget(t *testing.T) {
 			b := setup(t, r, f.Name)
 			for _, path := range append(paths(f), "/") {
 				switch {
+				case len(f.Calls) == 0: // it serves the probes alone
+					b.get(t, path).problem(t, 404, "not_found")
 				case f.Name == "reserve-best":
 					b.postKeyed(t, path, `{"quantity":1,"user_id":"ann"}`, path).success(t)
 				case f.Name == "return":

@@ -34,11 +34,9 @@ type RelayState struct {
 	Last       string        // the ID of the last change; NoChange for none
 	NextExpiry time.Duration // until the next hold ends: 0 if more have ended, negative if no seat is held
 	Version    int64         // of the event
+	Leased     bool          // the process has the lease
 	LeasedFor  time.Duration // with ErrLeased: how long another process has the lease; 0 if this one lost it
 }
-
-// Unsent reports whether there are entries to send.
-func (s RelayState) Unsent() bool { return s.Cursor != s.Last }
 
 // NewRelay returns the Relay of an event that was put. kept is how many changes Redis keeps while
 // they wait, 10,000 to MaxKept; beyond that the oldest are trimmed. It fails with ErrInvalid.
@@ -49,9 +47,11 @@ func (l *Locker) NewRelay(event string, kept int) (*Relay, error) {
 	return &Relay{locker: l, event: event, kept: kept, owner: rand.Text()}, nil
 }
 
-// Refresh moves the cursor to sent, the ID of the last entry that this process has sent; "" leaves
-// it. It appends an expired change for each hold whose deadline has passed. Then, if entries
+// Refresh moves the cursor to sent, the ID of the last entry that this process has sent, "" for
+// none. It appends an expired change for each hold whose deadline has passed. Then, if entries
 // wait, it takes or renews the lease: the process may send them as long as Remaining is positive.
+// Otherwise it gives the lease back. It also takes the lease if the process had no lease and the cursor is not sent: perhaps Redis lost changes
+// that were sent, so compare the two.
 //
 // It fails with ErrLeased, and moves no cursor, if another process has the lease or has had it
 // since; the next Refresh begins at the cursor of that process. It fails with ErrUnknownEvent if
@@ -66,7 +66,7 @@ func (r *Relay) Refresh(ctx context.Context, sent string) (RelayState, error) {
 		return state, fmt.Errorf("relay: %w", err)
 	}
 	r.cursor, r.ends = "", time.Time{}
-	if state.Unsent() {
+	if state.Leased {
 		r.cursor, r.ends = state.Cursor, began.Add(leaseTime)
 	}
 	return state, nil
@@ -91,7 +91,7 @@ func (r *Relay) Release(ctx context.Context, sent string) error {
 
 // run runs lua/relay.lua.
 func (r *Relay) run(ctx context.Context, sent string, lease time.Duration) (state RelayState, err error) {
-	if sent == "" || r.cursor == "" {
+	if sent == "" {
 		sent = r.cursor
 	}
 	l := r.locker
@@ -117,11 +117,11 @@ func parseRelayState(reply []any) (RelayState, error) {
 		return RelayState{}, ErrUnknownEvent
 	case len(reply) == 3 && numbers[0] == replyOther:
 		return RelayState{LeasedFor: time.Duration(numbers[2]) * time.Millisecond}, ErrLeased
-	case len(reply) != 6:
+	case len(reply) != 7:
 		return RelayState{}, fmt.Errorf("%w: %d values", errReply, len(reply))
 	}
 	cursor, _ := reply[2].(string)
 	last, _ := reply[3].(string)
 	return RelayState{Now: time.UnixMilli(numbers[1]).UTC(), Cursor: cursor, Last: last,
-		NextExpiry: time.Duration(numbers[4]) * time.Millisecond, Version: numbers[5]}, nil
+		NextExpiry: time.Duration(numbers[4]) * time.Millisecond, Version: numbers[5], Leased: numbers[6] == 1}, nil
 }

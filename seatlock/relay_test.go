@@ -58,6 +58,9 @@ func TestRelay_OneProcessHasLease(t *testing.T) {
 		require.Equal(t, ids[1], refreshRelay(t, second, ids[1]))
 		require.Negative(t, second.Remaining(), "nothing waits, so it has no lease")
 		require.NoError(t, second.Release(t.Context(), ids[1]))
+		b.reserve(t, ann, "1C")
+		refreshRelay(t, first, ids[0])
+		require.Positive(t, first.Remaining(), "the lease was given back")
 	})
 }
 
@@ -129,13 +132,26 @@ func TestRelay_RecordsExpiredHolds(t *testing.T) {
 	refreshRelay(t, relay, b.last(t))
 	state, err := relay.Refresh(t.Context(), b.last(t))
 	require.NoError(t, err)
-	require.False(t, state.Unsent())
+	require.False(t, state.Leased)
 	require.Equal(t, holdTime+time.Millisecond, state.NextExpiry)
 	r.Advance(t, time.Hour) // the index has no TTL
 	state, err = relay.Refresh(t.Context(), "")
 	require.NoError(t, err)
-	require.True(t, state.Unsent())
+	require.True(t, state.Leased)
 	require.Equal(t, []string{"held[1A]", "expired[1A]"}, b.changes(t, seatlock.NoChange))
+}
+
+// Redis lost what a process has sent. Though nothing waits, the process gets the lease, to say so.
+func TestRelay_TakesLeaseIfCursorIsNotSent(t *testing.T) {
+	t.Parallel()
+	redistest.Each(t, func(t *testing.T, r *redistest.Redis) {
+		b := setup(t, r)
+		b.put(t, seatlock.Put{})
+		state, err := b.newRelay(t).Refresh(t.Context(), "1700000000000000-1700000000000000")
+		require.NoError(t, err)
+		require.True(t, state.Leased)
+		require.Equal(t, seatlock.NoChange, state.Cursor)
+	})
 }
 
 func TestRelay_WritesNothingWhileIdle(t *testing.T) {

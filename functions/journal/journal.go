@@ -52,7 +52,7 @@ func New(locker Locker, c *catalog.Catalog) http.Handler {
 			}
 			out := json.NewEncoder(page)
 			for _, e := range entries {
-				if err := out.Encode(newLine(e)); err != nil {
+				if err := out.Encode(api.NewJournalLine(e)); err != nil {
 					return false, err
 				}
 				after = e.ID
@@ -85,25 +85,4 @@ func limitOf(query url.Values) (int, error) {
 		return 0, api.Invalid("limit must be a number from 1 to %d.", maxLimit)
 	}
 	return limit, nil
-}
-
-// line is an entry.
-type line struct {
-	ID        string   `json:"id"`
-	Time      string   `json:"time"` // RFC 3339 with ms, UTC
-	Type      string   `json:"type"`
-	SeatIDs   []string `json:"seat_ids"`
-	UserID    string   `json:"user_id,omitempty"`
-	OrderID   string   `json:"order_id,omitempty"`
-	ExpiresAt string   `json:"expires_at,omitempty"` // likewise; only of held and extended
-	Channel   string   `json:"channel,omitempty"`
-	ToSeatIDs []string `json:"to_seat_ids,omitempty"` // only of exchanged
-}
-
-func newLine(e seatlock.Entry) line {
-	l := line{ID: e.ID, Time: api.Time(e.Time), Type: string(e.Type), SeatIDs: e.SeatIDs, UserID: e.User, OrderID: e.Order, Channel: e.Channel, ToSeatIDs: e.ToSeatIDs}
-	if !e.Deadline.IsZero() {
-		l.ExpiresAt = api.Time(e.Deadline)
-	}
-	return l
 }

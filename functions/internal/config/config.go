@@ -2,6 +2,7 @@
 package config
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,6 +20,8 @@ import (
 	"booking/functions/internal/auth"
 	"booking/functions/internal/plan"
 	"booking/functions/internal/redisclient"
+	"booking/functions/internal/sink"
+	"booking/seatlock"
 )
 
 // Config is the whole configuration. The tag help describes a variable, unset what an
@@ -53,6 +56,11 @@ type Config struct {
 	MaxConnections     int           `env:"MAX_CONNECTIONS, default=10000" help:"how many connections may be open at a time" values:"a number from 2 to 1000000"`
 	ChangesInterval    time.Duration `env:"CHANGES_INTERVAL, default=100ms" help:"how often a stream of /changes sends at most; the changes in between are sent together" values:"a duration from 0s to 10s"`
 	MaxStreams         int           `env:"MAX_STREAMS, default=0" help:"how many streams of /changes may be open at a time" values:"a number below $MAX_CONNECTIONS, or 0 for half of it"`
+	SinkURL            string        `env:"SINK_URL" unset:"none" help:"sink to which the relay sends each change of the events that were put, as a CloudEvent" values:"an https:// URL without user or #; http:// only for this machine, or for a host in .svc or .svc.cluster.local"`
+	SinkSecret         string        `env:"SINK_SECRET" unset:"none" help:"secret that signs what the relay sends, as Standard Webhooks" values:"whsec_ and the base64 of 24 to 64 bytes"`
+	SinkSource         string        `env:"SINK_SOURCE, default=/booking" help:"beginning of the source of the relay's events; /events/ and the event follow" values:"a URI or a path, without space, ? or #"`
+	SinkBatch          int           `env:"SINK_BATCH, default=1" help:"how many events a request of the relay has at most; above 1, in the batched content mode" values:"a number from 1 to 1000"`
+	ChangesKept        int           `env:"CHANGES_KEPT, default=100000" help:"how many changes of an event Redis keeps while the relay can't send them" values:"a number from 10000 to 10000000"`
 	RequestTimeout     time.Duration `env:"REQUEST_TIMEOUT, default=2s" help:"how long a call waits for Redis" values:"a duration from 10ms to 30s"`
 	DrainDelay         time.Duration `env:"DRAIN_DELAY, default=1s" help:"how long calls are still served after SIGTERM" values:"a duration from 0s to 5m"`
 	LogLevel           slog.Level    `env:"LOG_LEVEL, default=info" help:"lowest level to log; debug logs each call, with its user" values:"debug, info, warn or error"`
@@ -62,10 +70,22 @@ type Config struct {
 	// Kubernetes and Knative set these in every pod.
 	KubernetesServiceHost string `env:"KUBERNETES_SERVICE_HOST"`
 	KnativeService        string `env:"K_SERVICE"`
+	KnativeSink           string `env:"K_SINK" values:"a URL as SINK_URL has, which replaces it"`
 }
 
 // InPod reports whether the process runs on Kubernetes.
 func (c *Config) InPod() bool { return c.KubernetesServiceHost != "" || c.KnativeService != "" }
+
+// Sink returns the URL of the relay's sink, "" for none.
+func (c *Config) Sink() string { return cmp.Or(c.SinkURL, c.KnativeSink) }
+
+// RunsRelay reports whether the process runs the relay.
+func (c *Config) RunsRelay() bool {
+	return c.Sink() != "" && (c.FunctionTarget == "" || c.FunctionTarget == relayFunction)
+}
+
+// relayFunction is the function that sends the changes.
+const relayFunction = "relay"
 
 // Redis returns the options of a client of the Redis at url.
 func (c *Config) Redis(url string) redisclient.Options {
@@ -145,6 +165,7 @@ func (c *Config) check(f *faults) {
 		f.addUnset("AUTH_ISSUER", "AUTH_SELLER_SCOPE")
 	}
 	c.checkSeller(f)
+	c.checkSink(f)
 	var err error
 	if c.Plan, err = plan.ParseShort(c.SeatPlan); err != nil {
 		f.addWant("SEAT_PLAN", "has a fault "+err.Error(), "")
@@ -163,6 +184,27 @@ func (c *Config) checkSeller(f *faults) {
 	} else if _, err := c.Seller(); err != nil {
 		f.add(name, fmt.Sprintf("can't be used (%v)", err))
 	}
+}
+
+// checkSink adds to f what is wrong with the settings of the relay. It shows no part of the secret.
+func (c *Config) checkSink(f *faults) {
+	name := "SINK_URL"
+	if c.SinkURL == "" && c.KnativeSink != "" {
+		name = "K_SINK"
+	}
+	if err := sink.CheckURL(c.Sink()); c.Sink() != "" && err != nil {
+		f.add(name, err.Error())
+	}
+	if c.FunctionTarget == relayFunction && c.Sink() == "" {
+		f.addUnset("SINK_URL", "FUNCTION_TARGET=relay")
+	}
+	if _, err := sink.ParseSecret(c.SinkSecret); c.SinkSecret != "" && err != nil {
+		f.add("SINK_SECRET", fmt.Sprintf("can't be used (%v)", err))
+	}
+	source, err := url.Parse(c.SinkSource)
+	f.require("SINK_SOURCE", err == nil && source.User == nil && !strings.ContainsFunc(c.SinkSource, func(r rune) bool { return r <= ' ' || r > '~' || r == '?' || r == '#' }))
+	f.require("SINK_BATCH", c.SinkBatch >= 1 && c.SinkBatch <= 1000)
+	f.require("CHANGES_KEPT", c.ChangesKept >= 10_000 && c.ChangesKept <= seatlock.MaxKept)
 }
 
 // checkRedis adds to f what is wrong with the settings of Redis.

@@ -32,7 +32,7 @@ func TestLoad_HasDefaults(t *testing.T) {
 	require.Equal(t, &config.Config{
 		Port: 8080, MetricsPort: 9090, RedisMode: "single", HoldTTL: 5 * time.Minute, MaxHold: 15 * time.Minute, IdempotencyTTL: 10 * time.Minute, MaxSeatsPerRequest: 10, UnlistedEvents: true,
 		MaxConnections: 10000, ChangesInterval: 100 * time.Millisecond, MaxStreams: 5000, RequestTimeout: 2 * time.Second, DrainDelay: time.Second, LogLevel: slog.LevelInfo,
-		AuthSellerScope: "booking:sell",
+		AuthSellerScope: "booking:sell", SinkSource: "/booking", SinkBatch: 1, ChangesKept: 100_000,
 	}, c)
 }
 
@@ -270,5 +270,48 @@ func TestLoad_ChecksOrigins(t *testing.T) {
 	} {
 		_, err := load(t, map[string]string{"CORS_ORIGINS": origin})
 		require.ErrorContains(t, err, "CORS_ORIGINS has", origin)
+	}
+}
+
+func TestLoad_ChecksSink(t *testing.T) {
+	t.Parallel()
+	const secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+	for name, test := range map[string]struct {
+		env  map[string]string
+		want string // the error; none if empty
+	}{
+		"None":            {map[string]string{}, ""},
+		"HTTPS":           {map[string]string{"SINK_URL": "https://shop.example.com/sink", "SINK_SECRET": secret}, ""},
+		"InCluster":       {map[string]string{"K_SINK": "http://broker-ingress.knative-eventing.svc.cluster.local/booking/default"}, ""},
+		"Credentials":     {map[string]string{"SINK_URL": "https://me:hidden@shop.example.com"}, "SINK_URL has a user or a password: want an https:// URL"},
+		"NoHost":          {map[string]string{"SINK_URL": "https:///sink"}, "SINK_URL has no host: want an https:// URL"},
+		"PlainHTTP":       {map[string]string{"SINK_URL": "http://shop.example.com"}, "SINK_URL is http:// for a host outside of this machine and the cluster: want"},
+		"PlainHTTPByBind": {map[string]string{"K_SINK": "http://shop.example.com"}, "K_SINK is http:// for a host outside of this machine and the cluster: want a URL as SINK_URL has"},
+		"ShortSecret":     {map[string]string{"SINK_SECRET": "whsec_c2hvcnQ="}, "SINK_SECRET can't be used (sink: the secret has 5 bytes; use 24 to 64): want whsec_ and the base64 of 24 to 64 bytes"},
+		"TargetAlone":     {map[string]string{"FUNCTION_TARGET": "relay"}, "SINK_URL is not set, but FUNCTION_TARGET=relay needs it"},
+		"Source":          {map[string]string{"SINK_SOURCE": "/a b"}, `SINK_SOURCE is "/a b": want a URI or a path`},
+		"BatchOfNone":     {map[string]string{"SINK_BATCH": "0"}, `SINK_BATCH is "0": want a number from 1 to 1000`},
+		"FewKept":         {map[string]string{"CHANGES_KEPT": "9999"}, `CHANGES_KEPT is "9999": want a number from 10000 to 10000000`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c, err := config.Load(t.Context(), envconfig.MapLookuper(test.env), []string{"reserve", "relay"})
+			if test.want == "" {
+				require.NoError(t, err)
+				require.Equal(t, c.Sink() != "", c.RunsRelay())
+				return
+			}
+			require.ErrorContains(t, err, test.want)
+			require.NotContains(t, err.Error(), "hidden")
+			require.NotContains(t, err.Error(), "c2hvcnQ")
+		})
+	}
+}
+
+func TestRunsRelay_OnlyInItsFunction(t *testing.T) {
+	t.Parallel()
+	for target, want := range map[string]bool{"": true, "relay": true, "reserve": false} {
+		c := config.Config{FunctionTarget: target, SinkURL: "https://shop.example.com"}
+		require.Equal(t, want, c.RunsRelay(), target)
 	}
 }

@@ -29,7 +29,7 @@ func TestTable_HasEveryVariable(t *testing.T) {
 	require.Equal(t, "embedded", found["REDIS_URL"])
 	for field := range reflect.TypeFor[config.Config]().Fields() {
 		name, _, _ := strings.Cut(field.Tag.Get("env"), ",")
-		if name != "" && name != "K_SERVICE" && name != "KUBERNETES_SERVICE_HOST" { // Kubernetes sets these
+		if name != "" && name != "K_SERVICE" && name != "K_SINK" && name != "KUBERNETES_SERVICE_HOST" { // Kubernetes sets these
 			require.Contains(t, found, name)
 			require.NotEmpty(t, field.Tag.Get("values"), name)
 		}

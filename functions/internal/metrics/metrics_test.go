@@ -146,3 +146,15 @@ func TestMiddleware_MeasuresRequests(t *testing.T) {
 	handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/buy", nil))
 	requireValues(t, m, map[string]string{inFlight: "0", `booking_request_duration_seconds_count{code="418",function="buy"}`: "1"})
 }
+
+func TestRelay_ReportsItsStats(t *testing.T) {
+	t.Parallel()
+	m := metrics.New("v7", func() bool { return true })
+	stats := metrics.RelayStats{}
+	m.Relay(func() metrics.RelayStats { return stats })
+	stats = metrics.RelayStats{Events: 7, Stopped: 1, Unsent: 5, Lag: 1500 * time.Millisecond, Sent: 11, Failures: 3, Resets: 2}
+	requireValues(t, m, map[string]string{
+		`booking_relay_events`: "7", `booking_relay_stopped_events`: "1", `booking_relay_unsent_changes`: "5", `booking_relay_lag_seconds`: "1.5",
+		`booking_relay_sent_total`: "11", `booking_relay_failures_total`: "3", `booking_relay_resets_total`: "2",
+	})
+}

@@ -26,8 +26,10 @@ import (
 	"booking/functions/internal/metrics"
 	"booking/functions/internal/readiness"
 	"booking/functions/internal/redisclient"
+	"booking/functions/internal/sink"
 	"booking/functions/internal/tracing"
 	"booking/functions/page"
+	"booking/functions/relay"
 	"booking/seatlock"
 )
 
@@ -132,12 +134,45 @@ func open(ctx context.Context, c *config.Config, env envconfig.Lookuper, version
 		middleware = append(middleware, m.Middleware)
 		s.serveMetrics(m)
 	}
+	if c.RunsRelay() {
+		if err := s.startRelay(ctx, locker, m); err != nil {
+			return nil, err
+		}
+	}
 	handler, err := functions.Handler(c.FunctionTarget, deps, s.Monitor, middleware...)
 	if err != nil {
 		return nil, err
 	}
 	s.Handler = api.LogCalls(slog.Default(), handler)
 	return s, nil
+}
+
+// startRelay runs the relay until ctx ends. Then it stops at once, before the calls are drained, so
+// that another process goes on. m may be nil.
+func (s *Service) startRelay(ctx context.Context, locker *seatlock.Locker, m *metrics.Metrics) error {
+	c := s.Config
+	opt := relay.Options{Source: c.SinkSource, Batch: c.SinkBatch, Kept: c.ChangesKept, Sink: sink.Options{URL: c.Sink(), Version: s.Version}}
+	if c.SinkSecret != "" {
+		var err error
+		if opt.Sink.Secret, err = sink.ParseSecret(c.SinkSecret); err != nil {
+			return err
+		}
+	}
+	r := relay.New(locker, opt)
+	if m != nil {
+		m.Relay(func() metrics.RelayStats { return metrics.RelayStats(r.Stats()) })
+	}
+	ctx, stop := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		r.Run(ctx)
+	}()
+	s.closers = append(s.closers, func() {
+		stop()
+		<-done
+	})
+	return nil
 }
 
 // callers returns what tells buyers from sellers, or nil if c defines no roles.
