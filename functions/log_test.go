@@ -79,7 +79,7 @@ func TestLogCalls_LogsTheEventOfEachFunctionAndThePanic(t *testing.T) {
 	t.Parallel()
 	b := setup(t, redistest.Mini(t), "")
 	for _, f := range functions.Table {
-		if f.Files { // it has no event
+		if f.Files || len(f.Calls) == 0 { // it has no event
 			continue
 		}
 		streams := changes.Options{Stop: b.monitor.DrainStarted(), OnStream: func(int) { panic("a stream opens") }}

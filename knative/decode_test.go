@@ -15,6 +15,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
+	eventingv1 "knative.dev/eventing/pkg/apis/eventing/v1"
+	sourcesv1 "knative.dev/eventing/pkg/apis/sources/v1"
 	servingv1 "knative.dev/serving/pkg/apis/serving/v1"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
@@ -35,6 +37,9 @@ var kinds = map[string]reflect.Type{
 	"networking.k8s.io/v1/NetworkPolicy":               reflect.TypeFor[networkingv1.NetworkPolicy](),
 	"policy/v1/PodDisruptionBudget":                    reflect.TypeFor[policyv1.PodDisruptionBudget](),
 	"serving.knative.dev/v1/Service":                   reflect.TypeFor[servingv1.Service](),
+	"sources.knative.dev/v1/SinkBinding":               reflect.TypeFor[sourcesv1.SinkBinding](),
+	"eventing.knative.dev/v1/Broker":                   reflect.TypeFor[eventingv1.Broker](),
+	"eventing.knative.dev/v1/Trigger":                  reflect.TypeFor[eventingv1.Trigger](),
 	"gateway.networking.k8s.io/v1/HTTPRoute":           reflect.TypeFor[gatewayv1.HTTPRoute](),
 	"gateway.networking.k8s.io/v1beta1/ReferenceGrant": reflect.TypeFor[gatewayv1beta1.ReferenceGrant](),
 	"networking.istio.io/v1/VirtualService":            reflect.TypeFor[istiov1.VirtualService](),

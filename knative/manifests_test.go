@@ -4,6 +4,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -20,7 +21,7 @@ type check struct {
 // checks returns all checks except checkQueries, which needs the metrics of a running service.
 func checks(t testing.TB) []check {
 	t.Helper()
-	others := append(rendering(t, dev), rendering(t, plain)...)
+	others := append(rendering(t, dev), rendering(t, plainRelay)...)
 	return []check{
 		{"fields", checkFields},
 		{"admission", checkAdmission},
@@ -66,7 +67,7 @@ func TestConfiguration_StartsService(t *testing.T) {
 	t.Parallel()
 	token := filepath.Join(t.TempDir(), "token")
 	require.NoError(t, os.WriteFile(token, []byte("a-token-of-a-seller-with-32-characters"), 0o600))
-	for _, v := range []variant{dev, production, identified, plain, plainSells} {
+	for _, v := range []variant{dev, production, identified, plain, plainSells, relayed, plainRelay, brokered} {
 		s := rendering(t, v)
 		url := "redis://127.0.0.1:1"
 		for _, secret := range all[corev1.Secret](s) {
@@ -81,6 +82,12 @@ func TestConfiguration_StartsService(t *testing.T) {
 				env := maps.Clone(p.environment(s))
 				env["REDIS_URL"] = url
 				env["KUBERNETES_SERVICE_HOST"] = "10.0.0.1"
+				if _, has := env["SINK_SECRET"]; has {
+					env["SINK_SECRET"] = "whsec_" + strings.Repeat("A", 32)
+				}
+				if p.owner == "Deployment booking-relay" && v == brokered {
+					env["K_SINK"] = "http://broker-ingress.knative-eventing.svc.cluster.local/booking/booking" // of the SinkBinding
+				}
 				if env["SELLER_TOKEN_FILE"] != "" {
 					env["SELLER_TOKEN_FILE"] = token
 				}

@@ -18,8 +18,8 @@ import (
 )
 
 // variant is one way to render the manifests: the kustomization in dir, with component in place of the
-// component instead, or with the component also, which is commented out in the file.
-type variant struct{ dir, component, instead, also string }
+// component instead, or with the components also and second, which are commented out in the file.
+type variant struct{ dir, component, instead, also, second string }
 
 var (
 	base       = variant{dir: "base"}
@@ -33,12 +33,15 @@ var (
 	prodIstio  = variant{dir: "overlays/production", component: "istio", instead: "gateway"}
 	identified = variant{dir: "overlays/production", also: "identity"}
 	plainSells = variant{dir: "plain", also: "seller"}
+	relayed    = variant{dir: "overlays/production", also: "relay"}
+	plainRelay = variant{dir: "plain", also: "relay"}
+	brokered   = variant{dir: "overlays/production", also: "relay", second: "sinkbinding"}
 )
 
-var variants = []variant{base, redis, plain, monitoring, dev, production, devIstio, prodIstio, identified, plainSells, rush}
+var variants = []variant{base, redis, plain, monitoring, dev, production, devIstio, prodIstio, identified, plainSells, relayed, plainRelay, brokered, rush}
 
 func (v variant) String() string {
-	return strings.TrimSuffix(v.dir+" with "+v.component+v.also, " with ")
+	return strings.TrimSuffix(v.dir+" with "+v.component+v.also+v.second, " with ")
 }
 
 // set is the objects that kubectl would apply.
@@ -90,9 +93,9 @@ func render(t testing.TB, v variant) string {
 			if v.component != "" {
 				content = []byte(strings.ReplaceAll(string(content), "  - ../../"+v.instead+" #", "  - ../../"+v.component+" #"))
 			}
-			if v.also != "" {
+			for _, also := range []string{v.also, v.second} {
 				for _, up := range []string{"../", "../../"} {
-					content = []byte(strings.ReplaceAll(string(content), "  # - "+up+v.also+"\n", "  - "+up+v.also+"\n"))
+					content = []byte(strings.ReplaceAll(string(content), "  # - "+up+also+"\n", "  - "+up+also+"\n"))
 				}
 			}
 			if err := disk.WriteFile("knative/"+path, content); err != nil {

@@ -61,7 +61,9 @@ func functionOf(t testing.TB, row ast.Expr) (f function) {
 		}
 	}
 	require.NotEmpty(t, f.name)
-	require.NotEmpty(t, f.calls, f.name)
+	if f.name != "relay" { // it sends changes, and serves no calls
+		require.NotEmpty(t, f.calls, f.name)
+	}
 	for _, c := range f.calls {
 		require.Contains(t, roles, c.role, f.name)
 	}

@@ -75,13 +75,13 @@ func (s redisSource) Subscribe() Subscription { return s.Locker.Subscribe() }
 
 // Stats are the numbers of a Relay since it began.
 type Stats struct {
-	Events    int           // that it follows
-	Stopped   int           // of these: how many wait, because the sink answered 410
-	Unsent    int           // changes that were read and wait
-	Lag       time.Duration // how long the oldest of them has waited
-	Sent      int64         // events of CloudEvents that the sink received
-	Failures  int64         // requests that failed
-	Resets    int64         // how often changes were lost before they were sent
+	Events   int           // that it follows
+	Stopped  int           // of these: how many wait, because the sink answered 410
+	Unsent   int           // changes that were read and wait
+	Lag      time.Duration // how long the oldest of them has waited
+	Sent     int64         // events of CloudEvents that the sink received
+	Failures int64         // requests that failed
+	Resets   int64         // how often changes were lost before they were sent
 }
 
 // Relay sends the changes of events to a sink.

@@ -149,7 +149,7 @@ func TestMiddleware_MeasuresRequests(t *testing.T) {
 
 func TestRelay_ReportsItsStats(t *testing.T) {
 	t.Parallel()
-	m := metrics.New("v7", func() bool { return true })
+	m := metrics.New("v7", func() bool { return true }, func() bool { return true })
 	stats := metrics.RelayStats{}
 	m.Relay(func() metrics.RelayStats { return stats })
 	stats = metrics.RelayStats{Events: 7, Stopped: 1, Unsent: 5, Lag: 1500 * time.Millisecond, Sent: 11, Failures: 3, Resets: 2}
