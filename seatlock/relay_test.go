@@ -64,6 +64,46 @@ func TestRelay_OneProcessHasLease(t *testing.T) {
 	})
 }
 
+// A command of the owner that the network delivers again does not move the cursor back.
+func TestRelay_NeverMovesCursorBack(t *testing.T) {
+	t.Parallel()
+	redistest.Each(t, func(t *testing.T, r *redistest.Redis) {
+		b := setup(t, r)
+		b.put(t, seatlock.Put{})
+		for _, seat := range []string{"1A", "1B", "1C"} {
+			b.reserve(t, ann, seat)
+		}
+		_, ids := b.journal(t, seatlock.NoChange, 10)
+		relay := b.newRelay(t)
+		refreshRelay(t, relay, "")
+		before := *relay
+		require.Equal(t, ids[1], refreshRelay(t, relay, ids[1]))
+		_, err := before.Refresh(t.Context(), ids[0])
+		require.ErrorIs(t, err, seatlock.ErrLeased)
+		require.Equal(t, ids[1], refreshRelay(t, relay, ids[1]))
+	})
+}
+
+// A process begins again at the cursor after another one had the lease, even if that one sent nothing.
+func TestRelay_MovesNoCursorAfterAnotherLease(t *testing.T) {
+	t.Parallel()
+	redistest.Each(t, func(t *testing.T, r *redistest.Redis) {
+		b := setup(t, r)
+		b.put(t, seatlock.Put{})
+		b.reserve(t, ann, "1A")
+		b.reserve(t, ann, "1B")
+		_, ids := b.journal(t, seatlock.NoChange, 10)
+		first, second := b.newRelay(t), b.newRelay(t)
+		refreshRelay(t, first, "")
+		b.endLease(t)
+		refreshRelay(t, second, "")
+		require.NoError(t, second.Release(t.Context(), ""))
+		_, err := first.Refresh(t.Context(), ids[0])
+		require.ErrorIs(t, err, seatlock.ErrLeased)
+		require.Equal(t, seatlock.NoChange, refreshRelay(t, first, ""))
+	})
+}
+
 // A process that was away while its lease ended moves the cursor no more.
 func TestRelay_MovesCursorOnlyWithLease(t *testing.T) {
 	t.Parallel()
