@@ -22,7 +22,7 @@ import (
 const secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 // sinkOptions are those of a sink at url.
-func sinkOptions(t *testing.T, url string) sink.Options {
+func sinkOptions(t testing.TB, url string) sink.Options {
 	t.Helper()
 	key, err := sink.ParseSecret(secret)
 	require.NoError(t, err)

@@ -3,6 +3,7 @@ package relay_test
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -24,7 +25,7 @@ type testBundle struct {
 	redis  *redis.Client // may run any command
 }
 
-func setup(t *testing.T, r *redistest.Redis, opt seatlock.Options) *testBundle {
+func setup(t testing.TB, r *redistest.Redis, opt seatlock.Options) *testBundle {
 	t.Helper()
 	opt.Timeout = time.Minute
 	locker, err := seatlock.New(r.Client(t), opt)
@@ -32,7 +33,7 @@ func setup(t *testing.T, r *redistest.Redis, opt seatlock.Options) *testBundle {
 	return &testBundle{locker, r.Admin(t)}
 }
 
-func (b *testBundle) put(t *testing.T, event string) {
+func (b *testBundle) put(t testing.TB, event string) {
 	t.Helper()
 	_, _, err := b.locker.PutEvent(t.Context(), event, seatlock.Put{})
 	require.NoError(t, err)
@@ -95,7 +96,7 @@ type process struct {
 }
 
 // start starts a relay that sends to a sink.
-func (b *testBundle) start(t *testing.T, opt relay.Options) *process {
+func (b *testBundle) start(t testing.TB, opt relay.Options) *process {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	p := &process{Locker: b.locker, cancel: cancel, done: make(chan struct{})}
@@ -230,7 +231,7 @@ func TestRelay_TellsThatChangesWereTrimmed(t *testing.T) {
 }
 
 // stormCalls is how many calls a storm makes for an event.
-const stormCalls = 120
+var stormCalls = flag.Int("storm-calls", 120, "how many calls TestRelay_RebuildsSeatsThroughFaults makes for each event")
 
 // The sink drops, repeats, delays and refuses; relays are killed at any point and started again, two
 // at once. The shop ends with the seats that Redis has, and got every change in order.
@@ -312,7 +313,7 @@ func TestRelay_RebuildsSeatsThroughFaults(t *testing.T) {
 
 // storm makes calls of users who don't wait for one another.
 func (b *testBundle) storm(t *testing.T, event string, random *rand.Rand) {
-	for i := range stormCalls {
+	for i := range *stormCalls {
 		seat, user := fmt.Sprintf("%d.A", random.IntN(12)), fmt.Sprint("u", random.IntN(4))
 		seats, terms := []string{seat}, seatlock.Terms{Order: fmt.Sprint("o", user)}
 		var err error
