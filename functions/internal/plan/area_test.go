@@ -134,3 +134,18 @@ func TestWithAreas_HasEachPlaceOnce(t *testing.T) {
 		require.Equal(t, want[id], p.Has(id), id)
 	})
 }
+
+// Only the ids that Seats returns are places, so that no place has two.
+func TestWithAreas_HasNoOtherPlaces(t *testing.T) {
+	t.Parallel()
+	p, err := (*plan.Plan)(nil).WithAreas([]plan.Area{{ID: "FLOOR", Capacity: 12}, {ID: "PIT", Capacity: 3}})
+	require.NoError(t, err)
+	for _, id := range []string{"FLOOR.1", "FLOOR.9", "FLOOR.10", "FLOOR.12", "PIT.3"} {
+		require.True(t, p.Has(id), id)
+	}
+	for _, id := range []string{"FLOOR", "FLOOR.", "FLOOR.0", "FLOOR.01", "FLOOR.13", "FLOOR.100", "FLOOR.1x", "FLOOR./", "FLOOR.:", "FLOOR.1/", "FLOOR.1:", "PIT.4", ".1", "HALL.1"} {
+		require.False(t, p.Has(id), id)
+		_, found := p.Position(id)
+		require.False(t, found, id)
+	}
+}

@@ -216,7 +216,7 @@ func expand(s string) ([]string, error) {
 		return nil, fmt.Errorf("%s: want a range like 1-12 or A-H, or a name", quote(s))
 	}
 	if high < low || high-low >= MaxSeats {
-		return nil, fmt.Errorf("%s: want the lower end first, and fewer than %d names", quote(s), MaxSeats)
+		return nil, fmt.Errorf("%s: want the lower end first, and at most %d names", quote(s), MaxSeats)
 	}
 	var names []string
 	for n := low; n <= high; n++ {

@@ -63,6 +63,26 @@ func TestParseShort_PlacesSeatsInAGrid(t *testing.T) {
 	}, seats)
 }
 
+func TestParseShort_ReadsRangesToTheirEnds(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]struct {
+		seats       int
+		first, last string
+	}{
+		"A-Z:1":          {26, "A1", "Z1"},
+		"a-z:1":          {26, "a1", "z1"},
+		"0-9:A":          {10, "0A", "9A"},
+		"7-7:B-B":        {1, "7B", "7B"},
+		"1-100000:A":     {plan.MaxSeats, "1A", "100000A"},
+		"{1-10}-{08-11}": {40, "1-08", "10-11"},
+	} {
+		p := parseShort(t, text)
+		require.Equal(t, want.seats, p.Len(), text)
+		require.Equal(t, want.first, p.ID(0), text)
+		require.Equal(t, want.last, p.ID(p.Len()-1), text)
+	}
+}
+
 func TestParseShort_EmptyPlanHasEverySeat(t *testing.T) {
 	t.Parallel()
 	p := parseShort(t, "")
@@ -77,10 +97,15 @@ func TestParseShort_SaysWhatToWrite(t *testing.T) {
 	for text, want := range map[string]string{
 		"1-12":               `at character 1, "1-12": want ROWS:SEATS, like 1-12:A-H, or braces, like STALLS-{A-H}-{1-30}`,
 		"1-2:A-B,":           `at character 9, "": want ROWS:SEATS, like 1-12:A-H, or braces, like STALLS-{A-H}-{1-30}`,
-		"1-2:A-B,3-1:A":      `at character 9, "3-1:A": rows "3-1": want the lower end first, and fewer than 100000 names`,
+		"1-2:A-B,3-1:A":      `at character 9, "3-1:A": rows "3-1": want the lower end first, and at most 100000 names`,
 		"1-2:A-3":            `at character 1, "1-2:A-3": seats "A-3": want a range like 1-12 or A-H, or a name`,
 		"1-2:A-B,2:B":        `at character 9, "2:B": 2B occurs twice; name each seat once`,
-		"1-999999:A":         `at character 1, "1-999999:A": rows "1-999999": want the lower end first, and fewer than 100000 names`,
+		"1-100001:A":         `at character 1, "1-100001:A": rows "1-100001": want the lower end first, and at most 100000 names`,
+		"@-B:1":              `at character 1, "@-B:1": rows "@-B": want a range like 1-12 or A-H, or a name`,
+		"Y-[:1":              `at character 1, "Y-[:1": rows "Y-[": want a range like 1-12 or A-H, or a name`,
+		"AB-C:1":             `at character 1, "AB-C:1": rows "AB-C": want a range like 1-12 or A-H, or a name`,
+		"1-B:1":              `at character 1, "1-B:1": rows "1-B": want a range like 1-12 or A-H, or a name`,
+		"1-999999:A":         `at character 1, "1-999999:A": rows "1-999999": want the lower end first, and at most 100000 names`,
 		"1-40:1-50":          `at character 1, "1-40:1-50": 111 is both row 1, seat 11 and row 11, seat 1; separate them with braces, like {1-40}-{1-50}`,
 		"BO:X1,B:OX1":        `at character 7, "B:OX1": BOX1 occurs twice; name each seat once`,
 		"{1-40}{1-50}":       `at character 1, "{1-40}{1-50}": 111 is both row 1, seat 11 and row 11, seat 1; separate them with braces, like {1-40}-{1-50}`,
