@@ -204,15 +204,26 @@ func (c *Catalog) get(ctx context.Context, event string) (e *entry, fresh bool, 
 	return e, true, err
 }
 
-// load reads an event, and parses its plan if that is new.
+// loaded is an event, and when its load began.
+type loaded struct {
+	*entry
+	began time.Time
+}
+
+// load reads an event, and parses its plan if that is new. Callers share a load, but none takes the
+// result of one that began before the call: the event may have changed in between.
 func (c *Catalog) load(ctx context.Context, event string) (*entry, error) {
-	found, err, _ := c.loads.Do(event, func() (any, error) {
-		return c.loadOnce(context.WithoutCancel(ctx), event) // others wait for it, too
-	})
-	if err != nil {
-		return nil, err
+	called := time.Now()
+	for {
+		found, err, _ := c.loads.Do(event, func() (any, error) {
+			began := time.Now()
+			e, err := c.loadOnce(context.WithoutCancel(ctx), event) // others wait for it, too
+			return loaded{e, began}, err
+		})
+		if result := found.(loaded); !result.began.Before(called) {
+			return result.entry, err
+		}
 	}
-	return found.(*entry), nil
 }
 
 func (c *Catalog) loadOnce(ctx context.Context, event string) (*entry, error) {

@@ -24,6 +24,7 @@ type locker struct {
 	plan    []byte
 	loads   int
 	err     error
+	slow    chan struct{} // the next read of the event answers when it is closed; nil: at once
 }
 
 func (l *locker) put(t *testing.T, plan string, areas ...catalog.Area) {
@@ -39,6 +40,13 @@ func (l *locker) Event(context.Context, string) (seatlock.Event, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.loads++
+	if slow, version := l.slow, l.version; slow != nil {
+		l.slow = nil
+		l.mu.Unlock()
+		<-slow
+		l.mu.Lock()
+		return seatlock.Event{Version: version, PlanVersion: version}, nil
+	}
 	if l.err != nil {
 		return seatlock.Event{}, l.err
 	}
@@ -100,6 +108,28 @@ func TestWith_FollowsPlanOfEvent(t *testing.T) {
 	l.version = 0
 	require.NoError(t, with("1A"))
 	requireCode(t, with("3A"), api.CodeUnknownSeat)
+}
+
+// A call that begins after a PUT does not take what a load found before it.
+func TestWith_JoinsNoLoadFromBeforeThePut(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := &locker{}
+		c := catalog.New(l, catalog.Options{})
+		l.put(t, `"1:A-B"`)
+		require.NoError(t, c.With(t.Context(), "gala", []string{"1A"}, l.check))
+		slow := make(chan struct{})
+		l.slow = slow
+		go func() { _, _ = c.Plan(t.Context(), "gala") }()
+		synctest.Wait()
+		l.put(t, `"1:A-C"`)
+		time.Sleep(time.Millisecond) // on the clock of the bubble
+		result := make(chan error, 1)
+		go func() { result <- c.With(t.Context(), "gala", []string{"1C"}, l.check) }()
+		synctest.Wait()
+		close(slow)
+		require.NoError(t, <-result)
+	})
 }
 
 func TestWith_KnowsOnlyListedEvents(t *testing.T) {
