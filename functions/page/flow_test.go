@@ -65,6 +65,23 @@ func TestBest_OffersTheLargestGroup(t *testing.T) {
 	ann.shows(t, "held", "1B", "1C", "1D")
 }
 
+func TestBest_HoldsOnceOnDoubleClick(t *testing.T) {
+	t.Parallel()
+	b := setup(t, seatlock.Options{})
+	b.put(t, "gala", `"1-2:A-D"`)
+	ann := b.openEvent(t, "gala", "ann", `{ window.moment = 5000; performance.now = () => window.moment }`)
+	ann.evaluate(t, `document.getElementById('best').open = true`)
+	ann.click(t, "find")
+	ann.waitFor(t, `document.querySelectorAll('#held li').length === 2`)
+	ann.run(t, chromedp.Click(chromedp.CSS(`#find`)))
+	ann.extend(t)
+	require.Equal(t, 2, value[int](t, ann, `document.querySelectorAll('#held li').length`))
+	ann.evaluate(t, `window.moment += 1000`)
+	ann.click(t, "find")
+	ann.waitFor(t, `document.querySelectorAll('#held li').length === 4`)
+	ann.hasNoMessages(t)
+}
+
 // A reserve-best without an answer is sent again under the same key, so it holds no other seats.
 func TestBest_HoldsOnceIfTheAnswerIsLost(t *testing.T) {
 	t.Parallel()

@@ -13,7 +13,7 @@ import { subscribe } from './updates.js'
 import { event, loadOwnSeats, loadSeats, onSaveElsewhere, saveSeats, send, user } from './session.js'
 
 const warnAt = [60, 20] // seconds before a hold ends
-const buyDelay = 1000 // ms between a new text on Buy and the first click that buys
+const buyDelay = 1000 // ms between a new text on Buy and the first click that buys, and between two searches
 
 const are = ids => `${names.namesOf(ids)} ${ids.length === 1 ? 'is' : 'are'}`
 const were = ids => `${names.namesOf(ids)} ${ids.length === 1 ? 'was' : 'were'}`
@@ -41,6 +41,7 @@ const reserving = new SeatSet() // seats of a reserve in flight
 const unknown = new Set() // seats of a reserve with an unknown outcome
 let busy = '' // the call in flight
 let buyNamedAt = 0 // when the text of Buy last changed
+let foundAt = -Infinity // when the last reserve-best was queued
 let restoring = null
 let restored = false
 let secondsLeft = Infinity // as the countdown last showed
@@ -71,7 +72,7 @@ const about = settings.event ?? {}
 byId('loading').remove()
 const seatMap = build(byId('seatmap'), plan, choose)
 const names = createNames(plan, seatMap)
-const best = createBest(plan, settings.max_seats, members => queue('reserve-best', () => members))
+const best = createBest(plan, settings.max_seats, find)
 
 // What a page without a token can't do, if the service has roles.
 const noHold = 'You can only look at seats here. To hold or buy them, sign in at the shop.'
@@ -141,6 +142,7 @@ function drawLater () {
 // tooSoon reports whether a click on Buy may be meant for the button that was there before:
 // the second click of a double click on Hold lands on Buy.
 const tooSoon = () => performance.now() - buyNamedAt < buyDelay
+const foundJustNow = () => performance.now() - foundAt < buyDelay
 
 const opensIn = () => about.on_sale_at ? (updates.moment(about.on_sale_at) - performance.now()) / 1000 : 0
 const hasEnded = () => about.off_sale_at ? updates.moment(about.off_sale_at) <= performance.now() : false
@@ -149,7 +151,7 @@ function enable () {
   const closed = opensIn() > 0 || hasEnded()
   const buttons = { hold: 'reserve', find: 'reserve-best', extend: 'extend', release: 'release', buy: 'buy' }
   for (const [id, call] of Object.entries(buttons)) {
-    const disabled = busy || (id === 'buy' && tooSoon()) || (closed && (id === 'hold' || id === 'find'))
+    const disabled = busy || (id === 'buy' && tooSoon()) || (id === 'find' && foundJustNow()) || (closed && (id === 'hold' || id === 'find'))
     byId(id).ariaDisabled = disabled ? 'true' : null
     byId(id).ariaBusy = busy === call ? 'true' : null
   }
@@ -208,6 +210,13 @@ function choose (id) {
 // nothing to do. For reserve-best, ids returns the members of the body.
 function queue (call, ids) {
   lastCall = lastCall.then(() => call === 'reserve-best' ? makeBest(ids()) : make(call, ids()))
+}
+
+// find holds the best seats. The second click of a double click does not hold others.
+function find (members) {
+  if (busy || foundJustNow()) return
+  foundAt = performance.now()
+  queue('reserve-best', () => members)
 }
 
 // make makes a call for seats and shows its result.
