@@ -128,8 +128,8 @@ func Names() []string {
 	return names
 }
 
-// NeedsRedis reports whether the functions that target names, as in Handler, need Redis. One that
-// serves files does not.
+// NeedsRedis reports whether the functions that target names, as in Handler, need Redis to be ready.
+// One that serves files does not, though the page asks Redis for the plan of an event.
 func NeedsRedis(target string) bool {
 	return !slices.ContainsFunc(Table, func(f Function) bool { return f.Name == target && f.Files })
 }

@@ -97,7 +97,7 @@ func TestConfiguration_StartsService(t *testing.T) {
 	}
 }
 
-// GOMEMLIMIT is below the memory limit in each pod of the service. Pods that serve events read larger bodies.
+// GOMEMLIMIT is below the memory limit in each pod of the service. Pods of events and page read whole plans.
 func TestPods_RequestFixedResources(t *testing.T) {
 	t.Parallel()
 	for _, v := range []variant{base, dev, production, plain} {
@@ -106,7 +106,7 @@ func TestPods_RequestFixedResources(t *testing.T) {
 				continue
 			}
 			want, limit := `{requests: {cpu: 250m, memory: 64Mi}, limits: {cpu: "1", memory: 128Mi}}`, "100MiB"
-			if p.function == "" || p.function == "events" {
+			if p.function == "" || p.function == "events" || p.function == "page" {
 				want, limit = `{requests: {cpu: 250m, memory: 128Mi}, limits: {cpu: "1", memory: 512Mi}}`, "400MiB"
 			}
 			for _, c := range p.own() {
