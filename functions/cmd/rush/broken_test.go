@@ -230,7 +230,7 @@ func TestRush_FindsBrokenPromises(t *testing.T) {
 		{"OrderIgnoredByBuy", brokenLocker{buyUnder: anyOrder}, []oracle.Promise{oracle.OneBuyer}, "0s"},
 		{"OwnerIgnoredByReturn", brokenLocker{giveBack: returnOthers}, []oracle.Promise{oracle.OwnSale, oracle.OneHolder}, "0s"},
 		{"SaleNotReturned", brokenLocker{giveBack: returnNothing}, []oracle.Promise{oracle.NothingStuck}, "0s"},
-		{"OldSeatsNotExchanged", brokenLocker{exchange: keepOld}, []oracle.Promise{oracle.NothingStuck}, "0s"},
+		{"OldSeatsNotExchanged", brokenLocker{exchange: keepOld}, []oracle.Promise{oracle.NothingStuck, oracle.GroupsWhole}, "0s"},
 		{"KeyForgotten", brokenLocker{choose: forgetKey}, []oracle.Promise{load.BestRepeats}, "0s"},
 		{"OtherSeatsNamed", brokenLocker{choose: nameOthers}, []oracle.Promise{load.BestAdjacent, load.BestRepeats}, "0s"},
 		{"GroupSplit", brokenLocker{reserve: splitGroup}, []oracle.Promise{oracle.OneHolder, oracle.OwnerServed, oracle.GroupsWhole}, "0s"},
