@@ -231,3 +231,10 @@ func (r *receiver) refused() int {
 	defer r.mu.Unlock()
 	return r.met[refuse]
 }
+
+// hasMetAll reports whether every fault has happened.
+func (r *receiver) hasMetAll() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.met) == numberOfFaults
+}

@@ -93,6 +93,8 @@ type process struct {
 	cancel context.CancelFunc
 	done   chan struct{}
 	relay  *relay.Relay
+
+	outages atomic.Int64 // how many commands of its leases met no Redis
 }
 
 // start starts a relay that sends to a sink.
@@ -140,7 +142,11 @@ func (l processLease) Refresh(ctx context.Context, sent string) (seatlock.RelayS
 	if l.process.killed.Load() {
 		return seatlock.RelayState{}, errKilled
 	}
-	return l.Relay.Refresh(ctx, sent)
+	state, err := l.Relay.Refresh(ctx, sent)
+	if isOutage(err) {
+		l.process.outages.Add(1)
+	}
+	return state, err
 }
 
 func (l processLease) Release(ctx context.Context, sent string) error {
@@ -230,8 +236,8 @@ func TestRelay_TellsThatChangesWereTrimmed(t *testing.T) {
 	})
 }
 
-// stormCalls is how many calls a storm makes for an event.
-var stormCalls = flag.Int("storm-calls", 120, "how many calls TestRelay_RebuildsSeatsThroughFaults makes for each event")
+// stormCalls is how many calls a storm makes for an event, or between two crashes of Redis.
+var stormCalls = flag.Int("storm-calls", 120, "how many calls the tests TestRelay_RebuildsSeats make for each event, or between two crashes")
 
 // The sink drops, repeats, delays and refuses; relays are killed at any point and started again, two
 // at once. The shop ends with the seats that Redis has, and got every change in order.
@@ -241,13 +247,12 @@ func TestRelay_RebuildsSeatsThroughFaults(t *testing.T) {
 		t.Run(fmt.Sprint("Batch", batch), func(t *testing.T) {
 			t.Parallel()
 			b, shop := setup(t, redistest.Server(t), seatlock.Options{HoldTime: 300 * time.Millisecond, MaxHoldTime: time.Second}), newReceiver(t)
-			random := rand.New(rand.NewPCG(uint64(batch), 7))
 			shop.setFaults(func(request int) fault {
 				switch {
 				case request%25 == 24:
 					return hang // onRequest kills the relay that sent it
-				case random.IntN(3) == 0:
-					return fault(random.IntN(int(hang)))
+				case request%3 == 1:
+					return fault(1 + request/3%int(hang-1))
 				}
 				return noFault
 			})
@@ -280,23 +285,10 @@ func TestRelay_RebuildsSeatsThroughFaults(t *testing.T) {
 			})
 			var load sync.WaitGroup
 			for i, event := range events {
-				load.Go(func() { b.storm(t, event, rand.New(rand.NewPCG(uint64(i), uint64(batch)))) })
+				load.Go(func() { b.storm(t, event, rand.New(rand.NewPCG(uint64(i), uint64(batch))), shop) })
 			}
 			load.Wait()
-			for _, event := range events {
-				require.Eventually(t, func() bool {
-					table := b.table(t, event)
-					for _, state := range table {
-						if state == "held" {
-							return false
-						}
-					}
-					want := b.journal(t, event)
-					got := shop.received(event)
-					return len(want) == len(got) && fmt.Sprint(table) == fmt.Sprint(shop.table(event))
-				}, redistest.WaitLimit, 10*time.Millisecond, "%s: %v", event, b.table(t, event))
-				require.Equal(t, b.journal(t, event), shop.received(event), "no gap, and in order")
-			}
+			b.requireRebuilt(t, shop, events)
 			shop.mu.Lock()
 			shop.onRequest, shop.faults = nil, nil
 			met, repeats, resets := shop.met, shop.repeats, shop.resets
@@ -311,34 +303,60 @@ func TestRelay_RebuildsSeatsThroughFaults(t *testing.T) {
 	}
 }
 
-// storm makes calls of users who don't wait for one another.
-func (b *testBundle) storm(t *testing.T, event string, random *rand.Rand) {
-	for i := range *stormCalls {
-		seat, user := fmt.Sprintf("%d.A", random.IntN(12)), fmt.Sprint("u", random.IntN(4))
-		seats, terms := []string{seat}, seatlock.Terms{Order: fmt.Sprint("o", user)}
-		var err error
-		switch random.IntN(12) {
-		default:
-			_, err = b.locker.Reserve(t.Context(), event, seats, user)
-		case 0, 1, 2:
-			err = b.locker.BuyOn(t.Context(), event, seats, user, terms)
-		case 3:
-			err = b.locker.Return(t.Context(), event, seats, user, terms)
-		case 4:
-			err = b.locker.Release(t.Context(), event, seats, user)
-		case 5:
-			_, err = b.locker.Extend(t.Context(), event, seats, user)
-		case 6:
-			err = b.locker.Exchange(t.Context(), event, seats, []string{fmt.Sprintf("%d.A", random.IntN(12))}, user, terms)
-		case 7:
-			err = b.locker.Block(t.Context(), event, seats, "house", seatlock.Terms{})
-		case 8:
-			err = b.locker.Unblock(t.Context(), event, seats, "house", seatlock.Terms{})
-		}
-		for _, bad := range []error{seatlock.ErrUnavailable, seatlock.ErrOutcomeUnknown} {
-			if errors.Is(err, bad) {
-				t.Errorf("call %d: %v", i, err)
+// requireRebuilt requires that a shop ends with the seats that Redis has, and got every change in order.
+func (b *testBundle) requireRebuilt(t *testing.T, shop *receiver, events []string) {
+	t.Helper()
+	for _, event := range events {
+		require.Eventually(t, func() bool {
+			table := b.table(t, event)
+			for _, state := range table {
+				if state == "held" {
+					return false
+				}
 			}
+			want := b.journal(t, event)
+			got := shop.received(event)
+			return len(want) == len(got) && fmt.Sprint(table) == fmt.Sprint(shop.table(event))
+		}, redistest.WaitLimit, 10*time.Millisecond, "%s: %v", event, b.table(t, event))
+		require.Equal(t, b.journal(t, event), shop.received(event), "no gap, and in order")
+	}
+}
+
+// storm makes calls of users who don't wait for one another, until every fault of a shop has happened.
+func (b *testBundle) storm(t *testing.T, event string, random *rand.Rand, shop *receiver) {
+	for i := 0; i < *stormCalls || !shop.hasMetAll() && !t.Failed(); i++ {
+		if err := b.call(t.Context(), event, random); isOutage(err) {
+			t.Errorf("call %d: %v", i, err)
 		}
 	}
+}
+
+// isOutage reports whether an error means that Redis could not be reached.
+func isOutage(err error) bool {
+	return errors.Is(err, seatlock.ErrUnavailable) || errors.Is(err, seatlock.ErrOutcomeUnknown)
+}
+
+// call makes a call of a user for a seat.
+func (b *testBundle) call(ctx context.Context, event string, random *rand.Rand) (err error) {
+	seat, user := fmt.Sprintf("%d.A", random.IntN(12)), fmt.Sprint("u", random.IntN(4))
+	seats, terms := []string{seat}, seatlock.Terms{Order: fmt.Sprint("o", user)}
+	switch random.IntN(12) {
+	default:
+		_, err = b.locker.Reserve(ctx, event, seats, user)
+	case 0, 1, 2:
+		err = b.locker.BuyOn(ctx, event, seats, user, terms)
+	case 3:
+		err = b.locker.Return(ctx, event, seats, user, terms)
+	case 4:
+		err = b.locker.Release(ctx, event, seats, user)
+	case 5:
+		_, err = b.locker.Extend(ctx, event, seats, user)
+	case 6:
+		err = b.locker.Exchange(ctx, event, seats, []string{fmt.Sprintf("%d.A", random.IntN(12))}, user, terms)
+	case 7:
+		err = b.locker.Block(ctx, event, seats, "house", seatlock.Terms{})
+	case 8:
+		err = b.locker.Unblock(ctx, event, seats, "house", seatlock.Terms{})
+	}
+	return err
 }
