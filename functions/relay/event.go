@@ -39,7 +39,11 @@ func newEvent(source, event string, entry seatlock.Entry, position string) (clou
 	e.SetSubject(event)
 	e.SetTime(entry.Time)
 	e.SetExtension("partitionkey", event)
-	e.SetExtension("sequence", sequence(position))
+	if entry.Type == resetType {
+		e.SetExtension("sequence", resetSequence(entry.ID))
+	} else {
+		e.SetExtension("sequence", sequence(position))
+	}
 	line := api.NewJournalLine(entry)
 	line.ID = position
 	if err := e.SetData(cloudevent.ApplicationJSON, data{event, line}); err != nil {
@@ -52,6 +56,14 @@ func newEvent(source, event string, entry seatlock.Entry, position string) (clou
 func sequence(position string) string {
 	epoch, offset, _ := strings.Cut(position, "-")
 	return fmt.Sprintf("%020s-%020s", epoch, offset)
+}
+
+// resetSequence returns the sequence of a reset: greater than those of its two positions, because Redis
+// may have gone back, and less than that of any change after them.
+func resetSequence(id string) string {
+	_, positions, _ := strings.Cut(id, ":")
+	from, to, _ := strings.Cut(positions, ":")
+	return max(sequence(from), sequence(to)) + "-reset"
 }
 
 // isBefore reports whether a position is before another.

@@ -1,0 +1,112 @@
+package relay_test
+
+import (
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"booking/functions/relay"
+	"booking/seatlock"
+	"booking/seatlock/redistest"
+)
+
+// Redis is killed under load, once with the relay; the sink fails meanwhile, too. The shop ends with
+// the seats that Redis has, and got every change in order.
+func TestRelay_RebuildsSeatsThroughCrashesOfRedis(t *testing.T) {
+	t.Parallel()
+	r := redistest.Server(t, "--appendonly", "yes", "--appendfsync", "always")
+	locker, err := seatlock.New(r.Client(t), seatlock.Options{HoldTime: 300 * time.Millisecond, MaxHoldTime: time.Second, Timeout: time.Second, Durable: true})
+	require.NoError(t, err)
+	b, shop := &testBundle{locker, r.Admin(t)}, newReceiver(t)
+	events := []string{"gala", "opera"}
+	for _, event := range events {
+		b.put(t, event)
+	}
+	faults := rand.New(rand.NewPCG(3, 7))
+	shop.setFaults(func(int) fault {
+		if faults.IntN(4) == 0 {
+			return fault(faults.IntN(int(hang)))
+		}
+		return noFault
+	})
+	opt := relay.Options{Batch: 5, Sink: sinkOptions(t, shop.url)}
+	p := b.start(t, opt)
+
+	var calls, outages atomic.Int64
+	stop := make(chan struct{})
+	var load sync.WaitGroup
+	for i, event := range events {
+		load.Go(func() {
+			random := rand.New(rand.NewPCG(uint64(i), 5))
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				if isOutage(b.call(t.Context(), event, random)) {
+					outages.Add(1)
+				}
+				calls.Add(1)
+			}
+		})
+	}
+	defer load.Wait()
+	end := sync.OnceFunc(func() { close(stop) })
+	defer end()
+	for _, withRelay := range []bool{false, true, false} {
+		before, received := calls.Load(), len(shop.received("gala"))
+		require.Eventually(t, func() bool {
+			return calls.Load() >= before+int64(*stormCalls) && len(shop.received("gala")) > received
+		}, redistest.WaitLimit, time.Millisecond)
+		metByCalls, metByRelay := outages.Load(), p.outages.Load()
+		r.Kill(t)
+		require.Eventually(t, func() bool { return outages.Load() > metByCalls && p.outages.Load() > metByRelay }, redistest.WaitLimit, time.Millisecond)
+		if withRelay {
+			p.kill()
+			<-p.done
+		}
+		r.Start(t)
+		// The client dials again after a second at most.
+		require.Eventually(t, func() bool { return b.locker.Check(t.Context()) == nil }, redistest.WaitLimit, time.Millisecond)
+		if withRelay {
+			for _, event := range events { // as its time passes
+				require.NoError(t, b.redis.HSet(t.Context(), "relay:{"+event+"}", "ends", 1).Err())
+			}
+			p = b.start(t, opt)
+		}
+	}
+	end()
+	load.Wait()
+	b.requireRebuilt(t, shop, events)
+	shop.mu.Lock()
+	defer shop.mu.Unlock()
+	require.Zero(t, shop.resets)
+}
+
+// Redis goes back to an older state, as a failover to a replica that lags does. The shop hears that
+// changes were lost, and gets all later ones.
+func TestRelay_TellsThatRedisLostChanges(t *testing.T) {
+	t.Parallel()
+	r := redistest.Server(t)
+	b, shop := setup(t, r, seatlock.Options{}), newReceiver(t)
+	b.put(t, "gala")
+	p := b.start(t, relay.Options{Sink: sinkOptions(t, shop.url)})
+	b.reserve(t, "gala", "1A")
+	require.Eventually(t, func() bool { return len(shop.received("gala")) == 1 }, redistest.WaitLimit, time.Millisecond)
+	require.NoError(t, b.redis.Save(t.Context()).Err())
+	b.reserve(t, "gala", "1B")
+	require.Eventually(t, func() bool { return len(shop.received("gala")) == 2 }, redistest.WaitLimit, time.Millisecond)
+	r.Kill(t)
+	r.Start(t)
+	require.Eventually(t, func() bool { return p.relay.Stats().Resets > 0 }, redistest.WaitLimit, time.Millisecond)
+	b.reserve(t, "gala", "1C")
+	require.Eventually(t, func() bool { return shop.table("gala")["1C"] == "held" }, redistest.WaitLimit, time.Millisecond)
+	shop.mu.Lock()
+	defer shop.mu.Unlock()
+	require.Positive(t, shop.resets)
+}
