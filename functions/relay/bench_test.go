@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -76,4 +77,54 @@ func BenchmarkRelay_ManyEvents(b *testing.B) {
 	await(b, events, many)
 	b.ReportMetric(many/time.Since(began).Seconds(), "changes/s")
 	b.ReportMetric(0, "ns/op")
+}
+
+// redisTime returns how long Redis has used a CPU, in seconds.
+func (b *testBundle) redisTime(t testing.TB) (seconds float64) {
+	t.Helper()
+	info := b.redis.InfoMap(t.Context(), "cpu")
+	require.NoError(t, info.Err())
+	for _, name := range []string{"used_cpu_user", "used_cpu_sys"} {
+		used, err := strconv.ParseFloat(info.Item("CPU", name), 64)
+		require.NoError(t, err)
+		seconds += used
+	}
+	return seconds
+}
+
+// BenchmarkRelay_Win reserves and buys seats of one event, 64 at once, with and without a relay that
+// sends the changes on the same machine.
+func BenchmarkRelay_Win(b *testing.B) {
+	for _, relayed := range []bool{false, true} {
+		b.Run(fmt.Sprint("relay=", relayed), func(b *testing.B) {
+			bundle := setup(b, redistest.Server(b), seatlock.Options{})
+			bundle.put(b, "gala")
+			url, events := counter(b)
+			if relayed {
+				bundle.start(b, relay.Options{Batch: 100, Sink: sinkOptions(b, url)})
+			}
+			var seats atomic.Int64
+			before := bundle.redisTime(b)
+			b.SetParallelism(32)
+			b.ResetTimer()
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					seat := []string{fmt.Sprint("S", seats.Add(1))}
+					_, err := bundle.locker.Reserve(b.Context(), "gala", seat, "ann")
+					if err == nil {
+						err = bundle.locker.Buy(b.Context(), "gala", seat, "ann")
+					}
+					if err != nil {
+						b.Error(err)
+					}
+				}
+			})
+			b.StopTimer()
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "wins/s")
+			b.ReportMetric((bundle.redisTime(b)-before)/float64(b.N)*1e6, "redis-µs/win")
+			if relayed {
+				await(b, events, 1)
+			}
+		})
+	}
 }
