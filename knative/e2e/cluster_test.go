@@ -46,7 +46,8 @@ func (c *cluster) kubectl(args ...string) string {
 
 // try runs kubectl in the namespace, with an input.
 func (c *cluster) try(input string, args ...string) (string, error) {
-	ctx, cancel := context.WithTimeout(c.t.Context(), patience+10*time.Second)
+	// A clean-up runs after the end of the test's context.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.t.Context()), patience+10*time.Second)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "kubectl", append([]string{"--namespace", namespace}, args...)...)
 	cmd.Stdin = strings.NewReader(input)
