@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"strings"
 	"time"
 
@@ -52,13 +51,8 @@ type putRequest struct {
 	document document // that Put.Document has as JSON
 }
 
-// decode reads and checks the body of PUT. The error is a *Problem that names every fault with
-// its place.
-func decode(w http.ResponseWriter, r *http.Request) (*putRequest, error) {
-	text, err := api.ReadBody(w, r, maxBody)
-	if err != nil {
-		return nil, err
-	}
+// decode checks the body of PUT. The error is a *Problem that names every fault with its place.
+func decode(text []byte) (*putRequest, error) {
 	var b body
 	if err := jsonv2.Unmarshal(text, &b, jsonv2.RejectUnknownMembers(true)); err != nil {
 		return nil, notEvent(text, err)

@@ -29,9 +29,13 @@ const (
 	listLimit = 100
 	// countsAge limits the age of the counts.
 	countsAge = 250 * time.Millisecond
-	// maxPuts is how many bodies are read and checked at a time: each may have 16 MiB. putWait
-	// is how long another PUT waits for its turn.
+	// maxArriving is how many bytes the bodies that are read at the same time may have. A body
+	// whose length the client does not send counts as maxBody.
+	maxArriving = 4 * maxBody
+	// maxPuts is how many bodies are checked and written at the same time: each may have a plan
+	// of 100,000 seats.
 	maxPuts = 4
+	// putWait is how long a PUT waits for either.
 	putWait = 5 * time.Second
 	// maxPutAttempts limits how often a PUT that keeps the plan is tried, because another PUT came
 	// between.
@@ -49,17 +53,18 @@ type Locker interface {
 }
 
 type handler struct {
-	locker  Locker
-	catalog *catalog.Catalog
-	halls   *hall.Halls
-	puts    *semaphore.Weighted
+	locker   Locker
+	catalog  *catalog.Catalog
+	halls    *hall.Halls
+	arriving *semaphore.Weighted
+	puts     *semaphore.Weighted
 }
 
 // New returns the handler of PUT, GET and DELETE /events/{event_id}, GET
 // /events/{event_id}/plan, and GET /events. At the function's own URL, whose path has no
 // event_id, the query names the event.
 func New(locker Locker, c *catalog.Catalog, halls *hall.Halls) http.Handler {
-	h := &handler{locker: locker, catalog: c, halls: halls, puts: semaphore.NewWeighted(maxPuts)}
+	h := &handler{locker: locker, catalog: c, halls: halls, arriving: semaphore.NewWeighted(maxArriving), puts: semaphore.NewWeighted(maxPuts)}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := h.serve(w, r); err != nil {
 			api.WriteError(w, r, err)
@@ -248,13 +253,23 @@ func (h *handler) put(w http.ResponseWriter, r *http.Request, event string) erro
 	if _, err := api.ParseQuery(r); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), putWait)
-	defer cancel()
-	if err := h.puts.Acquire(ctx, 1); err != nil {
-		return api.NewProblem(api.CodeUnavailable, "Too many events are put here at the same time. Nothing was written; send it again.")
+	size := r.ContentLength
+	if size < 0 || size > maxBody {
+		size = maxBody
+	}
+	if err := acquire(r.Context(), h.arriving, size); err != nil {
+		return err
+	}
+	defer h.arriving.Release(size)
+	text, err := api.ReadBody(w, r, maxBody)
+	if err != nil {
+		return err
+	}
+	if err := acquire(r.Context(), h.puts, 1); err != nil {
+		return err
 	}
 	defer h.puts.Release(1)
-	put, err := decode(w, r)
+	put, err := decode(text)
 	if err != nil {
 		return err
 	}
@@ -274,6 +289,16 @@ func (h *handler) put(w http.ResponseWriter, r *http.Request, event string) erro
 		return api.WriteCreated(w, answer)
 	}
 	return api.WriteJSON(w, answer)
+}
+
+// acquire waits for n of s, for putWait at most.
+func acquire(ctx context.Context, s *semaphore.Weighted, n int64) error {
+	ctx, cancel := context.WithTimeout(ctx, putWait)
+	defer cancel()
+	if s.Acquire(ctx, n) != nil {
+		return api.NewProblem(api.CodeUnavailable, "Too many events are put here at the same time. Nothing was written; send it again.")
+	}
+	return nil
 }
 
 // write puts an event. If the body has neither a plan nor areas, those of the event stay.

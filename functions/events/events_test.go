@@ -254,26 +254,69 @@ func (b slowBody) Read([]byte) (int, error) {
 	return 0, io.EOF
 }
 
-func TestPut_ReadsFourBodiesAtATime(t *testing.T) {
+// Four bodies of the greatest length may arrive at the same time. A small one that is slow
+// keeps no other waiting.
+func TestPut_BoundsBytesThatArrive(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		handler := events.New(nil, nil, nil)
-		body := slowBody{make(chan struct{})}
-		put := func(body io.Reader) *httptest.ResponseRecorder {
+		slow := slowBody{make(chan struct{})}
+		put := func(body io.Reader, length int64) *httptest.ResponseRecorder {
 			req := httptest.NewRequest(http.MethodPut, "/?event_id=gala", body)
+			req.Header.Set("Content-Type", "application/json")
+			req.ContentLength = length
+			rec := httptest.NewRecorder()
+			handler.ServeHTTP(rec, req)
+			return rec
+		}
+		empty := func() *httptest.ResponseRecorder { return put(strings.NewReader(""), 0) }
+		for range 100 {
+			go put(slow, 1000)
+		}
+		for _, length := range []int64{16 << 20, -1, 17 << 20} {
+			go put(slow, length)
+		}
+		synctest.Wait()
+		requireProblem(t, empty(), http.StatusUnprocessableEntity, api.CodeInvalidRequest)
+		requireProblem(t, put(slow, 16<<20), http.StatusServiceUnavailable, api.CodeUnavailable)
+		requireProblem(t, empty(), http.StatusUnprocessableEntity, api.CodeInvalidRequest)
+		close(slow.closed)
+		synctest.Wait()
+		requireProblem(t, put(strings.NewReader("{"), 16<<20), http.StatusUnprocessableEntity, api.CodeInvalidRequest)
+	})
+}
+
+// slowLocker puts no event until it is closed.
+type slowLocker struct {
+	events.Locker
+	closed chan struct{}
+}
+
+func (l slowLocker) PutEvent(context.Context, string, seatlock.Put) (seatlock.Event, bool, error) {
+	<-l.closed
+	return seatlock.Event{Document: []byte("{}")}, true, nil
+}
+
+func TestPut_WritesFourEventsAtATime(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		locker := slowLocker{closed: make(chan struct{})}
+		handler := events.New(locker, nil, nil)
+		put := func() *httptest.ResponseRecorder {
+			req := httptest.NewRequest(http.MethodPut, "/?event_id=gala", strings.NewReader(`{"plan":"1-2:A-B"}`))
 			req.Header.Set("Content-Type", "application/json")
 			rec := httptest.NewRecorder()
 			handler.ServeHTTP(rec, req)
 			return rec
 		}
 		for range 4 {
-			go put(body)
+			go put()
 		}
 		synctest.Wait()
-		requireProblem(t, put(body), http.StatusServiceUnavailable, api.CodeUnavailable)
-		close(body.closed)
+		requireProblem(t, put(), http.StatusServiceUnavailable, api.CodeUnavailable)
+		close(locker.closed)
 		synctest.Wait()
-		requireProblem(t, put(strings.NewReader("")), http.StatusUnprocessableEntity, api.CodeInvalidRequest)
+		require.Equal(t, http.StatusCreated, put().Code)
 	})
 }
 
