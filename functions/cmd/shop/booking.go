@@ -18,6 +18,24 @@ type Booking struct {
 	HTTP       *http.Client
 }
 
+// Create puts the event on sale, with a plan, unless it exists. booking tells of the changes of events
+// that were put.
+func (b *Booking) Create(ctx context.Context, plan string) error {
+	text, err := json.Marshal(map[string]string{"plan": plan})
+	if err != nil {
+		return err
+	}
+	header := http.Header{"Content-Type": {"application/json"}, "If-None-Match": {"*"}}
+	answer, err := b.do(ctx, http.MethodPut, "/events/"+b.Event, header, text)
+	if refusal := (*Refusal)(nil); errors.As(err, &refusal) && refusal.Code == "precondition_failed" {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return answer.Close()
+}
+
 // Reserve holds seats for a user. It is the buyer's call, before the checkout.
 func (b *Booking) Reserve(ctx context.Context, user string, seats ...string) error {
 	return b.post(ctx, "/reserve", "", request{b.Event, seats, nil, user, ""})
@@ -65,7 +83,7 @@ func (b *Booking) post(ctx context.Context, path, key string, body request) erro
 	return errors.Join(err, answer.Close())
 }
 
-// do makes a call and returns the body of a 200.
+// do makes a call and returns the body of a 200 or a 201.
 func (b *Booking) do(ctx context.Context, method, path string, header http.Header, body []byte) (io.ReadCloser, error) {
 	req, err := http.NewRequestWithContext(ctx, method, b.URL+path, bytes.NewReader(body))
 	if err != nil {
@@ -79,7 +97,7 @@ func (b *Booking) do(ctx context.Context, method, path string, header http.Heade
 	if err != nil {
 		return nil, err
 	}
-	if resp.StatusCode == http.StatusOK {
+	if resp.StatusCode == http.StatusOK || resp.StatusCode == http.StatusCreated {
 		return resp.Body, nil
 	}
 	defer func() { _ = resp.Body.Close() }()
@@ -97,7 +115,7 @@ func newError(path string, resp *http.Response) error {
 	}
 	_ = json.NewDecoder(resp.Body).Decode(&problem) // a gateway's error has no code
 	isNo := problem.Code != "" && (resp.StatusCode == http.StatusBadRequest || resp.StatusCode == http.StatusConflict)
-	if !isNo && !slices.Contains([]string{"unknown_seat", "unknown_event", "invalid_request"}, problem.Code) {
+	if !isNo && !slices.Contains([]string{"unknown_seat", "unknown_event", "invalid_request", "precondition_failed"}, problem.Code) {
 		return fmt.Errorf("%s: %s %s", path, resp.Status, problem.Detail)
 	}
 	refusal := &Refusal{Code: problem.Code}

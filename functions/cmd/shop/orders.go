@@ -114,7 +114,10 @@ func (s *Orders) Lock(id string) (o Order, unlock func()) {
 func (s *Orders) Get(id string) Order {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.entry(id).order
+	if e := s.byID[id]; e != nil {
+		return e.order
+	}
+	return Order{}
 }
 
 // Put stores the order, which is locked, as its next version. It is on disk when Put returns.

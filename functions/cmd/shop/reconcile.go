@@ -24,7 +24,7 @@ var corrections = map[State]State{Paid: Returning, Refunded: Returning, Canceled
 // Reconcile goes on with each open order. Then it corrects each order that has money without its
 // seats, or seats without money: a person, or a call that arrived late, has changed the sale. It
 // returns the orders that it has corrected, and the sold seats that belong to no order of this
-// shop. Call it every minute.
+// shop. A Receiver calls it when there is a reason; without one, call it every minute.
 func (s *Shop) Reconcile(ctx context.Context) (corrected []Order, unknown []string, err error) {
 	resumed := s.Resume(ctx)
 	orders := s.Orders.All() // first, so the sale of each paid order is in sold, unless it has ended

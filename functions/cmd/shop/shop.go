@@ -5,6 +5,8 @@
 //   - shop.go makes an order's calls, one after another: authorize, buy, capture.
 //   - booking.go sends the calls to booking.
 //   - reconcile.go compares the orders with booking's sales.
+//   - receiver.go receives the changes that booking's relay sends, and reconciles if one of them is
+//     a surprise.
 //
 // A shop that has crashed, at any point, calls Resume: then no seat is sold without a charge, and
 // no charge is captured without a seat.

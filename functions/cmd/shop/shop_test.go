@@ -194,24 +194,45 @@ const told = `Ann, Bob, Cem and Dot hold the seats 1A to 1D of the event gala, a
    order-4: paid       charge: captured   sold seats: [1C]
 5. Ann wants her money back: return, refund.
    order-1: refunded   charge: refunded   sold seats: []
-6. The box office returns 1B by hand, and sells 1D. The shop compares its orders with booking's sales.
+6. The box office returns 1B by hand, and sells 1D. booking tells the shop, which compares its orders with booking's sales.
    order-2: refunded   charge: refunded   sold seats: []
    Sold, but not by this shop: 1D. It leaves that to a person.
 `
 
 func TestStory_IsToldByTheCommand(t *testing.T) {
 	t.Parallel()
-	for name, args := range map[string][]string{"StartsBooking": nil, "URL": {"-url", startBooking(t, "")}} {
+	getenv := func(name string) string {
+		return map[string]string{"SELLER_TOKEN": sellerToken, "SINK_SECRET": sinkSecret}[name]
+	}
+	listen := "127.0.0.1:" + redistest.FreePort(t)
+	url := startBooking(t, "", "SINK_URL=http://"+listen, "SINK_SECRET="+sinkSecret)
+	for name, args := range map[string][]string{
+		"StartsBooking": nil,
+		"URL":           {"-url", startBooking(t, "")},
+		"URLAndListen":  {"-url", url, "-listen", listen},
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			want := told
+			if name == "URL" {
+				want = strings.Replace(told, "booking tells the shop, which", "The shop", 1)
+			}
 			var out, errs strings.Builder
-			require.Zero(t, realMain(t.Context(), append(args, "-event", "gala"), sellerToken, &out, &errs), errs.String())
-			require.Equal(t, told, out.String())
+			require.Zero(t, realMain(t.Context(), append(args, "-event", "gala"), getenv, &out, &errs), errs.String())
+			require.Equal(t, want, out.String())
 		})
 	}
-	var out, errs strings.Builder
-	require.Equal(t, 2, realMain(t.Context(), []string{"-nothing"}, "", &out, &errs))
-	require.Equal(t, 0, realMain(t.Context(), []string{"-help"}, "", &out, &errs))
-	require.Equal(t, 1, realMain(t.Context(), []string{"-url", "http://127.0.0.1:" + redistest.FreePort(t)}, "", &out, &errs))
-	require.Contains(t, errs.String(), "shop: reserve")
+	for args, want := range map[string]struct {
+		status int
+		text   string
+	}{
+		"-nothing": {2, "flag provided but not defined"},
+		"-help":    {0, "SINK_SECRET"},
+		"-url=http://127.0.0.1:" + redistest.FreePort(t): {1, "shop: put the event"},
+		"-url=" + url + " -listen=nowhere":               {1, "shop: listen"},
+	} {
+		var out, errs strings.Builder
+		require.Equal(t, want.status, realMain(t.Context(), strings.Fields(args), getenv, &out, &errs), args)
+		require.Contains(t, errs.String(), want.text)
+	}
 }

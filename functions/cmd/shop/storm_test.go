@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -117,12 +119,14 @@ func (b *buyer) act(t *testing.T, order string) {
 	b.late.deliver(t)
 }
 
-// Buyers, the box office and Reconcile act at the same time. Calls and answers are lost, calls
-// arrive twice and late, and the shop crashes.
+// Buyers, the box office and the shop's Receiver act at the same time. Calls and answers are lost,
+// calls arrive twice and late, and the shop crashes. It reconciles after a surprise only.
 func TestShop_BalancesAfterAStorm(t *testing.T) {
 	t.Parallel()
 	const seed, lives, buyers, orders, lifetime = 7, 8, 5, 12, 250 // points
-	w := newWorld(t, startBooking(t, redistest.Server(t).URL()), "storm")
+	sink := newSink(t)
+	w := newWorld(t, startBooking(t, redistest.Server(t).URL(), "SINK_URL="+sink.url, "SINK_SECRET="+sinkSecret), "storm")
+	require.NoError(t, w.booking.Create(t.Context(), "1-9:A-D"))
 	late := &copies{random: rand.New(rand.NewPCG(seed, 0))}
 	users := make([]string, buyers)
 	for i := range users {
@@ -153,23 +157,31 @@ func TestShop_BalancesAfterAStorm(t *testing.T) {
 				})
 			})
 		}
-		all.Go(func() {
-			crashes(func() {
-				for range orders {
-					_, _, _ = w.Reconcile(t.Context()) // an answer may be lost
-				}
-			})
-		})
+		stop := sink.watch(t, w.Shop, func([]Order, []string, error) {}) // an answer may be lost
 		all.Wait()
 		if w.network.dead {
 			ended++
 		}
-		w.start(t, nil)
-		w.reconcile(t)
+		stop()
 	}
+	w.start(t, nil)
+	last, found := "9D", make(chan struct{})
+	stop := sink.watch(t, w.Shop, func(_ []Order, unknown []string, err error) {
+		if err == nil && slices.Contains(unknown, last) {
+			close(found)
+			last = ""
+		}
+	})
 	for late.deliver(t) {
 	}
-	w.reconcile(t)
+	w.reserve(t, "box", "9D")
+	require.NoError(t, w.booking.Buy(t.Context(), Order{ID: "box-last", User: "box", Seats: []string{"9D"}}))
+	select {
+	case <-found:
+	case <-time.After(redistest.WaitLimit):
+		require.FailNow(t, "the shop does not learn of the sale")
+	}
+	stop()
 	corrected, _ := w.reconcile(t)
 	require.Empty(t, corrected)
 	w.requireBalance(t, users...)

@@ -25,9 +25,9 @@ func TestMain(m *testing.M) {
 const sellerToken = "0123456789abcdef0123456789abcdef"
 
 // startBooking starts the service over a redis-server, or over the embedded one, and returns its URL.
-func startBooking(t *testing.T, redisURL string) string {
+func startBooking(t *testing.T, redisURL string, env ...string) string {
 	t.Helper()
-	service, err := child.Start("REDIS_URL="+redisURL, "SELLER_TOKEN="+sellerToken, "REQUEST_TIMEOUT=30s")
+	service, err := child.Start(append(env, "REDIS_URL="+redisURL, "SELLER_TOKEN="+sellerToken, "REQUEST_TIMEOUT=30s")...)
 	require.NoError(t, err)
 	t.Cleanup(func() { service.Stop() })
 	return service.URL
