@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"testing"
 
@@ -64,10 +65,12 @@ type receiver struct {
 	mu        sync.Mutex
 	requests  int
 	met       map[fault]int
-	last      map[string]string              // the sequence of the last event, by event
-	ids       map[string][]string            // of the events in the order of their first arrival, by event
-	seats     map[string]map[string]string   // by event and seat: held, sold <user> <order>
-	blocked   map[string]map[string]struct{} // by event and seat
+	last      map[string]string                                         // the sequence of the last event, by event
+	ids       map[string][]string                                       // of the events in the order of their first arrival, by event
+	seats     map[string]map[string]string                              // by event and seat: held, sold <user> <order>
+	blocked   map[string]map[string]struct{}                            // by event and seat
+	reloaded  map[string]string                                         // the sequence up to which a reload after a reset knows the changes, by event
+	reload    func(event string) (seats map[string]string, last string) // after a reset; nil: nothing is reloaded
 	repeats   int
 	resets    int
 	onRequest func(request int) // called after each request, without the lock; nil: nothing is
@@ -76,7 +79,7 @@ type receiver struct {
 // newReceiver starts a receiver.
 func newReceiver(t *testing.T) *receiver {
 	t.Helper()
-	r := &receiver{t: t, met: map[fault]int{}, last: map[string]string{}, ids: map[string][]string{}, seats: map[string]map[string]string{}, blocked: map[string]map[string]struct{}{}}
+	r := &receiver{t: t, met: map[fault]int{}, last: map[string]string{}, ids: map[string][]string{}, reloaded: map[string]string{}, seats: map[string]map[string]string{}, blocked: map[string]map[string]struct{}{}}
 	server := httptest.NewServer(r)
 	t.Cleanup(func() { server.CloseClientConnections(); server.Close() })
 	r.url = server.URL
@@ -164,6 +167,13 @@ func (r *receiver) apply(e cloudevent.Event) {
 	r.ids[c.EventID] = append(r.ids[c.EventID], c.ID)
 	if c.Type == "reset" {
 		r.resets++
+		if r.reload != nil {
+			seats, last := r.reload(c.EventID)
+			r.seats[c.EventID], r.blocked[c.EventID], r.reloaded[c.EventID] = seats, map[string]struct{}{}, sequenceOf(last)
+		}
+		return
+	}
+	if sequence <= r.reloaded[c.EventID] {
 		return
 	}
 	seats, blocked := r.seats[c.EventID], r.blocked[c.EventID]
@@ -190,6 +200,12 @@ func (r *receiver) apply(e cloudevent.Event) {
 			r.t.Errorf("unknown type %q", c.Type)
 		}
 	}
+}
+
+// sequenceOf returns the sequence of the change with an ID.
+func sequenceOf(id string) string {
+	epoch, offset, _ := strings.Cut(id, "-")
+	return fmt.Sprintf("%020s-%020s", epoch, offset)
 }
 
 // received returns the IDs of an event that came, in order.

@@ -2,13 +2,16 @@ package relay_test
 
 import (
 	"math/rand/v2"
+	"net"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 
+	"booking/functions/internal/redisclient"
 	"booking/functions/relay"
 	"booking/seatlock"
 	"booking/seatlock/redistest"
@@ -106,6 +109,62 @@ func TestRelay_TellsThatRedisLostChanges(t *testing.T) {
 	require.Eventually(t, func() bool { return p.relay.Stats().Resets > 0 }, redistest.WaitLimit, time.Millisecond)
 	b.reserve(t, "gala", "1C")
 	require.Eventually(t, func() bool { return shop.table("gala")["1C"] == "held" }, redistest.WaitLimit, time.Millisecond)
+	shop.mu.Lock()
+	defer shop.mu.Unlock()
+	require.Positive(t, shop.resets)
+}
+
+// Sentinel promotes a replica that lacks the last change. The shop, which has it, reloads, and gets
+// all later ones.
+func TestRelay_TellsThatAFailoverLostChanges(t *testing.T) {
+	t.Parallel()
+	primary := redistest.Bare(t, "--repl-diskless-sync-delay", "0")
+	host, port, err := net.SplitHostPort(primary.Addr)
+	require.NoError(t, err)
+	replica := redistest.Bare(t, "--replicaof", host+" "+port)
+	sentinel := redistest.Sentinel(t, primary.Addr, 1)
+	watch := redis.NewSentinelClient(&redis.Options{Addr: sentinel.Addr})
+	t.Cleanup(func() { _ = watch.Close() })
+	require.Eventually(t, func() bool {
+		state, err := watch.Master(t.Context(), "seats").Result()
+		return err == nil && state["num-slaves"] == "1"
+	}, redistest.WaitLimit, 10*time.Millisecond)
+	client, err := redisclient.Open(redisclient.Options{Mode: redisclient.Sentinel, URL: "redis://" + sentinel.Addr + "/0?master_name=seats", Timeout: time.Second})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = client.Close() })
+	locker, err := seatlock.New(client, seatlock.Options{Timeout: redistest.WaitLimit})
+	require.NoError(t, err)
+	b, shop := &testBundle{locker, primary.Admin(t)}, newReceiver(t)
+	shop.reload = func(event string) (map[string]string, string) {
+		found, err := locker.Map(t.Context(), event)
+		if err != nil {
+			t.Error(err)
+		}
+		seats := map[string]string{}
+		for _, seat := range found.Seats {
+			seats[seat.ID] = map[seatlock.Status]string{seatlock.Reserved: "held", seatlock.Sold: "sold ann o1"}[seat.Status]
+		}
+		return seats, found.Change
+	}
+	b.put(t, "gala")
+	b.start(t, relay.Options{Sink: sinkOptions(t, shop.url)})
+	b.reserve(t, "gala", "1A", "1B")
+	require.NoError(t, locker.BuyOn(t.Context(), "gala", []string{"1A"}, "ann", seatlock.Terms{Order: "o1"}))
+	require.Eventually(t, func() bool { return len(shop.received("gala")) == 2 }, redistest.WaitLimit, time.Millisecond)
+	require.EqualValues(t, 1, b.redis.Wait(t.Context(), 1, redistest.WaitLimit).Val())
+
+	replica.Pause(t)
+	require.NoError(t, b.redis.ClientKillByFilter(t.Context(), "TYPE", "replica").Err()) // what it sent would wait in the socket
+	b.reserve(t, "gala", "1C")
+	require.Eventually(t, func() bool { return shop.table("gala")["1C"] == "held" }, redistest.WaitLimit, time.Millisecond)
+	primary.Kill(t)
+	replica.Resume(t)
+	require.Eventually(t, func() bool { // when the replica is the primary
+		_, err := locker.Reserve(t.Context(), "gala", []string{"1D"}, "ann")
+		return err == nil
+	}, redistest.WaitLimit, time.Millisecond)
+	require.Eventually(t, func() bool { return shop.table("gala")["1D"] == "held" }, redistest.WaitLimit, time.Millisecond)
+	require.Equal(t, map[string]string{"1A": "sold ann o1", "1B": "held", "1D": "held"}, shop.table("gala"))
 	shop.mu.Lock()
 	defer shop.mu.Unlock()
 	require.Positive(t, shop.resets)

@@ -3,8 +3,6 @@ package faults_test
 import (
 	"fmt"
 	"net"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -50,10 +48,7 @@ func failover(t *testing.T, n int, opt seatlock.Options, counts *counters) {
 	var sentinels []string
 	var watch []*redis.SentinelClient
 	for range 3 {
-		conf := filepath.Join(t.TempDir(), "sentinel.conf")
-		require.NoError(t, os.WriteFile(conf, fmt.Appendf(nil,
-			"sentinel monitor seats %s %s 2\nsentinel down-after-milliseconds seats 1000\nsentinel failover-timeout seats 5000\n", host, port), 0o600))
-		sentinels = append(sentinels, redistest.Sentinel(t, conf).Addr)
+		sentinels = append(sentinels, redistest.Sentinel(t, primary.Addr, 2).Addr)
 	}
 	for _, addr := range sentinels {
 		sentinel := redis.NewSentinelClient(&redis.Options{Addr: addr})

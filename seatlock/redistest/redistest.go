@@ -5,6 +5,7 @@
 package redistest
 
 import (
+	"fmt"
 	"net"
 	"net/url"
 	"os"
@@ -94,10 +95,16 @@ func Bare(t testing.TB, args ...string) *Redis {
 	return (&Redis{}).start(t, append([]string{"--save", ""}, args...))
 }
 
-// Sentinel starts a real Redis Sentinel on a free port, with the configuration file conf
-// and args as further arguments. Without a redis-server it does as Program does.
-func Sentinel(t testing.TB, conf string, args ...string) *Redis {
+// Sentinel starts a real Redis Sentinel on a free port, with args as further arguments. It watches
+// the primary at an address of this machine, by the name seats: quorum Sentinels replace it when it
+// has not answered for a second. Without a redis-server it does as Program does.
+func Sentinel(t testing.TB, primary string, quorum int, args ...string) *Redis {
 	t.Helper()
+	_, port, err := net.SplitHostPort(primary)
+	require.NoError(t, err)
+	conf := filepath.Join(t.TempDir(), "sentinel.conf") // the Sentinel writes to it
+	require.NoError(t, os.WriteFile(conf, fmt.Appendf(nil,
+		"sentinel monitor seats 127.0.0.1 %s %d\nsentinel down-after-milliseconds seats 1000\nsentinel failover-timeout seats 5000\n", port, quorum), 0o600))
 	return (&Redis{}).start(t, append([]string{conf, "--sentinel"}, args...))
 }
 

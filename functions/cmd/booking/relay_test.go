@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"sync"
@@ -19,19 +20,28 @@ import (
 // shop is a sink that notes the seats of the changes that it receives.
 type shop struct {
 	mu    sync.Mutex
-	seats []string
+	seats []string // without those of repeats
+	last  string   // sequence
+	kill  func()   // called once, by the next request before it is answered; nil: nothing is
 }
 
 func (s *shop) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
 	var event struct {
-		Data struct {
+		Sequence string `json:"sequence"`
+		Data     struct {
 			SeatIDs []string `json:"seat_ids"`
 		} `json:"data"`
 	}
 	_ = json.NewDecoder(r.Body).Decode(&event)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.seats = append(s.seats, event.Data.SeatIDs...)
+	if event.Sequence > s.last {
+		s.last, s.seats = event.Sequence, append(s.seats, event.Data.SeatIDs...)
+	}
+	if s.kill != nil {
+		s.kill()
+		s.kill = nil
+	}
 }
 
 func (s *shop) has(seat string) func() bool {
@@ -81,4 +91,50 @@ func TestBooking_RunsRelay(t *testing.T) {
 	reserve("1C")
 	left, err := r.Admin(t).HGet(t.Context(), "relay:{gala}", "owner").Result()
 	require.Error(t, err, left)
+}
+
+// A relay is killed while a request is under way, again and again. The next one waits for the end of
+// its lease, and the shop gets every change in order.
+func TestBooking_RelayIsKilled(t *testing.T) {
+	t.Parallel()
+	r, sink := redistest.Server(t), &shop{}
+	server := httptest.NewServer(sink)
+	t.Cleanup(server.Close)
+	locker, err := seatlock.New(r.Client(t), seatlock.Options{Timeout: time.Minute})
+	require.NoError(t, err)
+	_, _, err = locker.PutEvent(t.Context(), "gala", seatlock.Put{})
+	require.NoError(t, err)
+	var reserved []string
+	for round := range 3 {
+		var p *processtest.Process
+		killed := make(chan struct{})
+		sink.mu.Lock()
+		sink.kill = func() {
+			p.Signal(t, syscall.SIGKILL)
+			p.Wait()
+			close(killed)
+		}
+		p = processtest.Start(t, "FUNCTION_TARGET=relay", "REDIS_URL="+r.URL(), "SINK_URL="+server.URL)
+		sink.mu.Unlock()
+		for i := range 20 {
+			seat := fmt.Sprintf("%d-%d", round, i)
+			_, err := locker.Reserve(t.Context(), "gala", []string{seat}, "ann")
+			require.NoError(t, err)
+			reserved = append(reserved, seat)
+		}
+		select {
+		case <-killed:
+		case <-time.After(redistest.WaitLimit):
+			require.FailNow(t, "no request comes", p.Log())
+		}
+		ends, err := r.Admin(t).HGet(t.Context(), "relay:{gala}", "ends").Int64()
+		require.NoError(t, err)
+		require.Positive(t, ends)
+		require.NoError(t, r.Admin(t).HSet(t.Context(), "relay:{gala}", "ends", 1).Err()) // as its time passes
+	}
+	processtest.Start(t, "FUNCTION_TARGET=relay", "REDIS_URL="+r.URL(), "SINK_URL="+server.URL)
+	require.Eventually(t, sink.has(reserved[len(reserved)-1]), redistest.WaitLimit, time.Millisecond)
+	sink.mu.Lock()
+	defer sink.mu.Unlock()
+	require.Equal(t, reserved, sink.seats)
 }

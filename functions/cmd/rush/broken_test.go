@@ -218,22 +218,23 @@ func TestRush_FindsBrokenPromises(t *testing.T) {
 		locker brokenLocker
 		breaks []oracle.Promise // at least one of them
 		opens  string           // after that time
+		args   []string         // more of them
 	}{
-		{"None", brokenLocker{}, nil, "1s"},
-		{"NXRemoved", brokenLocker{reserve: noNX}, []oracle.Promise{oracle.OneHolder}, "0s"},
-		{"OwnerCheckRemoved", brokenLocker{buy: noOwner}, []oracle.Promise{oracle.HoldFirst, oracle.OneBuyer, oracle.OneHolder}, "0s"},
-		{"SaleLost", brokenLocker{buy: loseSale()}, []oracle.Promise{oracle.SalesLast, oracle.OneBuyer, oracle.OneHolder}, "0s"},
-		{"OpensEarly", brokenLocker{put: moveOpening(-time.Hour)}, []oracle.Promise{oracle.OpensOnTime}, "4s"},
-		{"OpensLate", brokenLocker{put: moveOpening(time.Hour)}, []oracle.Promise{oracle.OpensOnTime}, "1s"},
-		{"BlockedSeatHeld", brokenLocker{reserve: sellBlocked}, []oracle.Promise{oracle.BlockedKept}, "0s"},
-		{"SeatNotBlocked", brokenLocker{block: func(seats []string) []string { return seats[1:] }}, []oracle.Promise{oracle.BlockedKept}, "0s"},
-		{"OrderIgnoredByBuy", brokenLocker{buyUnder: anyOrder}, []oracle.Promise{oracle.OneBuyer}, "0s"},
-		{"OwnerIgnoredByReturn", brokenLocker{giveBack: returnOthers}, []oracle.Promise{oracle.OwnSale, oracle.OneHolder}, "0s"},
-		{"SaleNotReturned", brokenLocker{giveBack: returnNothing}, []oracle.Promise{oracle.NothingStuck}, "0s"},
-		{"OldSeatsNotExchanged", brokenLocker{exchange: keepOld}, []oracle.Promise{oracle.NothingStuck, oracle.GroupsWhole}, "0s"},
-		{"KeyForgotten", brokenLocker{choose: forgetKey}, []oracle.Promise{load.BestRepeats}, "0s"},
-		{"OtherSeatsNamed", brokenLocker{choose: nameOthers}, []oracle.Promise{load.BestAdjacent, load.BestRepeats}, "0s"},
-		{"GroupSplit", brokenLocker{reserve: splitGroup}, []oracle.Promise{oracle.OneHolder, oracle.OwnerServed, oracle.GroupsWhole}, "0s"},
+		{"None", brokenLocker{}, nil, "1s", nil},
+		{"NXRemoved", brokenLocker{reserve: noNX}, []oracle.Promise{oracle.OneHolder}, "0s", nil},
+		{"OwnerCheckRemoved", brokenLocker{buy: noOwner}, []oracle.Promise{oracle.HoldFirst, oracle.OneBuyer, oracle.OneHolder}, "0s", nil},
+		{"SaleLost", brokenLocker{buy: loseSale()}, []oracle.Promise{oracle.SalesLast, oracle.OneBuyer, oracle.OneHolder}, "0s", nil},
+		{"OpensEarly", brokenLocker{put: moveOpening(-time.Hour)}, []oracle.Promise{oracle.OpensOnTime}, "4s", nil},
+		{"OpensLate", brokenLocker{put: moveOpening(time.Hour)}, []oracle.Promise{oracle.OpensOnTime}, "1s", nil},
+		{"BlockedSeatHeld", brokenLocker{reserve: sellBlocked}, []oracle.Promise{oracle.BlockedKept}, "0s", nil},
+		{"SeatNotBlocked", brokenLocker{block: func(seats []string) []string { return seats[1:] }}, []oracle.Promise{oracle.BlockedKept}, "0s", nil},
+		{"OrderIgnoredByBuy", brokenLocker{buyUnder: anyOrder}, []oracle.Promise{oracle.OneBuyer}, "0s", nil},
+		{"OwnerIgnoredByReturn", brokenLocker{giveBack: returnOthers}, []oracle.Promise{oracle.OwnSale, oracle.OneHolder}, "0s", nil},
+		{"SaleNotReturned", brokenLocker{giveBack: returnNothing}, []oracle.Promise{oracle.NothingStuck}, "0s", nil},
+		{"OldSeatsNotExchanged", brokenLocker{exchange: keepOld}, []oracle.Promise{oracle.NothingStuck, oracle.GroupsWhole}, "0s", []string{"-users", "12", "-exchange", "1"}}, // so seats are free
+		{"KeyForgotten", brokenLocker{choose: forgetKey}, []oracle.Promise{load.BestRepeats}, "0s", nil},
+		{"OtherSeatsNamed", brokenLocker{choose: nameOthers}, []oracle.Promise{load.BestAdjacent, load.BestRepeats}, "0s", nil},
+		{"GroupSplit", brokenLocker{reserve: splitGroup}, []oracle.Promise{oracle.OneHolder, oracle.OwnerServed, oracle.GroupsWhole}, "0s", nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -241,7 +242,7 @@ func TestRush_FindsBrokenPromises(t *testing.T) {
 			var stdout, stderr bytes.Buffer
 			args := []string{"-url", url, "-put", "-hold", "2s", "-on-sale-after", c.opens, "-blocked", "0.1", "-users", "200", "-seats", "40", "-duration", "5s", "-think", "200ms", "-seed", "7",
 				"-cheat", "0.1", "-double-pay", "0.2", "-return", "0.3", "-exchange", "0.3", "-best", "0.2", "-groups", "0.5", "-abandon", "0", "-dawdle", "0", "-hoard", "0"}
-			status := realMain(t.Context(), args, func(string) string { return "" }, &stdout, &stderr)
+			status := realMain(t.Context(), append(args, c.args...), func(string) string { return "" }, &stdout, &stderr)
 			if c.breaks == nil {
 				require.Equal(t, statusKept, status, stdout.String())
 				return

@@ -1,10 +1,7 @@
 package redisclient_test
 
 import (
-	"fmt"
-	"net"
 	"os"
-	"path/filepath"
 	"reflect"
 	"testing"
 	"time"
@@ -39,17 +36,6 @@ func requireSale(t *testing.T, opt redisclient.Options) {
 	}
 }
 
-// sentinelConf returns the configuration file of a Sentinel that monitors the primary at
-// addr.
-func sentinelConf(t *testing.T, addr string) string {
-	t.Helper()
-	_, port, err := net.SplitHostPort(addr)
-	require.NoError(t, err)
-	conf := filepath.Join(t.TempDir(), "sentinel.conf")
-	require.NoError(t, os.WriteFile(conf, fmt.Appendf(nil, "sentinel monitor seats 127.0.0.1 %s 1\n", port), 0o600))
-	return conf
-}
-
 func TestOpen_ConnectsToSingle(t *testing.T) {
 	t.Parallel()
 	requireSale(t, redisclient.Options{Mode: redisclient.Single, URL: redistest.Server(t).URL()})
@@ -57,7 +43,7 @@ func TestOpen_ConnectsToSingle(t *testing.T) {
 
 func TestOpen_ConnectsToSentinel(t *testing.T) {
 	t.Parallel()
-	sentinel := redistest.Sentinel(t, sentinelConf(t, redistest.Bare(t).Addr))
+	sentinel := redistest.Sentinel(t, redistest.Bare(t).Addr, 1)
 	requireSale(t, redisclient.Options{Mode: redisclient.Sentinel, URL: "redis://" + sentinel.Addr + "/0?master_name=seats"})
 }
 
@@ -113,7 +99,7 @@ func TestOpen_ConnectsWithTLS(t *testing.T) {
 		primary, args := tls.Listen(t)
 		redistest.Bare(t, args...)
 		sentinel, args := tls.Listen(t)
-		redistest.Sentinel(t, sentinelConf(t, primary), append(args, "--tls-replication", "yes")...)
+		redistest.Sentinel(t, primary, 1, append(args, "--tls-replication", "yes")...)
 		requireSale(t, redisclient.Options{Mode: redisclient.Sentinel, URL: "rediss://" + sentinel + "/0?master_name=seats", TLS: files})
 	})
 	t.Run("Cluster", func(t *testing.T) {
