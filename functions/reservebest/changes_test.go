@@ -161,3 +161,77 @@ func TestReserveBest_SellsAnAreaExactly(t *testing.T) {
 	t.Logf("%.3f tries a call", float64(tries)/places)
 	require.LessOrEqual(t, tries, int64(places*13/10)) // a count, which no slow machine makes larger
 }
+
+// The hall grows row by row while buyers of three processes fill it. The only refusal is sold_out, and
+// no seat has two buyers.
+func TestReserveBest_FillsAHallThatGrows(t *testing.T) {
+	t.Parallel()
+	const rows = 20
+	r := redistest.Server(t)
+	processes := []*bundle{setup(t, r, nil), setup(t, r, nil), setup(t, r, nil)}
+	put(t, processes[0], "gala", "1-1:A-B")
+	owner := map[string]string{}
+	var mu sync.Mutex
+	var buyers sync.WaitGroup
+	for i := range rows {
+		buyers.Go(func() {
+			user := fmt.Sprint("user", i)
+			for {
+				got := processes[i%len(processes)].post(t, "", `{"quantity":2,"event_id":"gala","user_id":"`+user+`"}`)
+				if got.status == http.StatusOK {
+					mu.Lock()
+					defer mu.Unlock()
+					for _, seat := range got.SeatIDs {
+						if owner[seat] != "" {
+							t.Errorf("%s has two buyers", seat)
+						}
+						owner[seat] = user
+					}
+					return
+				}
+				if got.Code != "sold_out" {
+					t.Errorf("%d %s: %s", got.status, got.Code, got.Detail)
+					return
+				}
+			}
+		})
+	}
+	for row := 2; row <= rows; row++ {
+		put(t, processes[row%len(processes)], "gala", fmt.Sprintf("1-%d:A-B", row))
+	}
+	buyers.Wait()
+	require.Len(t, owner, 2*rows)
+}
+
+// Redis stalls with a call under way. The buyer repeats it with its key, and has one pair.
+func TestReserveBest_RepeatsACallThatRedisStalled(t *testing.T) {
+	t.Parallel()
+	r := redistest.Server(t)
+	locker, err := seatlock.New(r.Client(t), seatlock.Options{Timeout: time.Second})
+	require.NoError(t, err)
+	b := serve(locker, short(t, "1-2:A-D"))
+	require.Equal(t, http.StatusOK, b.post(t, "", `{"quantity":2,"user_id":"bob"}`).status)
+	r.Pause(t)
+	require.Equal(t, http.StatusServiceUnavailable, b.post(t, "key", pair).status)
+	r.Resume(t)
+	var got answer
+	require.Eventually(t, func() bool {
+		got = b.post(t, "key", pair)
+		return got.status == http.StatusOK
+	}, redistest.WaitLimit, time.Millisecond)
+	require.Equal(t, got.SeatIDs, b.post(t, "key", pair).SeatIDs)
+	seats, err := r.Admin(t).Keys(t.Context(), "seat:*").Result()
+	require.NoError(t, err)
+	require.Len(t, seats, 4, "Bob's pair and Ann's")
+}
+
+func TestReserveBest_GivesSeatsAgainWhenRedisEndsHolds(t *testing.T) {
+	t.Parallel()
+	r := redistest.Server(t)
+	locker, err := seatlock.New(r.Client(t), seatlock.Options{HoldTime: 50 * time.Millisecond, Timeout: time.Minute})
+	require.NoError(t, err)
+	b := serve(locker, short(t, "1-1:A-B"))
+	for range 3 {
+		require.Eventually(t, func() bool { return b.post(t, "", pair).status == http.StatusOK }, redistest.WaitLimit, time.Millisecond)
+	}
+}

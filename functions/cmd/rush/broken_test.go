@@ -234,6 +234,7 @@ func TestRush_FindsBrokenPromises(t *testing.T) {
 		{"OldSeatsNotExchanged", brokenLocker{exchange: keepOld}, []oracle.Promise{oracle.NothingStuck, oracle.GroupsWhole}, "0s", []string{"-users", "12", "-exchange", "1"}}, // so seats are free
 		{"KeyForgotten", brokenLocker{choose: forgetKey}, []oracle.Promise{load.BestRepeats}, "0s", nil},
 		{"OtherSeatsNamed", brokenLocker{choose: nameOthers}, []oracle.Promise{load.BestAdjacent, load.BestRepeats}, "0s", nil},
+		{"PlacesOfNoArea", brokenLocker{choose: nameOthers}, []oracle.Promise{load.BestOfArea}, "0s", []string{"-best", "0", "-area", "40"}},
 		{"GroupSplit", brokenLocker{reserve: splitGroup}, []oracle.Promise{oracle.OneHolder, oracle.OwnerServed, oracle.GroupsWhole}, "0s", nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -14,13 +14,15 @@ import (
 	"booking/functions/cmd/rush/internal/client"
 	"booking/functions/cmd/rush/internal/load"
 	"booking/functions/cmd/rush/internal/report"
+	"booking/functions/internal/plan"
 	"booking/seatlock"
 )
 
 // options are the values of the flags.
 type options struct {
 	url, event, seatPlan, report string
-	seats, connections, watchers int
+	seats, connections, watchers int // seats: with the places of the area
+	places                       int // of the area
 	duration, onSaleAfter        time.Duration
 	rate, blocked                float64
 	faults                       []string
@@ -37,7 +39,7 @@ type options struct {
 var (
 	ownServiceFlags   = []string{"chaos"}
 	otherServiceFlags = []string{"put", "delete", "seller-token", "buyer-tokens"}
-	putFlags          = []string{"hold", "on-sale-after", "blocked", "delete"}
+	putFlags          = []string{"hold", "on-sale-after", "blocked", "area", "delete"}
 )
 
 // usageError is an error that the caller can fix by other flags.
@@ -62,6 +64,7 @@ func parse(args []string, env func(string) string, help io.Writer) (*options, er
 	buyerTokens := f.String("buyer-tokens", "", "`file` with a token a line, each of another buyer; its subject is the user")
 	f.IntVar(&o.seats, "seats", 1000, "number of seats")
 	f.StringVar(&o.seatPlan, "plan", "", "seats in the syntax of SEAT_PLAN, instead of -seats")
+	f.IntVar(&o.places, "area", 0, "number of places of general admission beside the seats; buyers want a seat or a place in proportion to the numbers")
 	f.IntVar(&b.Users, "users", 5000, "number of buyers")
 	f.DurationVar(&o.duration, "duration", 30*time.Second, "length of the on-sale")
 	f.Uint64Var(&b.Seed, "seed", 0, "random seed; the same seed creates the same buyers (default: random)")
@@ -177,7 +180,7 @@ func (o *options) checkRanges() error {
 		name           string
 		got, low, high float64
 	}{
-		{"seats", float64(o.seats), 1, 100_000}, {"users", float64(b.Users), 1, 200_000}, {"peak", b.Peak, 1, 1000},
+		{"seats", float64(o.seats), 1, 100_000}, {"area", float64(o.places), 0, 99_999}, {"users", float64(b.Users), 1, 200_000}, {"peak", b.Peak, 1, 1000},
 		{"zipf", b.Zipf, 1.01, 10}, {"max-group", float64(b.MaxGroup), 2, 10}, {"connections", float64(o.connections), 1, 10_000},
 		{"watchers", float64(o.watchers), 0, 100_000}, {"rate", o.rate, 0, 1_000_000}, {"groups", b.Groups, 0, 1}, {"abandon", b.Abandon, 0, 1}, {"dawdle", b.Dawdle, 0, 1},
 		{"twice", b.Twice, 0, 1}, {"hoard", b.Hoard, 0, 1}, {"cheat", b.Cheat, 0, 1}, {"double-pay", b.DoublePay, 0, 1}, {"return", b.Return, 0, 1}, {"exchange", b.Exchange, 0, 1}, {"best", b.Best, 0, 1}, {"blocked", o.blocked, 0, 1},
@@ -231,20 +234,24 @@ func (o *options) complete() error {
 	if o.seatPlan == "" {
 		o.seatPlan = load.SeatPlan(o.seats)
 	}
-	hall, err := load.NewHall(o.seatPlan)
+	hall, err := load.NewHall(o.seatPlan, o.places)
 	if err != nil {
 		return usageErrorf("-plan has a fault %v", err)
 	}
-	o.hall, o.seats = hall, len(hall.Seats)
+	seats := len(hall.Seats)
+	o.hall, o.seats = hall, hall.Size()
+	o.buyers.Standing = float64(o.places) / float64(o.seats)
 	o.blockedSeats = load.Some(o.hall.Seats, o.blocked, o.buyers.Seed)
-	left := o.seats - len(o.blockedSeats)
+	left := seats - len(o.blockedSeats)
 	switch {
+	case o.seats > plan.MaxSeats:
+		return usageErrorf("-area is %d, and there are %d seats: want at most %d together", o.places, seats, plan.MaxSeats)
 	case left == 0:
 		return usageErrorf("-blocked is %v, so no seat is left to sell: lower -blocked or add seats", o.blocked)
-	case o.buyers.Groups > 0 && left < o.buyers.MaxGroup && left < o.seats:
-		return usageErrorf("-max-group is %d, but %d of the %d seats are blocked: lower -max-group or -blocked, or add seats", o.buyers.MaxGroup, len(o.blockedSeats), o.seats)
+	case o.buyers.Groups > 0 && left < o.buyers.MaxGroup && left < seats:
+		return usageErrorf("-max-group is %d, but %d of the %d seats are blocked: lower -max-group or -blocked, or add seats", o.buyers.MaxGroup, len(o.blockedSeats), seats)
 	case o.buyers.Groups > 0 && left < o.buyers.MaxGroup:
-		return usageErrorf("-max-group is %d, but there are %d seats: lower -max-group or add seats", o.buyers.MaxGroup, o.seats)
+		return usageErrorf("-max-group is %d, but there are %d seats: lower -max-group or add seats", o.buyers.MaxGroup, seats)
 	}
 	return nil
 }

@@ -114,6 +114,23 @@ func TestRush_AsksForTheBestAvailable(t *testing.T) {
 	require.Empty(t, s.Unexpected)
 }
 
+// A hall with seats and an area, on a real Redis. The area is sold to the last place.
+func TestRush_SellsAnArea(t *testing.T) {
+	t.Parallel()
+	redistest.Program(t, "redis-server")
+	status, stdout, stderr := rush(t.Context(), append(small, "-chaos", "flush", "-area", "30", "-groups", "0", "-abandon", "0", "-twice", "0.3", "-return", "0", "-exchange", "0", "-watchers", "3", "-json")...)
+	require.Equal(t, statusKept, status, stdout+stderr)
+	require.Contains(t, stderr, "150 buyers, 40 seats (1-8:A-E), 30 places of general admission, on sale for 3s")
+	var s report.Summary
+	require.NoError(t, json.Unmarshal([]byte(stdout), &s))
+	require.Equal(t, 70, s.Seats)
+	require.Equal(t, 30, s.Put.Places)
+	require.GreaterOrEqual(t, s.Best.Places, 30)
+	require.Equal(t, s.Seats-s.Sold, s.Oracle.Tried)
+	require.Zero(t, s.Watchers.Lost)
+	require.Empty(t, s.Unexpected)
+}
+
 func TestRush_OpensTheSaleMidStorm(t *testing.T) {
 	t.Parallel()
 	status, stdout, stderr := rush(t.Context(), append(small, "-duration", "5s", "-on-sale-after", "2500ms", "-blocked", "0.1", "-cheat", "0.2", "-watchers", "3", "-json")...)

@@ -36,6 +36,9 @@ func prepare(ctx context.Context, address string, o *options) (*preparation, err
 		return p, err
 	}
 	p.event = client.Event{Title: "on-sale simulation", Plan: o.seatPlan, HoldTTL: o.buyers.Hold.String()}
+	if n := len(o.hall.Places); n > 0 {
+		p.event.Areas = []client.Area{{ID: load.Area, Capacity: n}}
+	}
 	var err error
 	if p.etag, err = p.client.CreateEvent(ctx, p.event); err != nil {
 		return p, usageErrorf("%s does not accept the event: %v; %s", address, err, fixFor(err))
@@ -114,7 +117,7 @@ func describe(o *options, e load.Event) *report.Put {
 	if !o.put {
 		return nil
 	}
-	put := &report.Put{HoldSeconds: e.HoldTime.Seconds(), Blocked: len(e.Blocked)}
+	put := &report.Put{HoldSeconds: e.HoldTime.Seconds(), Blocked: len(e.Blocked), Places: len(o.hall.Places)}
 	if put.Blocked > 0 {
 		put.Channel = load.Channel
 	}

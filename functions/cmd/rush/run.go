@@ -41,8 +41,8 @@ func run(ctx context.Context, o *options, stdout, stderr io.Writer) error {
 
 // simulate loads the service, audits it, and writes the result.
 func simulate(ctx context.Context, o *options, t *target, p *preparation, stdout, stderr io.Writer) error {
-	fmt.Fprintf(stderr, "%s buyers, %s seats (%s), on sale for %v; -seed %d repeats the same buyers\nservice: %s; Redis: %s; event: %s\n",
-		report.Count(o.buyers.Users), report.Count(o.seats), o.seatPlan, o.duration, o.buyers.Seed, t.name, t.redisName, o.eventText())
+	fmt.Fprintf(stderr, "%s buyers, %s, on sale for %v; -seed %d repeats the same buyers\nservice: %s; Redis: %s; event: %s\n",
+		report.Count(o.buyers.Users), report.SeatsText(o.seats, o.places, o.seatPlan), o.duration, o.buyers.Seed, t.name, t.redisName, o.eventText())
 
 	watchers, err := openWatchers(ctx, t.url, o, stderr)
 	if err != nil {
@@ -86,7 +86,7 @@ func simulate(ctx context.Context, o *options, t *target, p *preparation, stdout
 		Oracle:   report.Verdict{Judged: len(c.Log.Calls()), Confirmed: audit.Confirmed, Tried: audit.Tried, Untried: audit.Untried, Blocked: audit.Blocked, Findings: audit.Findings},
 	}
 	if b := audit.Best; b.Keys > 0 {
-		r.Summary.Best = &report.Best{Calls: b.Keys, Holds: b.Holds, Singles: b.Singles, FirstFit: b.FirstFit}
+		r.Summary.Best = &report.Best{Calls: b.Keys, Holds: b.Holds, Places: b.Places, Singles: b.Singles, FirstFit: b.FirstFit}
 	}
 	r.Summarize(duration)
 	if err := write(o, &r, stdout); err != nil {

@@ -6,6 +6,7 @@ package catalog
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -23,7 +24,7 @@ const (
 	// checkAge is how long a read believes that an event exists.
 	checkAge = 250 * time.Millisecond
 	// maxAttempts limits how often a call is made because its plan has changed meanwhile.
-	maxAttempts = 5
+	maxAttempts = 20
 )
 
 // Locker is the part of seatlock.Locker that a Catalog uses.
@@ -84,13 +85,17 @@ func (c *Catalog) WithPlan(ctx context.Context, event string, do func(p *plan.Pl
 }
 
 // with calls do with an event, and again after it has loaded the event, while do fails because the
-// event has changed. fresh: the event was loaded for this call.
+// event has changed. It fails with seatlock.ErrUnavailable if the event changes again and again.
+// fresh: the event was loaded for this call.
 func (c *Catalog) with(ctx context.Context, event string, do func(e *entry, fresh bool) error) error {
 	e, fresh, err := c.get(ctx, event)
 	for attempt := 1; err == nil; attempt++ {
 		err = do(e, fresh)
-		if !errors.Is(err, seatlock.ErrStalePlan) && !errors.Is(err, seatlock.ErrUnknownEvent) || attempt == maxAttempts {
+		switch changed := errors.Is(err, seatlock.ErrStalePlan) || errors.Is(err, seatlock.ErrUnknownEvent); {
+		case !changed:
 			return err
+		case attempt == maxAttempts:
+			return fmt.Errorf("%w: the event has changed %d times during the call", seatlock.ErrUnavailable, attempt)
 		}
 		e, err = c.load(ctx, event)
 		fresh = true

@@ -16,6 +16,7 @@ const Best oracle.Op = "reserve-best"
 type BestRequest struct {
 	User     string
 	Quantity int
+	Area     string // whose places the buyer wants; "" for seats
 	Key      string // the Idempotency-Key
 }
 
@@ -37,7 +38,8 @@ func (c *Client) SendBest(ctx context.Context, want BestRequest, due time.Durati
 		EventID  string `json:"event_id"`
 		UserID   string `json:"user_id"`
 		Quantity int    `json:"quantity"`
-	}{c.event, want.User, want.Quantity})
+		AreaID   string `json:"area_id,omitempty"`
+	}{c.event, want.User, want.Quantity, want.Area})
 	if err != nil {
 		panic(err) // strings always encode
 	}

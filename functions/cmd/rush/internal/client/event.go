@@ -14,6 +14,13 @@ type Event struct {
 	OnSaleAt time.Time `json:"on_sale_at,omitzero"`
 	HoldTTL  string    `json:"hold_ttl,omitempty"`
 	Plan     string    `json:"plan,omitempty"`
+	Areas    []Area    `json:"areas,omitempty"`
+}
+
+// Area is an area of general admission.
+type Area struct {
+	ID       string `json:"area_id"`
+	Capacity int    `json:"capacity"`
 }
 
 // CreateEvent puts the event of c, which must not exist yet, and returns its ETag. It fails

@@ -77,7 +77,7 @@ func (l *Load) Audit(ctx context.Context, event string) (Audit, error) {
 			}
 		}
 		var left []oracle.Call
-		for _, seat := range l.Hall.Seats {
+		for _, seat := range slices.Concat(l.Hall.Seats, l.Hall.Places) {
 			if !m.Taken[seat] || unblocked[seat] {
 				left = append(left, oracle.Call{Op: oracle.Reserve, Seats: []string{seat}, User: Auditor})
 			}
@@ -91,7 +91,7 @@ func (l *Load) Audit(ctx context.Context, event string) (Audit, error) {
 		})
 	}
 	a.Held, a.Sold = len(m.Held), len(m.Sold)
-	a.Untried = len(l.Hall.Seats) - a.Sold - a.Tried
+	a.Untried = l.Hall.Size() - a.Sold - a.Tried
 	final := oracle.Final{}
 	for _, seat := range m.Held { // if all holds must have expired, this one has no end
 		final[oracle.SeatID{Event: event, Seat: seat}] = oracle.State{Status: seatlock.Reserved, TTL: !expired}

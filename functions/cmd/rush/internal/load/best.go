@@ -16,6 +16,7 @@ import (
 // The promises of reserve-best, beside those of a reserve.
 const (
 	BestAdjacent oracle.Promise = "the best available seats are next to one another in a row of the plan"
+	BestOfArea   oracle.Promise = "who asks for places of an area gets different places of that area"
 	BestRepeats  oracle.Promise = "a repeat with the same Idempotency-Key gets the same seats"
 	BestRefusals oracle.Promise = "reserve-best refuses only if no such seats are free"
 )
@@ -26,14 +27,15 @@ const bestKeyAge = 5 * time.Minute
 
 // Best is what came of the calls for the best available seats.
 type Best struct {
-	Keys, Holds       int // calls, each Idempotency-Key once, and those that got seats
+	Keys, Holds       int // calls, each Idempotency-Key once, and those that got seats or places
+	Places            int // that these got
 	Singles, FirstFit int // single free seats that these left, and that a naive first fit would have left
 }
 
 // reserveBest asks for the best available seats, and for the same again while it does not know what
 // came of it. A buyer who is too early asks again when the sale opens.
 func (v *visit) reserveBest(n int) client.Call {
-	want := client.BestRequest{User: v.User, Quantity: v.Seats, Key: fmt.Sprintf("%d-%s-%d", v.Client.Start().UnixMicro(), v.User, n)}
+	want := client.BestRequest{User: v.User, Quantity: v.Seats, Area: v.Area, Key: fmt.Sprintf("%d-%s-%d", v.Client.Start().UnixMicro(), v.User, n)}
 	send := func(due time.Duration) client.Call {
 		return v.attempt(due, func(due time.Duration) client.Call { return v.Client.SendBest(v.onSale, want, due) })
 	}
@@ -104,8 +106,13 @@ func (l *Load) judgeBest(calls []client.Call) (reserves []oracle.Call, best Best
 			if c.User != Auditor {
 				best.Holds++
 			}
-			if !c.Adjacent || !l.Hall.adjacent(c.Seats) {
+			switch {
+			case c.Best.Area == "" && (!c.Adjacent || !l.Hall.adjacent(c.Seats)):
 				findings = append(findings, l.bestFinding(BestAdjacent, c.Call))
+			case c.Best.Area != "" && !l.Hall.arePlaces(c.Seats):
+				findings = append(findings, l.bestFinding(BestOfArea, c.Call))
+			case c.Best.Area != "" && c.User != Auditor:
+				best.Places += len(c.Seats)
 			}
 		}
 	}
@@ -139,17 +146,25 @@ func (l *Load) bestFinding(p oracle.Promise, calls ...oracle.Call) oracle.Findin
 	return f
 }
 
-// checkRefusals asks for two seats next to one another, and for one, when nothing else happens, and
-// compares the answers with a seat map.
+// checkRefusals asks for two seats next to one another and for one, and the same for places of the
+// area, when nothing else happens, and compares the answers with a seat map.
 func (l *Load) checkRefusals(ctx context.Context, m client.Map) (findings []oracle.Finding) {
-	largest := l.Hall.largestBlock(m.Taken)
-	for _, quantity := range []int{2, 1} {
-		call := l.repeatBest(ctx, client.BestRequest{User: Auditor, Quantity: quantity, Key: fmt.Sprintf("%d-%s-%d", l.Client.Start().UnixMicro(), Auditor, quantity)})
-		switch {
-		case call.Outcome == oracle.Done:
-			l.ask(ctx, oracle.Call{Op: oracle.Release, Seats: slices.Clone(call.Seats), User: Auditor})
-		case call.Outcome == oracle.Refused && !call.NotOnSale && largest >= quantity:
-			findings = append(findings, l.bestFinding(BestRefusals, call.Call))
+	free := map[string]int{"": l.Hall.largestBlock(m.Taken)} // by area: how many a buyer can get
+	for _, place := range l.Hall.Places {
+		if !m.Taken[place] {
+			free[Area]++
+		}
+	}
+	for area, available := range free {
+		for _, quantity := range []int{2, 1} {
+			key := fmt.Sprintf("%d-%s-%s%d", l.Client.Start().UnixMicro(), Auditor, area, quantity)
+			call := l.repeatBest(ctx, client.BestRequest{User: Auditor, Quantity: quantity, Area: area, Key: key})
+			switch {
+			case call.Outcome == oracle.Done:
+				l.ask(ctx, oracle.Call{Op: oracle.Release, Seats: slices.Clone(call.Seats), User: Auditor})
+			case call.Outcome == oracle.Refused && !call.NotOnSale && available >= quantity:
+				findings = append(findings, l.bestFinding(BestRefusals, call.Call))
+			}
 		}
 	}
 	return findings
@@ -181,7 +196,7 @@ func (h *Hall) countSingles(reserves, others []oracle.Call, blocked []string) (l
 		taken := func(seat string) bool { return until[seat] > c.Sent }
 		switch c.Op {
 		case oracle.Reserve:
-			if i < isBest {
+			if i < isBest && !h.isPlace(c.Seats[0]) {
 				left += h.singlesLeftBy(c.Seats, taken)
 				firstFit += h.singlesLeftBy(h.firstBlock(len(c.Seats), taken), taken)
 			}
@@ -205,7 +220,7 @@ func (h *Hall) singlesLeftBy(group []string, taken func(seat string) bool) int {
 	if len(group) == 0 {
 		return 0
 	}
-	row := h.Rows[h.places[group[0]].row].SeatIDs
+	row := h.Rows[h.positions[group[0]].row].SeatIDs
 	inGroup := func(seat string) bool { return slices.Contains(group, seat) }
 	before := singles(row, func(seat string) bool { return taken(seat) && !inGroup(seat) })
 	return max(0, singles(row, func(seat string) bool { return taken(seat) || inGroup(seat) })-before)
@@ -254,8 +269,18 @@ func singles(row []string, taken func(seat string) bool) (count int) {
 // adjacent reports whether seats are next to one another in a row, in its order.
 func (h *Hall) adjacent(seats []string) bool {
 	for i, seat := range seats {
-		p, is := h.places[seat]
-		if before := h.places[seats[max(i-1, 0)]]; !is || i > 0 && (p.row != before.row || p.number != before.number+1) {
+		p, is := h.positions[seat]
+		if before := h.positions[seats[max(i-1, 0)]]; !is || i > 0 && (p.row != before.row || p.number != before.number+1) {
+			return false
+		}
+	}
+	return true
+}
+
+// arePlaces reports whether seats are different places of the area.
+func (h *Hall) arePlaces(seats []string) bool {
+	for i, seat := range seats {
+		if !h.isPlace(seat) || slices.Contains(seats[:i], seat) {
 			return false
 		}
 	}

@@ -21,6 +21,7 @@ type Options struct {
 	Hold     time.Duration // the hold time that buyers expect
 
 	Groups, Abandon, Dawdle, Twice, Hoard, Cheat, DoublePay, Return, Exchange, Best float64
+	Standing                                                                        float64 // want places of the Area
 	MaxGroup                                                                        int
 }
 
@@ -49,6 +50,7 @@ type Buyer struct {
 	Returns bool          // returns what they have bought, and later again
 	Moves   bool          // exchanges what they have bought for other seats, and later again
 	Best    bool          // does not choose seats, but asks for the best available
+	Area    string        // whose places the buyer asks for; "": the buyer wants seats
 	Tries   int           // before the buyer gives up
 	seed    [2]uint64
 }
@@ -61,6 +63,7 @@ func (b *Buyer) Rand() *rand.Rand { return rand.New(rand.NewPCG(b.seed[0], b.see
 func NewBuyers(o Options) []Buyer {
 	r := rand.New(rand.NewPCG(o.Seed, 0))
 	best := rand.New(rand.NewPCG(o.Seed, 3)) // so that the other decisions do not depend on Best
+	standing := rand.New(rand.NewPCG(o.Seed, 4))
 	buyers := make([]Buyer, o.Users)
 	for i := range buyers {
 		b := &buyers[i]
@@ -82,6 +85,9 @@ func NewBuyers(o Options) []Buyer {
 		b.Order, b.Double, b.Returns = fmt.Sprintf("order-%d", i+1), r.Float64() < o.DoublePay, r.Float64() < o.Return
 		b.Moves = r.Float64() < o.Exchange
 		b.Best = best.Float64() < o.Best
+		if standing.Float64() < o.Standing {
+			b.Best, b.Area = true, Area
+		}
 		b.Tries = 1 + r.IntN(3)
 		b.seed = [2]uint64{r.Uint64(), r.Uint64()}
 	}

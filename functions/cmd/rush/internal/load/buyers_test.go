@@ -16,7 +16,7 @@ func TestNewBuyers_DependsOnSeedAlone(t *testing.T) {
 	other := testOptions
 	other.Seed++
 	require.NotEqual(t, NewBuyers(testOptions), NewBuyers(other))
-	hall, err := NewHall(SeatPlan(500))
+	hall, err := NewHall(SeatPlan(500), 0)
 	require.NoError(t, err)
 	choices := func() (seats [][]string) {
 		for _, b := range NewBuyers(testOptions)[:100] {

@@ -6,18 +6,25 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strconv"
+	"strings"
 
 	"booking/functions/internal/plan"
 )
 
-// Hall is the seats of a plan, in rows and by popularity.
+// Area is the area of general admission of a Hall that has one.
+const Area = "floor"
+
+// Hall is the seats of a plan, in rows and by popularity, and the places of its Area.
 type Hall struct {
-	Rows   []plan.Row
-	Seats  []string // the most popular first
-	places map[string]place
+	Rows      []plan.Row
+	Seats     []string // the most popular first
+	Places    []string // of Area
+	positions map[string]position
 }
 
-type place struct{ row, number int }
+// position is where a seat is.
+type position struct{ row, number int }
 
 // SeatPlan returns a SEAT_PLAN with that many seats, in rows of at most 26.
 func SeatPlan(seats int) string {
@@ -31,25 +38,39 @@ func SeatPlan(seats int) string {
 	return s
 }
 
-// NewHall reads a SEAT_PLAN. The middle of the first row is the most popular.
-func NewHall(seatPlan string) (*Hall, error) {
+// NewHall reads a SEAT_PLAN. The middle of the first row is the most popular. Beside the seats, the
+// hall has that many places of general admission.
+func NewHall(seatPlan string, places int) (*Hall, error) {
 	p, err := plan.ParseShort(seatPlan)
 	if err != nil {
 		return nil, err
 	}
-	h := &Hall{Rows: p.Rows(), places: map[string]place{}}
+	h := &Hall{Rows: p.Rows(), positions: map[string]position{}}
 	for r, row := range h.Rows {
 		for n, id := range row.SeatIDs {
-			h.places[id] = place{r, n}
+			h.positions[id] = position{r, n}
 			h.Seats = append(h.Seats, id)
 		}
 	}
 	distance := func(id string) float64 {
-		p := h.places[id]
+		p := h.positions[id]
 		return math.Hypot(float64(p.row)/2, float64(p.number)-float64(len(h.Rows[p.row].SeatIDs)-1)/2)
 	}
 	slices.SortStableFunc(h.Seats, func(a, b string) int { return cmp.Compare(distance(a), distance(b)) })
+	for n := range places {
+		h.Places = append(h.Places, fmt.Sprintf("%s.%d", Area, n+1))
+	}
 	return h, nil
+}
+
+// Size returns how many seats and places there are.
+func (h *Hall) Size() int { return len(h.Seats) + len(h.Places) }
+
+// isPlace reports whether a seat is a place of Area.
+func (h *Hall) isPlace(seat string) bool {
+	number, is := strings.CutPrefix(seat, Area+".")
+	n, err := strconv.Atoi(number)
+	return is && err == nil && 1 <= n && n <= len(h.Places)
 }
 
 // Some returns a share of the seats, chosen at random: none if the share is 0, otherwise at
@@ -74,14 +95,14 @@ func (h *Hall) NewChooser(r *rand.Rand, exponent float64) *Chooser {
 	return &Chooser{h, rand.NewZipf(r, exponent, 20, uint64(len(h.Seats)-1))}
 }
 
-// draws is how many places a buyer tries before taking the next block that is free.
+// draws is how many blocks a buyer looks at before taking the next block that is free.
 const draws = 6
 
 // Choose returns n seats that are not taken, next to each other if there are such
 // seats. It returns nil if fewer than n are left.
 func (c *Chooser) Choose(n int, taken map[string]bool) []string {
 	for range draws {
-		p := c.hall.places[c.hall.Seats[c.zipf.Uint64()]]
+		p := c.hall.positions[c.hall.Seats[c.zipf.Uint64()]]
 		if block := c.block(p, n, taken); block != nil {
 			return block
 		}
@@ -93,7 +114,7 @@ func (c *Chooser) Choose(n int, taken map[string]bool) []string {
 		if taken[id] {
 			continue
 		}
-		if block := c.block(c.hall.places[id], n, taken); block != nil {
+		if block := c.block(c.hall.positions[id], n, taken); block != nil {
 			return block
 		}
 		if len(apart) < n {
@@ -107,7 +128,7 @@ func (c *Chooser) Choose(n int, taken map[string]bool) []string {
 }
 
 // block returns n free seats next to each other, p among them, or nil.
-func (c *Chooser) block(p place, n int, taken map[string]bool) []string {
+func (c *Chooser) block(p position, n int, taken map[string]bool) []string {
 	row := c.hall.Rows[p.row].SeatIDs
 	for from := p.number; from >= max(0, p.number-n+1); from-- {
 		if from+n > len(row) {

@@ -12,18 +12,18 @@ import (
 func TestSeatPlan_HasThatManySeats(t *testing.T) {
 	t.Parallel()
 	for seats := 1; seats < 2000; seats += 7 {
-		hall, err := NewHall(SeatPlan(seats))
+		hall, err := NewHall(SeatPlan(seats), 0)
 		require.NoError(t, err)
 		require.Len(t, hall.Seats, seats)
 	}
-	hall, err := NewHall("1-40:A-Y")
+	hall, err := NewHall("1-40:A-Y", 0)
 	require.NoError(t, err)
 	require.Equal(t, "1M", hall.Seats[0], "the middle of the first row is the most popular")
 }
 
 func TestSome_ReturnsAShare(t *testing.T) {
 	t.Parallel()
-	hall, err := NewHall(SeatPlan(101))
+	hall, err := NewHall(SeatPlan(101), 0)
 	require.NoError(t, err)
 	require.Empty(t, Some(hall.Seats, 0, 7))
 	some := Some(hall.Seats, 0.05, 7)
@@ -40,7 +40,7 @@ func TestSome_ReturnsAShare(t *testing.T) {
 func TestChoose_ReturnsFreeSeats(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		hall, err := NewHall(SeatPlan(rapid.IntRange(1, 30).Draw(t, "seats")))
+		hall, err := NewHall(SeatPlan(rapid.IntRange(1, 30).Draw(t, "seats")), 0)
 		require.NoError(t, err)
 		taken := map[string]bool{}
 		free := 0
@@ -65,7 +65,7 @@ func TestChoose_ReturnsFreeSeats(t *testing.T) {
 
 func TestChoose_KeepsGroupsTogether(t *testing.T) {
 	t.Parallel()
-	hall, err := NewHall("1-2:A-D")
+	hall, err := NewHall("1-2:A-D", 0)
 	require.NoError(t, err)
 	taken := map[string]bool{"1B": true, "1D": true}
 	for seed := range uint64(50) {

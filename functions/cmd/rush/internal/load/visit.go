@@ -61,7 +61,7 @@ func (v *visit) run(ctx context.Context) {
 		case !ok:
 			due = v.after(noSeatsDelay)
 			continue
-		case len(m.Sold)+len(m.Blocked) == len(v.Hall.Seats) && !v.Waits:
+		case len(m.Sold)+len(m.Blocked) == v.Hall.Size() && !v.Waits:
 			return
 		case v.Kind == Cheat && len(m.Held)+len(m.Blocked) > 0:
 			v.cheat(ctx, m)

@@ -68,6 +68,7 @@ type Put struct {
 	OnSaleAfter float64    `json:"on_sale_seconds,omitempty"` // when that was, from the start of the run
 	Blocked     int        `json:"blocked,omitempty"`         // seats, for Channel
 	Channel     string     `json:"channel,omitempty"`
+	Places      int        `json:"places,omitempty"` // of general admission, among the seats
 }
 
 // After is what buyers did with their orders.
@@ -84,7 +85,8 @@ type After struct {
 // Best is what came of the calls for the best available seats.
 type Best struct {
 	Calls    int `json:"requests"`                  // each Idempotency-Key once
-	Holds    int `json:"holds"`                     // that got seats
+	Holds    int `json:"holds"`                     // that got seats or places
+	Places   int `json:"places,omitempty"`          // of general admission, that these got
 	Singles  int `json:"single_seats"`              // free ones that the holds left
 	FirstFit int `json:"single_seats_of_first_fit"` // that a naive first fit would have left
 }

@@ -126,7 +126,7 @@ func (s *Summary) Throughput() string {
 // PutSentence says what rush put of the event.
 func (s *Summary) PutSentence() string {
 	p := s.Put
-	line := fmt.Sprintf("rush put the event with %s seats (%s) and a hold time of %v.", Count(s.Seats), s.SeatPlan, time.Duration(p.HoldSeconds*float64(time.Second)))
+	line := fmt.Sprintf("rush put the event with %s and a hold time of %v.", SeatsText(s.Seats, p.Places, s.SeatPlan), time.Duration(p.HoldSeconds*float64(time.Second)))
 	if p.OnSaleAt != nil {
 		line += fmt.Sprintf(" The sale opened after %.1f s, at %s; %s reserves were refused as not on sale.",
 			p.OnSaleAfter, p.OnSaleAt.UTC().Format("15:04:05.000 UTC"), Count(s.TooSoon))
@@ -135,6 +135,15 @@ func (s *Summary) PutSentence() string {
 		line += fmt.Sprintf(" %s seats were blocked for the channel %s.", Count(p.Blocked), p.Channel)
 	}
 	return line
+}
+
+// SeatsText says how many seats there are, places of general admission among them.
+func SeatsText(seats, places int, seatPlan string) string {
+	text := fmt.Sprintf("%s seats (%s)", Count(seats-places), seatPlan)
+	if places > 0 {
+		text += fmt.Sprintf(", %s places of general admission", Count(places))
+	}
+	return text
 }
 
 // Sentence says how many buyers paid twice, and how many sales were returned and exchanged.
@@ -155,8 +164,12 @@ func (a *After) Sentence() string {
 
 // Sentence says how many calls got the best available seats, and what they left.
 func (b *Best) Sentence() string {
-	return fmt.Sprintf("%s calls for the best available seats: %s got seats next to one another. They left %s single free seats; a naive first fit would have left %s in their place.",
-		Count(b.Calls), Count(b.Holds), Count(b.Singles), Count(b.FirstFit))
+	places := ""
+	if b.Places > 0 {
+		places = fmt.Sprintf(", or %s places of general admission", Count(b.Places))
+	}
+	return fmt.Sprintf("%s calls for the best available seats: %s got seats next to one another%s. They left %s single free seats; a naive first fit would have left %s in their place.",
+		Count(b.Calls), Count(b.Holds), places, Count(b.Singles), Count(b.FirstFit))
 }
 
 // Sentences say how well rush kept up with the load.
