@@ -4,6 +4,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -82,7 +83,7 @@ func TestConfiguration_StartsService(t *testing.T) {
 				env := maps.Clone(p.environment(s))
 				env["REDIS_URL"] = url
 				env["KUBERNETES_SERVICE_HOST"] = "10.0.0.1"
-				if _, has := env["SINK_SECRET"]; has {
+				if p.owner == "Deployment booking-relay" { // from a Secret
 					env["SINK_SECRET"] = "whsec_" + strings.Repeat("A", 32)
 				}
 				if p.owner == "Deployment booking-relay" && v == brokered {
@@ -94,6 +95,28 @@ func TestConfiguration_StartsService(t *testing.T) {
 				start(t, env).await(t, "/healthz")
 			})
 		}
+	}
+}
+
+// A pod of another function that knows the sink would send the changes, too, and without a signature.
+func TestRelay_IsTheOnlyOneThatKnowsTheSink(t *testing.T) {
+	t.Parallel()
+	for _, v := range []variant{relayed, plainRelay, brokered} {
+		s, relays := rendering(t, v), 0
+		for _, p := range pods(s) {
+			env := p.environment(s)
+			if p.owner == "Deployment booking-relay" {
+				relays++
+				for _, c := range p.own() {
+					hasSecret := func(e corev1.EnvVar) bool { return e.Name == "SINK_SECRET" && e.ValueFrom.SecretKeyRef != nil }
+					require.True(t, slices.ContainsFunc(c.Env, hasSecret), v)
+				}
+				require.Equal(t, v == brokered, env["SINK_URL"] == "", v)
+				continue
+			}
+			require.NotContains(t, env, "SINK_URL", p.owner)
+		}
+		require.Equal(t, 1, relays, v)
 	}
 }
 
