@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 
 	"booking/seatlock"
@@ -161,4 +163,60 @@ func TestReserve_BoundsBatchBySeats(t *testing.T) {
 	found, err := s.locker.Map(t.Context(), event)
 	require.NoError(t, err)
 	require.Len(t, found.Seats, callers*group)
+}
+
+// roundTrips counts the round trips of a client that run scripts.
+type roundTrips struct {
+	scanHook
+	n atomic.Int64
+}
+
+func (r *roundTrips) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		if cmds[0].Name() == "evalsha" {
+			r.n.Add(1)
+		}
+		return next(ctx, cmds)
+	}
+}
+
+// While four round trips are in flight, the calls of all other events wait, and share the next.
+func TestLocker_SharesRoundTripsOfEvents(t *testing.T) {
+	t.Parallel()
+	r := redistest.Server(t)
+	client, trips := r.Client(t), &roundTrips{}
+	client.AddHook(trips)
+	locker, err := seatlock.New(client, seatlock.Options{Timeout: time.Hour})
+	require.NoError(t, err)
+	_, err = locker.Reserve(t.Context(), event, []string{"1A"}, ann) // now Redis has the script
+	require.NoError(t, err)
+	reserve := func(calls *sync.WaitGroup, event string) {
+		calls.Go(func() {
+			if _, err := locker.Reserve(context.Background(), event, []string{"1A"}, ann); err != nil {
+				t.Errorf("%s: %v", event, err)
+			}
+		})
+	}
+	r.Pause(t)
+	before := trips.n.Load()
+	var calls sync.WaitGroup
+	for i := range 4 {
+		reserve(&calls, fmt.Sprint("first-", i))
+	}
+	require.Eventually(t, func() bool { return trips.n.Load() == before+4 }, redistest.WaitLimit, time.Millisecond)
+	const others = 30
+	for i := range others {
+		reserve(&calls, fmt.Sprint("other-", i))
+	}
+	require.Eventually(t, func() bool { return locker.Queued() == others }, redistest.WaitLimit, time.Millisecond)
+	before = trips.n.Load()
+	r.Resume(t)
+	calls.Wait()
+	// One is enough, unless some calls were still on their way to the queue.
+	require.LessOrEqual(t, trips.n.Load()-before, int64(others/3), "for %d events", others)
+	for i := range others {
+		seat, err := locker.Status(t.Context(), fmt.Sprint("other-", i), "1A")
+		require.NoError(t, err)
+		require.Equal(t, seatlock.Reserved, seat.Status)
+	}
 }

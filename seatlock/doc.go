@@ -121,8 +121,8 @@
 //
 // Each transition is one Lua script in lua/ and takes one round trip. A script reads and decides
 // before it writes, because Redis does not roll back a script that fails. A refusal writes
-// nothing. Calls made at the same time share a round trip, and all calls of Reserve in it share
-// one run of the script; see package batch.
+// nothing. Calls made at the same time share a round trip, and all calls of Reserve at an event in
+// it share one run of the script; see package batch.
 //
 // # Expiry
 //
@@ -171,7 +171,7 @@
 //	promise     one of the promises above, which no load and no fault breaks
 //	call        one call of a Locker's method, or the HTTP call that makes it
 //	command     what is sent to Redis, for instance EVALSHA
-//	batch       calls of one event that share a round trip
+//	batch       calls of one event that share a round trip, perhaps with batches of other events
 //	retry       a Locker sends a command again, because Redis did not run it or its reply was lost
 //	redirect    a cluster's node says that another node has the slot (MOVED, ASK)
 //	refusal     an answer that the call is not possible; nothing has changed

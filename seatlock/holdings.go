@@ -69,7 +69,7 @@ func (l *Locker) values(ctx context.Context, event string, seats []string) ([]an
 		defer cancel()
 		get, clock := redis.NewSliceCmd(ctx, args...), redis.NewTimeCmd(ctx, "time")
 		calls := []*call{{cmd: get}, {cmd: clock}}
-		l.send(ctx, batchKey{event: event}, calls)
+		l.send(ctx, batchKey{event: event, alone: true}, calls)
 		for _, c := range calls {
 			if c.err != nil {
 				return c.err

@@ -71,6 +71,7 @@ type Locker struct {
 	clientRetries bool
 	opt           Options
 	batcher       *batch.Batcher[batchKey, *call]
+	pipelines     *batch.Batcher[pipeline, *pipelined]
 	single        *node    // unless client is a cluster's
 	nodes         sync.Map // of a cluster: address → *nodeState
 }
@@ -97,7 +98,7 @@ func New(client Client, opt Options) (*Locker, error) {
 		return nil, fmt.Errorf("%w: calls of the client may outlast their contexts; set ContextTimeoutEnabled", ErrInvalid)
 	}
 	l := &Locker{client: client, clientRetries: retries(client), opt: opt, single: &node{client: client, nodeState: &nodeState{}}}
-	l.batcher = l.newBatcher()
+	l.batcher, l.pipelines = l.newBatcher(), l.newPipelines()
 	return l, nil
 }
 
@@ -120,7 +121,7 @@ func respectsContexts(client Client) bool {
 
 // Queued returns how many calls wait in this process for their round trip, MaxQueued at
 // most.
-func (l *Locker) Queued() int { return l.batcher.Len() }
+func (l *Locker) Queued() int { return l.batcher.Len() + l.pipelines.Len() }
 
 // ClockOffset returns the time of Redis minus the time of this process, as last observed.
 // In a cluster it returns the offset of the node that differs most. It is 0 before the

@@ -49,6 +49,7 @@ type call struct {
 type batchKey struct {
 	event string
 	sale  bool
+	alone bool // the call is in no batch
 }
 
 func (l *Locker) newBatcher() *batch.Batcher[batchKey, *call] {
@@ -176,22 +177,25 @@ func (l *Locker) prepare(ctx context.Context, key batchKey) (*node, int64, error
 	return n, notAfter, err
 }
 
-// sendOnce sends the commands of calls on one connection. It returns the calls whose script
+// sendOnce sends the commands of calls one after the other on one connection. It returns the calls whose script
 // Redis does not have; their commands carry its source from then on.
 func (l *Locker) sendOnce(ctx context.Context, n *node, notAfter int64, key batchKey, calls []*call) (unsent []*call) {
-	pipe := n.client.Pipeline()
+	p := &pipelined{cmds: make([]redis.Cmder, 0, len(calls)+1)}
 	for _, c := range calls {
 		c.script.setNotAfter(c.cmd, notAfter)
-		_ = pipe.Process(ctx, c.cmd) // only queues it
+		p.cmds = append(p.cmds, c.cmd)
 	}
 	var replicas *redis.IntCmd
 	if key.sale && l.opt.SaleReplicas > 0 {
 		// Short enough for all attempts: Redis looks at clients in WAIT only now and then.
 		replicas = redis.NewIntCmd(ctx, "wait", l.opt.SaleReplicas, (l.opt.Timeout / 5).Milliseconds())
-		_ = pipe.Process(ctx, replicas)
+		p.cmds = append(p.cmds, replicas)
 	}
-	sent := time.Now()
-	_ = exec(ctx, pipe) // each command has its own error
+	if key.alone || replicas != nil { // a long reply, or a long wait
+		l.sendPipeline(ctx, pipeline{client: n.client}, []*pipelined{p})
+	} else {
+		l.sendShared(ctx, pipeline{n.client, key.sale}, p)
+	}
 	for _, c := range calls {
 		redirected := l.followRedirect(ctx, c.cmd)
 		if c.script.fallBackToEval(c.cmd) {
@@ -204,7 +208,7 @@ func (l *Locker) sendOnce(ctx context.Context, n *node, notAfter int64, key batc
 			continue
 		}
 		if now != 0 {
-			l.observe(n, now, sent)
+			l.observe(n, now, p.sent)
 		}
 		if replicas != nil {
 			c.replicas = replicas.Val()
@@ -234,7 +238,7 @@ func (l *Locker) runScript(ctx context.Context, deadline time.Time, event string
 	ctx, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
 	c := &call{cmd: cmd, script: s}
-	l.send(ctx, batchKey{event: event}, []*call{c})
+	l.send(ctx, batchKey{event: event, alone: true}, []*call{c})
 	return c.err
 }
 

@@ -30,6 +30,9 @@ type workload struct {
 	undo func(buf []byte, n int64, answer []byte) []byte
 }
 
+// manyEvents is how many events events-win reserves in.
+const manyEvents = 10_000
+
 // plainEvent is an event without a plan.
 const plainEvent = `{"on_sale_at":"2020-01-01T00:00:00Z","hold_ttl":"24h","max_hold":"24h"}`
 
@@ -45,9 +48,12 @@ var (
 	status = workload{name: "status", status: http.StatusOK, next: func(buf []byte, _ string, n int64) []byte {
 		return fmt.Appendf(buf, "GET /seats/H%d HTTP/1.1\r\nHost: speed\r\n\r\n", n%fewSeats)
 	}}
+	eventsWin = workload{name: "events-win", status: http.StatusOK, next: func(buf []byte, id string, n int64) []byte {
+		return appendReserve(buf, fmt.Appendf(nil, `{"event_id":"E%d","seat_id":"S%s-%d","user_id":"user_%d"}`, n%manyEvents, id, n, n))
+	}}
 	putWin    = workload{name: "put-win", status: win.status, next: win.next, event: plainEvent}
 	putLose   = workload{name: "put-lose", status: lose.status, next: lose.next, event: plainEvent}
-	workloads = []workload{win, lose, status, putWin, putLose, pairWin, pairKey, undoKey, best10, best90, best99, areaWin}
+	workloads = []workload{win, lose, status, eventsWin, putWin, putLose, pairWin, pairKey, undoKey, best10, best90, best99, areaWin}
 )
 
 func appendReserve(buf, body []byte) []byte { return appendCall(buf, "/reserve", "", body) }

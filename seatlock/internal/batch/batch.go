@@ -2,8 +2,8 @@
 // the cost of a round trip.
 //
 // A [Batcher] sends a lone item at once, from its caller's goroutine. While a batch is in flight,
-// later items of the same key wait and share the next batch, which a goroutine of its own sends. So the cost of an item falls as the load
-// grows. If the batch in flight is slow, the next one does not wait for it: one packet
+// or Options.Parallel of them, later items of the same key wait and share the next batch, which a
+// goroutine of its own sends. So the cost of an item falls as the load grows. If the batch in flight is slow, the next one does not wait for it: one packet
 // that is lost on one connection delays only its own batch.
 //
 // Callers set no timers, because a timer would cost each of them more than its share of
@@ -37,7 +37,7 @@ var (
 // flight, the callers of the other half get their results and come back.
 const minTake = 32
 
-// Options of a Batcher. All but Weigh must be set.
+// Options of a Batcher. All but Weigh, Parallel and Eager must be set.
 type Options[K comparable, T any] struct {
 	// Send sends items, which share key, and returns when they have their results or ctx
 	// has ended. ctx ends at the earliest deadline of items. Send may reorder items, but
@@ -51,6 +51,8 @@ type Options[K comparable, T any] struct {
 	MaxSize     int           // limit of a batch's items
 	MaxQueued   int           // limit of the items that wait, of all keys together
 	MaxInFlight int           // limit of a key's batches in flight, the slow ones included
+	Parallel    int           // how many batches of a key are in flight before an item waits; 0 means 1
+	Eager       bool          // a batch does not wait until other goroutines have had their turn
 	Slow        time.Duration // a batch in flight for longer is slow; an item with less time left is not sent
 }
 
@@ -142,7 +144,7 @@ func (b *Batcher[K, T]) enqueue(key K, e *entry[T]) (q *queue[T], leads, needsTi
 		place--
 	}
 	q.waiting = slices.Insert(q.waiting, place, e)
-	if q.inFlight == 0 || q.inFlight < b.opt.MaxInFlight && time.Since(q.began) > b.opt.Slow {
+	if q.inFlight < max(1, b.opt.Parallel) || q.inFlight < b.opt.MaxInFlight && time.Since(q.began) > b.opt.Slow {
 		q.inFlight++
 		q.began = time.Now()
 		leads = true
@@ -188,7 +190,9 @@ func (b *Batcher[K, T]) run(key K, q *queue[T]) {
 
 // sendNext sends the next batch of q. It reports false if no item waits: then it has ended the run.
 func (b *Batcher[K, T]) sendNext(key K, q *queue[T]) bool {
-	runtime.Gosched() // lets callers that are about to call join the batch
+	if !b.opt.Eager {
+		runtime.Gosched() // lets callers that are about to call join the batch
+	}
 	entries := b.take(key, q)
 	if entries == nil {
 		return false

@@ -277,3 +277,22 @@ func TestBatcher_SendsEarliestDeadlinesFirst(t *testing.T) {
 		require.Equal(t, start.Add(4*time.Second), b.batches[2].deadline, "a batch ends by its earliest deadline")
 	})
 }
+
+func TestDo_SendsParallelBatches(t *testing.T) {
+	t.Parallel()
+	inBubble(t, Options[string, string]{Parallel: 2, Eager: true}, func(t *testing.T, b *testBundle) {
+		for _, item := range []string{"a", "b", "c", "d"} {
+			b.do(t.Context(), key, item, timeout)
+		}
+		require.Len(t, b.batches, 2)
+		require.Equal(t, []string{"a"}, b.batches[0].items)
+		require.Equal(t, []string{"b"}, b.batches[1].items)
+		require.Equal(t, 2, b.Len())
+		close(b.batches[1].finish)
+		synctest.Wait()
+		require.Len(t, b.batches, 3)
+		require.Equal(t, []string{"c", "d"}, b.batches[2].items, "one of the two goes on")
+		b.do(t.Context(), key, "e", timeout)
+		require.Len(t, b.batches, 3)
+	})
+}
