@@ -16,8 +16,8 @@ import (
 	"booking/seatlock/redistest"
 )
 
-// stalled is a Locker whose Redis does not answer. One round trip is in flight, and all other
-// calls of the event wait for the next.
+// stalled is a Locker whose Redis does not answer. Two batches are in flight, and all other calls of
+// the event wait for the next.
 type stalled struct {
 	*testBundle
 	server  *redistest.Redis
@@ -32,8 +32,10 @@ func stall(t *testing.T, opt seatlock.Options) *stalled {
 	opt.OnBatch = func(calls int) { s.batches <- calls }
 	s.testBundle = setupWith(t, s.server, opt)
 	s.server.Pause(t)
-	s.call(func() { _, _ = s.locker.Status(context.Background(), event, "1A") })
-	require.Equal(t, 1, <-s.batches)
+	for range 2 {
+		s.call(func() { _, _ = s.locker.Status(context.Background(), event, "1A") })
+		require.Equal(t, 1, <-s.batches)
+	}
 	return s
 }
 

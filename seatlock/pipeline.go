@@ -9,11 +9,12 @@ import (
 	"booking/seatlock/internal/batch"
 )
 
-// maxPipeline is how many batches share a round trip at most, and maxPipelines how many such round
-// trips to a server are in flight. All but the last are slow.
+// maxPipeline is how many batches share a round trip at most. To a server, parallelPipelines round trips
+// are in flight before a batch waits, and maxPipelines if some of them are slow.
 const (
-	maxPipeline  = 64
-	maxPipelines = 16
+	maxPipeline       = 64
+	parallelPipelines = 4
+	maxPipelines      = 16
 )
 
 // pipeline is what the commands of a round trip have in common. Sales have round trips of their own, so
@@ -37,7 +38,7 @@ func (l *Locker) newPipelines() *batch.Batcher[pipeline, *pipelined] {
 		MaxSize:     maxPipeline,
 		MaxQueued:   MaxQueued,
 		MaxInFlight: maxPipelines,
-		Parallel:    4,
+		Parallel:    parallelPipelines,
 		Eager:       true,
 		Slow:        l.opt.Timeout / 20,
 	})

@@ -23,8 +23,12 @@ const (
 	maxBatchSeats = 2560
 )
 
-// maxInFlight is how many batches of a key are in flight at most. All but the last are slow.
-const maxInFlight = 4
+// Of a key, parallel batches are in flight before a call waits: with one, two callers would wait for
+// each other. maxInFlight is the limit if some of them are slow.
+const (
+	parallel    = 2
+	maxInFlight = 5
+)
 
 // errTooFewReplicas means that the sale was made, but a failover may still lose it.
 var errTooFewReplicas = errors.New("too few replicas have the sale")
@@ -60,6 +64,7 @@ func (l *Locker) newBatcher() *batch.Batcher[batchKey, *call] {
 		MaxSize:     maxBatch,
 		MaxQueued:   MaxQueued,
 		MaxInFlight: maxInFlight,
+		Parallel:    parallel,
 		Slow:        l.opt.Timeout / 20,
 	})
 }

@@ -18,7 +18,7 @@ type options struct {
 	duration                   time.Duration
 	workloads                  []workload
 	json                       bool
-	svg                        string
+	svg, baseline, store       string
 }
 
 // usageError is an error that the caller can fix: by other flags, or by installing a
@@ -38,10 +38,12 @@ func parse(args []string, help io.Writer) (*options, error) {
 	f.IntVar(&o.rounds, "rounds", 5, "rounds per workload; the result is their median")
 	f.DurationVar(&o.duration, "duration", 3*time.Second, "how long each round loads each server")
 	f.IntVar(&o.connections, "connections", 128, "number of connections, each with one call at a time")
-	names := f.String("workloads", "win,lose,status", "workloads, comma-separated; also put-win and put-lose, at an event that was put; pair-win and pair-key, of two seats; undo-key, best-10, best-90, best-99 and area, which release what they hold")
+	names := f.String("workloads", "win,lose,status", "workloads, comma-separated; also events-win, at 10,000 events; put-win and put-lose, at an event that was put; pair-win and pair-key, of two seats; undo-key, best-10, best-90, best-99 and area, which release what they hold")
 	f.IntVar(&o.seats, "seats", 0, "also compare an event with this many held seats with one that has 1,000 (10 million need 3.2 GB and some minutes)")
 	f.BoolVar(&o.json, "json", false, "write the result as JSON")
 	f.StringVar(&o.svg, "svg", "", "draw the CPU time per call into this `file`")
+	f.StringVar(&o.baseline, "baseline", "", "compare the ratios with those in this `file`, and fail if one is more than 15 % above")
+	f.StringVar(&o.store, "store", "", "store the ratios in this `file`, as a baseline for this CPU")
 	if err := f.Parse(args); errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(help, "speed measures the CPU time of a call, and compares it with a server that does nothing.")
 		f.SetOutput(help)
@@ -75,7 +77,7 @@ func parse(args []string, help io.Writer) (*options, error) {
 	for name := range strings.SplitSeq(*names, ",") {
 		i := slices.IndexFunc(workloads, func(w workload) bool { return w.name == name })
 		if i < 0 {
-			return nil, usageErrorf("-workloads has %q: want some of win, lose, status, put-win, put-lose, pair-win, pair-key, undo-key, best-10, best-90, best-99 and area, comma-separated", name)
+			return nil, usageErrorf("-workloads has %q: want some of win, lose, status, events-win, put-win, put-lose, pair-win, pair-key, undo-key, best-10, best-90, best-99 and area, comma-separated", name)
 		}
 		o.workloads = append(o.workloads, workloads[i])
 	}

@@ -27,7 +27,7 @@ const (
 )
 
 func main() {
-	serveNoopAsChild()
+	serveAsChild()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	status := realMain(ctx, os.Args[1:], os.Stdout, os.Stderr)
@@ -75,7 +75,15 @@ func run(ctx context.Context, o *options, stdout, stderr io.Writer) error {
 	if o.json {
 		e := json.NewEncoder(stdout)
 		e.SetIndent("", "  ")
-		return e.Encode(result)
+		err = e.Encode(result)
+	} else {
+		err = result.write(stdout)
 	}
-	return result.write(stdout)
+	if err == nil && o.store != "" {
+		err = result.store(o.store)
+	}
+	if err == nil && o.baseline != "" {
+		err = result.compare(o.baseline, stderr)
+	}
+	return err
 }

@@ -19,7 +19,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	serveNoopAsChild()
+	serveAsChild()
 	os.Exit(m.Run())
 }
 
@@ -53,7 +53,16 @@ func TestSpeed_MeasuresEverything(t *testing.T) {
 		require.Equal(t, name, r.Seats.Few[i].Workload)
 		require.Equal(t, name, r.Seats.Many[i].Workload)
 	}
-	require.Positive(t, r.Single.RoundTripMicros)
+	require.Positive(t, r.Few.RoundTripMicros)
+	for i, connections := range []int{1, 2, 4, 16} {
+		row := r.Few.Rows[i]
+		require.Equal(t, connections, row.Connections)
+		for _, latency := range []Latency{row.Reserve, row.Plain, row.Noop} {
+			require.Positive(t, latency.P50)
+			require.GreaterOrEqual(t, latency.P99, latency.P50)
+		}
+		require.Positive(t, row.Ratio)
+	}
 	require.Positive(t, r.Memory.Idle)
 	require.Positive(t, r.Memory.Last)
 	require.Equal(t, 2000, r.Seats.Held)
@@ -108,7 +117,7 @@ func TestSpeed_RefusesBadFlagsInOneSentence(t *testing.T) {
 		{[]string{"-connections", "0"}, "-connections is 0: want a number from 1 to 10000"},
 		{[]string{"-seats", "10"}, "-seats is 10: want a number from 1000 to 100000000, or 0"},
 		{[]string{"-duration", "1ms"}, "-duration is 1ms: want a duration from 100ms to 1h"},
-		{[]string{"-workloads", "win,draw"}, `-workloads has "draw": want some of win, lose, status, put-win, put-lose, pair-win, pair-key, undo-key, best-10, best-90, best-99 and area, comma-separated`},
+		{[]string{"-workloads", "win,draw"}, `-workloads has "draw": want some of win, lose, status, events-win, put-win, put-lose, pair-win, pair-key, undo-key, best-10, best-90, best-99 and area, comma-separated`},
 		{[]string{"http://localhost:8080"}, `"http://localhost:8080" is not a flag`},
 		{[]string{"-svg", filepath.Join(t.TempDir(), "no", "cost.svg")}, "no such file or directory; set it to a file in an existing directory"},
 	} {

@@ -18,14 +18,14 @@ import (
 // Result is what was measured. Each figure is the median of the rounds. µs and ms are
 // micro- and milliseconds.
 type Result struct {
-	Machine     Machine          `json:"machine"`
-	Rounds      int              `json:"rounds"`
-	Seconds     float64          `json:"seconds"` // that a round loads each server
-	Connections int              `json:"connections"`
-	Costs       []Cost           `json:"costs"`
-	Single      SingleConnection `json:"alone"`
-	Memory      Memory           `json:"memory"`
-	Seats       *Seats           `json:"seats,omitempty"` // only with -seats
+	Machine     Machine `json:"machine"`
+	Rounds      int     `json:"rounds"`
+	Seconds     float64 `json:"seconds"` // that a round loads each server
+	Connections int     `json:"connections"`
+	Costs       []Cost  `json:"costs"`
+	Few         Few     `json:"few_connections"`
+	Memory      Memory  `json:"memory"`
+	Seats       *Seats  `json:"seats,omitempty"` // only with -seats
 }
 
 // Machine is what the measurement ran on.
@@ -81,8 +81,8 @@ func measure(ctx context.Context, o *options, progress io.Writer) (*Result, erro
 		}
 		r.Costs = append(r.Costs, cost)
 	}
-	fmt.Fprintln(progress, "one connection")
-	if r.Single, err = s.measureSingle(ctx, o); err != nil {
+	fmt.Fprintln(progress, "few connections")
+	if r.Few, err = s.measureFew(ctx, o); err != nil {
 		return nil, err
 	}
 	if o.seats > 0 {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"net"
@@ -14,9 +13,9 @@ import (
 // port.
 const noopEnv = "SPEED_DOES_NOTHING"
 
-// serveNoopAsChild does nothing unless this process is a child. Then it runs the no-op
-// and exits when its stdin ends, so the child never outlives its parent.
-func serveNoopAsChild() {
+// serveAsChild does nothing unless this process is a child. Then it runs the no-op, or the plain
+// handler, and exits when its stdin ends, so the child never outlives its parent.
+func serveAsChild() {
 	port := os.Getenv(noopEnv)
 	if port == "" {
 		return
@@ -25,7 +24,15 @@ func serveNoopAsChild() {
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		os.Exit(0)
 	}()
-	server := &http.Server{Addr: net.JoinHostPort("127.0.0.1", port), Handler: noopHandler(), ReadHeaderTimeout: 5 * time.Second}
+	handler := noopHandler()
+	if redisURL := os.Getenv(plainEnv); redisURL != "" {
+		var err error
+		if handler, err = plainHandler(redisURL); err != nil {
+			fmt.Fprintln(os.Stderr, "speed:", err)
+			os.Exit(statusFailed)
+		}
+	}
+	server := &http.Server{Addr: net.JoinHostPort("127.0.0.1", port), Handler: handler, ReadHeaderTimeout: 5 * time.Second}
 	fmt.Fprintln(os.Stderr, "speed:", server.ListenAndServe())
 	os.Exit(statusFailed)
 }
@@ -34,16 +41,10 @@ func serveNoopAsChild() {
 func noopHandler() http.Handler {
 	mux := http.NewServeMux()
 	change := func(w http.ResponseWriter, r *http.Request) {
-		var body struct {
-			SeatID string `json:"seat_id"`
-			UserID string `json:"user_id"`
+		if _, ok := decodeCall(w, r); ok {
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = io.WriteString(w, reservedAnswer)
 		}
-		if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 16<<10)).Decode(&body); err != nil {
-			w.WriteHeader(http.StatusUnprocessableEntity)
-			return
-		}
-		w.Header().Set("Content-Type", "application/json")
-		_, _ = io.WriteString(w, `{"status":"reserved","seat_ids":["S1"]}`)
 	}
 	for _, path := range []string{"/reserve", "/reserve-best", "/release"} {
 		mux.HandleFunc("POST "+path, change)

@@ -23,15 +23,31 @@ func (r *Result) write(w io.Writer) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	s := r.Single
-	fmt.Fprintf(w, "\nOne connection: a reserve takes %.0f µs, the no-op %.0f µs, a PING of Redis %.0f µs. A reserve takes %.1f round trips more than the no-op.\n",
-		s.ReserveMicros, s.NoopMicros, s.RoundTripMicros, (s.ReserveMicros-s.NoopMicros)/s.RoundTripMicros)
+	if err := r.Few.write(w); err != nil {
+		return err
+	}
 	fmt.Fprintf(w, "Memory of the service: %.1f MiB idle, %.1f MiB after the first round, %.1f MiB after the last.\n",
 		mebibytes(r.Memory.Idle), mebibytes(r.Memory.First), mebibytes(r.Memory.Last))
 	if r.Seats != nil {
 		return r.Seats.write(w)
 	}
 	return nil
+}
+
+func (f *Few) write(w io.Writer) error {
+	fmt.Fprintf(w, "\nLatencies with few connections; a PING of Redis takes %.0f µs:\n\n", f.RoundTripMicros)
+	t := tabwriter.NewWriter(w, 0, 0, 1, ' ', 0)
+	fmt.Fprintln(t, "| connections\t| reserve, p50\t| p99\t| plain handler, p50\t| p99\t| no-op, p50\t| p99\t| × plain's p50\t|")
+	fmt.Fprintln(t, "| ---:\t| ---:\t| ---:\t| ---:\t| ---:\t| ---:\t| ---:\t| ---:\t|")
+	for _, row := range f.Rows {
+		fmt.Fprintf(t, "| %d\t| %.0f µs\t| %.0f µs\t| %.0f µs\t| %.0f µs\t| %.0f µs\t| %.0f µs\t| **%.2f**\t|\n", row.Connections,
+			row.Reserve.P50, row.Reserve.P99, row.Plain.P50, row.Plain.P99, row.Noop.P50, row.Noop.P99, row.Ratio)
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintln(w)
+	return err
 }
 
 func (s *Seats) write(w io.Writer) error {

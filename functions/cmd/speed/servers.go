@@ -23,6 +23,7 @@ import (
 // servers are the processes that speed starts.
 type servers struct {
 	service, noop *process
+	plain         *process // the plain handler
 	redis         *redisserver.Server
 	redisProc     procfs.Proc
 	dir           string // has the service's program
@@ -63,12 +64,15 @@ func startServers(ctx context.Context) (_ *servers, err error) {
 	if err != nil {
 		return nil, err
 	}
-	s.noop, err = start(ctx, "the no-op", self)
+	if s.noop, err = start(ctx, "the no-op", self); err != nil {
+		return nil, err
+	}
+	s.plain, err = start(ctx, "the plain handler", self, plainEnv+"="+s.redis.URL())
 	return s, err
 }
 
 func (s *servers) close() {
-	for _, p := range []*process{s.noop, s.service} {
+	for _, p := range []*process{s.noop, s.plain, s.service} {
 		if p != nil {
 			p.stop()
 		}
