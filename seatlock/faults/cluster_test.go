@@ -110,7 +110,7 @@ func TestBatch_SplitsWhileSlotMoves(t *testing.T) {
 	servers, nodes, _ := cluster(t)
 	begun, proceed := make(chan struct{}, 100), make(chan struct{})
 	locker, err := seatlock.New(redistest.ClusterClient(t, servers[0]), seatlock.Options{
-		Timeout: time.Hour, // no batch is late; all calls wait for the first
+		Timeout: time.Hour, // no batch is late; all calls wait for the first two
 		OnBatch: func(int) { begun <- struct{}{}; <-proceed },
 	})
 	require.NoError(t, err)
@@ -135,8 +135,10 @@ func TestBatch_SplitsWhileSlotMoves(t *testing.T) {
 		assert.NoError(t, err)
 		assert.Equal(t, seatlock.Reserved, seat.Status)
 	}
-	calls.Go(status)
-	<-begun
+	for range 2 {
+		calls.Go(status)
+		<-begun
+	}
 	calls.Go(buy)
 	require.Eventually(t, func() bool { return locker.Queued() == 1 }, waitLimit, time.Millisecond)
 	for range 20 {
