@@ -96,6 +96,9 @@ func TestLoad_AcceptsWhatIsWithinTheBounds(t *testing.T) {
 		"CHANGES_INTERVAL":      {[]string{"0s", "10s"}, []string{"-1ms", "10001ms"}},
 		"AUTH_SELLER_SCOPE":     {[]string{"sell", "https://api.example.com/sell", "!#[]~"}, []string{"a b", "a\tb", "sëll", `a\b`, `"`}},
 		"SALE_REPLICAS":         {[]string{"0", "5"}, []string{"-1", "6"}},
+		"SINK_BATCH":            {[]string{"1", "1000"}, []string{"0", "1001"}},
+		"CHANGES_KEPT":          {[]string{"10000", "10000000"}, []string{"9999", "10000001"}},
+		"SINK_SOURCE":           {[]string{"/booking", "https://a.example.com/~!"}, []string{"/a b", "/ä", "/a?b", "/a#b"}},
 		"CHECKOUT_URL": {[]string{"https://shop.example.com/pay/{event_id}?seats={seat_ids}&user={user_id}", "http://localhost:3000/{seat_ids}"},
 			[]string{"https://shop.example.com/pay", "https://shop.example.com/pay?seats={seats}&s={seat_ids}", "http://shop.example.com/{seat_ids}", "https:///{seat_ids}", "https://a.example.com/{seat_ids}}"}},
 	} {
