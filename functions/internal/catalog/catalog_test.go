@@ -207,3 +207,23 @@ func TestStore_KeepsPlanAndAreas(t *testing.T) {
 		require.Error(t, err, damaged)
 	}
 }
+
+// Redis has a plan that can't be read, as after a fault of a disk: an error, and no empty drawing.
+func TestDrawing_FailsIfThePlanCantBeRead(t *testing.T) {
+	t.Parallel()
+	l := &locker{}
+	c := catalog.New(l, catalog.Options{})
+	l.put(t, `"1-2:A-B"`, catalog.Area{AreaID: "floor", Capacity: 3})
+	drawing, err := c.Drawing(t.Context(), "gala")
+	require.NoError(t, err)
+	require.Equal(t, 7, drawing.Plan.Len())
+	whole := l.plan
+	for _, damaged := range [][]byte{[]byte("{"), []byte("{\n"), append([]byte("[]\n"), "no gzip"...), whole[:len(whole)-6]} {
+		l.plan = damaged
+		_, err := c.Drawing(t.Context(), "gala")
+		require.Error(t, err, "%q", damaged)
+	}
+	l.put(t, `"1-40:1-50"`)
+	_, err = c.Drawing(t.Context(), "gala")
+	require.Error(t, err, "a plan that is refused")
+}
