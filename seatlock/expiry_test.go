@@ -55,3 +55,19 @@ func TestRefresh_WaitsForKey(t *testing.T) {
 		require.Equal(t, []string{"held[1A]", "held[1B]"}, b.changes(t, seatlock.NoChange))
 	})
 }
+
+// An operator who deletes the key of a held seat frees it. The end of that hold comes before the next one.
+func TestReserve_EndsHoldWhoseKeyIsGone(t *testing.T) {
+	t.Parallel()
+	redistest.Each(t, func(t *testing.T, r *redistest.Redis) {
+		b := setup(t, r)
+		b.reserve(t, ann, "1A", "1B")
+		require.NoError(t, b.redis.Del(t.Context(), "seat:{gala}:1A").Err())
+		r.Advance(t, 2*time.Millisecond) // another deadline
+		hold := b.reserve(t, bob, "1A", "1C")
+		require.Equal(t, []string{"held[1A 1B]", "expired[1A]", "held[1A 1C]"}, b.changes(t, seatlock.NoChange))
+		score, err := b.redis.ZScore(t.Context(), "seats:{gala}", "1A").Result()
+		require.NoError(t, err)
+		require.EqualValues(t, hold.Deadline.UnixMilli(), score)
+	})
+}

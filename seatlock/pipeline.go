@@ -39,7 +39,6 @@ func (l *Locker) newPipelines() *batch.Batcher[pipeline, *pipelined] {
 		MaxQueued:   MaxQueued,
 		MaxInFlight: maxPipelines,
 		Parallel:    parallelPipelines,
-		Eager:       true,
 		Slow:        l.opt.Timeout / 20,
 	})
 }

@@ -22,10 +22,10 @@ if repeated then
 end
 local ids = {}
 for i = 3, #KEYS do
-  ids[#ids + 1] = string.sub(KEYS[i], #seatPrefix + 1)
+  ids[#ids + 1] = sub(KEYS[i], seatStart)
 end
-local values = redis.call('MGET', unpack(KEYS, 3))
-local channels = redis.call('HMGET', blockedKey, unpack(ids))
+local values = call('MGET', unpack(KEYS, 3))
+local channels = call('HMGET', blockedKey, unpack(ids))
 local changed, conflict = {}, {0}
 for i, id in ipairs(ids) do
   local owner, deadline = parse(values[i])
@@ -45,31 +45,31 @@ if #changed == 0 then
 end
 
 checkTypes()
-for i, deadline in ipairs(redis.call('ZMSCORE', index, unpack(changed))) do
+for i, deadline in ipairs(call('ZMSCORE', index, unpack(changed))) do
   if deadline then -- of a hold whose key is gone: while the seat is as it was
     recordExpired(changed[i])
   end
 end
 if unblock then
-  redis.call('HDEL', blockedKey, unpack(changed))
+  call('HDEL', blockedKey, unpack(changed))
 else
   local pairsToSet = {}
   for _, id in ipairs(changed) do
     pairsToSet[#pairsToSet + 1] = id
     pairsToSet[#pairsToSet + 1] = channel
   end
-  redis.call('HSET', blockedKey, unpack(pairsToSet))
+  call('HSET', blockedKey, unpack(pairsToSet))
 end
-local count = redis.call('HLEN', blockedKey)
+local count = call('HLEN', blockedKey)
 if count > 0 then
-  redis.call('HSET', eventKey, 'blocked', count)
+  call('HSET', eventKey, 'blocked', count)
 else
-  redis.call('HDEL', eventKey, 'blocked')
+  call('HDEL', eventKey, 'blocked')
 end
 for first = 1, #changed, 100 do
   local part = {unpack(changed, first, math.min(first + 99, #changed))}
-  appendChange(unblock and 'unblocked' or 'blocked', part, {'channel', channel})
+  appendChange(unblock and 'unblocked' or 'blocked', part, 1, 'channel', channel)
 end
-extendTTL(stream, not kept and redis.call('XLEN', stream) == math.ceil(#changed / 100), string.format('%.0f', now + streamTime))
+extendTTL(stream, not kept and call('XLEN', stream) == math.ceil(#changed / 100), now + streamTime)
 remember(request, {now})
 return {1, now}

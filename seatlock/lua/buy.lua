@@ -23,7 +23,7 @@ if repeated then
 end
 local ids, keys, values, conflict = {}, {}, {}, {0}
 
-for i, value in ipairs(redis.call('MGET', unpack(KEYS, 4))) do
+for i, value in ipairs(call('MGET', unpack(KEYS, 4))) do
   local key = KEYS[i + 3]
   local owner, deadline, soldOrder = parse(value)
   if owner ~= user then
@@ -34,7 +34,7 @@ for i, value in ipairs(redis.call('MGET', unpack(KEYS, 4))) do
     conflict[#conflict + 1] = -5
   elseif deadline then
     keys[#keys + 1], values[#values + 1] = key, soldValue(order, user)
-    ids[#ids + 1] = string.sub(key, #seatPrefix + 1)
+    ids[#ids + 1] = sub(key, seatStart)
   elseif rewrite then
     keys[#keys + 1], values[#values + 1] = key, value
   end
@@ -46,19 +46,19 @@ end
 checkTypes(userSeats)
 if #keys > 0 then
   -- PERSIST comes first: Redis runs it even when memory is full, and then all that follows.
-  redis.call('PERSIST', index)
+  call('PERSIST', index)
 end
 for i, key in ipairs(keys) do
-  redis.call('SET', key, values[i]) -- removes the TTL, too
+  call('SET', key, values[i]) -- removes the TTL, too
 end
 if #ids > 0 then
   addSeats(index, ids, '+inf')
   if limit > 0 then
     addSeats(userSeats, ids, '+inf')
-    redis.call('PERSIST', userSeats)
+    call('PERSIST', userSeats)
   end
-  appendChange('sold', ids, ownerFields(user, order))
-  redis.call('PERSIST', stream)
+  appendChange('sold', ids, 1, ownerFields(user, order))
+  call('PERSIST', stream)
 end
 remember(request, {now})
 return {1, now}

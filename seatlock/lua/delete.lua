@@ -10,11 +10,11 @@
 if not settings then
   return {4, now}
 end
-local sold = redis.call('ZCOUNT', index, '+inf', '+inf')
-local held = redis.call('ZCOUNT', index, now, '+inf') - sold
+local sold = call('ZCOUNT', index, '+inf', '+inf')
+local held = call('ZCOUNT', index, now, '+inf') - sold
 if held > 0 or sold > 0 and ARGV[5] ~= '1' then
   return {5, now, held, sold}
 end
-redis.call('HSET', KEYS[3], 'settings', 'deleting')
-redis.call('HDEL', KEYS[3], 'document')
+call('HSET', KEYS[3], 'settings', 'deleting')
+call('HDEL', KEYS[3], 'document')
 return {1, now}

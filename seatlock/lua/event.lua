@@ -27,30 +27,33 @@
 -- changed. {6, now, ...}: the key was used for the same request. Nothing has changed; after
 -- now comes the first reply without its 1. now is ms since the epoch.
 
+local call, find, sub = redis.call, string.find, string.sub
 local index, stream = KEYS[1], KEYS[2]
-local tag = string.sub(index, 7) -- {event}
-local seatPrefix, userPrefix = 'seat:' .. tag .. ':', 'user:' .. tag .. ':'
-local eventKey, blockedKey, requestPrefix = 'event:' .. tag, 'blocked:' .. tag, 'request:' .. tag .. ':'
+local tag = sub(index, 7) -- {event}
+local seatPrefix, eventKey, blockedKey = 'seat:' .. tag .. ':', 'event:' .. tag, 'blocked:' .. tag
+local seatStart = #seatPrefix + 1 -- of a seat in its key
 
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000) -- ms since the epoch
-local micros = time[1] * 1000000 + time[2]              -- µs since the epoch
+local time = call('TIME')
+local micros = time[1] * 1000000 + time[2]  -- µs since the epoch
+local now = (micros - micros % 1000) / 1000 -- ms since the epoch
 if now > tonumber(ARGV[2]) then
   return {-1, now}
 end
 
-local event = redis.call('HMGET', eventKey, 'settings', 'blocked', 'kept')
+local event = call('HMGET', eventKey, 'settings', 'blocked', 'kept')
 local settings, hasBlocked, kept = event[1], event[2], event[3]
 local limit, holdTime = tonumber(ARGV[1]), tonumber(ARGV[3])
-local version, planVersion, onSale, offSale, maxHoldTime = '0', '0', '', '', ''
+local version, planVersion = '0', '0'
+local onSale, offSale, maxHoldTime -- nil where PUT set nothing
 if settings then
-  local eventHold, eventLimit
-  version, planVersion, onSale, offSale, eventHold, maxHoldTime, eventLimit =
+  local on, off, hold, maxHold, eventLimit
+  version, planVersion, on, off, hold, maxHold, eventLimit =
     string.match(settings, '^(%d+):(%d+):(%d*):(%d*):(%d*):(%d*):(%d*)$')
   if not version then
     return {-3, now}
   end
-  limit, holdTime = tonumber(eventLimit) or limit, tonumber(eventHold) or holdTime
+  limit, holdTime = tonumber(eventLimit) or limit, tonumber(hold) or holdTime
+  onSale, offSale, maxHoldTime = tonumber(on), tonumber(off), tonumber(maxHold)
 end
 if ARGV[4] ~= '' and ARGV[4] ~= planVersion then
   return {-2, now}
@@ -60,19 +63,19 @@ end
 -- request is request:{event}:<user> <key>, its value <fingerprint> <reply without its 1>, and, if
 -- the script chose the seats, a semicolon and these.
 local function parseCaller(caller)
-  local space = string.find(caller, ' ', 1, true)
+  local space = find(caller, ' ', 1, true)
   if not space then
     return caller
   end
-  local user = string.sub(caller, 1, space - 1)
+  local user = sub(caller, 1, space - 1)
   local fingerprint, lasts, key = string.match(caller, '^(%x+) (%d+) (.+)$', space + 1)
-  return user, {key = requestPrefix .. user .. ' ' .. key, fingerprint = fingerprint, lasts = lasts}
+  return user, {key = 'request:' .. tag .. ':' .. user .. ' ' .. key, fingerprint = fingerprint, lasts = lasts}
 end
 
 -- Returns the reply to a request that was made before, nil if it was not. rewrite: it writes the
 -- stored reply again, because WAIT waits only for writes of its own connection (since Redis 7.2).
 local function replay(request, rewrite)
-  local stored = request and redis.call('MGET', request.key)[1]
+  local stored = request and call('MGET', request.key)[1]
   if not stored then
     return nil
   end
@@ -81,7 +84,7 @@ local function replay(request, rewrite)
     return {7, now}
   end
   if rewrite then
-    redis.call('SET', request.key, stored, 'KEEPTTL')
+    call('SET', request.key, stored, 'KEEPTTL')
   end
   local reply = {6, now}
   for value in string.gmatch(values, '%d+') do
@@ -94,7 +97,7 @@ end
 local function remember(request, reply, seats)
   if request then
     local value = request.fingerprint .. ' ' .. table.concat(reply, ' ') .. (seats and ';' .. table.concat(seats, ' ') or '')
-    redis.call('SET', request.key, value, 'PX', request.lasts)
+    call('SET', request.key, value, 'PX', request.lasts)
   end
 end
 
@@ -107,7 +110,7 @@ local function heldValue(deadline, latest, user)
 end
 
 local function soldValue(order, user)
-  return 'sold:' .. string.format('%.0f', now) .. ':' .. order .. ' ' .. user
+  return 'sold:' .. string.format('%d', now) .. ':' .. order .. ' ' .. user
 end
 
 -- Returns the user of a seat's value, nil if the seat is free; the deadline, nil unless it is
@@ -116,13 +119,13 @@ local function parse(value)
   if not value then
     return nil
   elseif string.byte(value) == 104 then -- h
-    return string.sub(value, 34), tonumber(string.sub(value, 6, 18))
+    return sub(value, 34), tonumber(sub(value, 6, 18))
   end
-  local space = string.find(value, ' ', 6, true)
+  local space = find(value, ' ', 6, true)
   if not space then
-    return string.sub(value, 6), nil, ''
+    return sub(value, 6), nil, ''
   end
-  return string.sub(value, space + 1), nil, string.sub(value, 20, space - 1)
+  return sub(value, space + 1), nil, sub(value, 20, space - 1)
 end
 
 -- Returns the time to live of the seat of a key with this user and deadline, ms; -1 if it is sold, -2
@@ -134,23 +137,23 @@ local function ttl(key, user, deadline)
   elseif user then
     return -1
   end
-  return hasBlocked and redis.call('HEXISTS', blockedKey, string.sub(key, #seatPrefix + 1)) == 1 and -4 or -2
+  return hasBlocked and call('HEXISTS', blockedKey, sub(key, seatStart)) == 1 and -4 or -2
 end
 
 -- Fails if a key that the script will write has a wrong type. userSeats counts only with a
 -- limit. After the first write nothing may fail, because Redis does not roll back.
 local function checkTypes(userSeats)
-  redis.call('ZCARD', index)
-  redis.call('XLEN', stream)
+  call('ZCARD', index)
+  call('XLEN', stream)
   if limit > 0 and userSeats then
-    redis.call('ZCARD', userSeats)
+    call('ZCARD', userSeats)
   end
   if hasBlocked then
-    redis.call('HLEN', blockedKey)
+    call('HLEN', blockedKey)
   end
 end
 
--- Appends a change of the seats ids. fields are the other fields of the entry and their values:
+-- Appends a change of the seats ids, of so many users. Its other fields and their values follow:
 --
 -- deadline -> of held and extended, ms since the epoch
 -- users    -> the user of each seat; empty: as the seat before. Without those at the end: "ann"
@@ -167,82 +170,98 @@ end
 -- The first change after 10 ms without one is announced on the channel changes:{event}.
 -- Views read for longer than that after each change, so they need no other. If the clock went
 -- back, each change is announced.
-local epoch, offset
-local function appendChange(kind, ids, fields, users)
-  local silent = false
+local epoch, offset -- of the last change; nil: not read yet
+local announces     -- this script: its first change
+
+-- Reads the ID of the last change. Returns whether there is none.
+local function readLastChange()
+  local last = call('XREVRANGE', stream, '+', '-', 'COUNT', '1')[1]
+  if last then
+    local id = last[1]
+    local dash = find(id, '-', 1, true)
+    epoch, offset = sub(id, 1, dash), tonumber(sub(id, dash + 1))
+  else
+    epoch, offset = string.format('%d-', micros), 0
+  end
+  announces = micros - offset >= 10000 or offset - micros >= 10000
+  return not last
+end
+
+local function appendChange(kind, ids, users, ...)
   if not epoch then
-    local last = redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1)[1]
-    epoch, offset = string.format('%.0f', micros), 0
-    if last then
-      epoch, offset = string.match(last[1], '(%d+)-(%d+)')
-    end
-    silent = math.abs(micros - offset) >= 10000
+    readLastChange()
   end
-  offset = math.max(offset + (users or 1), micros)
-  local function add(id)
-    return redis.pcall('XADD', stream, 'MAXLEN', '~', kept or 10000, id, 'type', kind, 'seats', table.concat(ids, ' '), unpack(fields))
+  offset = offset + users
+  if offset < micros then
+    offset = micros
   end
-  -- If an operator deleted the last change, Redis wants a greater ID, and '*' makes one.
-  if type(add(epoch .. '-' .. string.format('%.0f', offset))) == 'table' then
-    add('*')
+  local seats, maxLen = table.concat(ids, ' '), kept or '10000'
+  local id = epoch .. string.format('%d', offset)
+  if type(redis.pcall('XADD', stream, 'MAXLEN', '~', maxLen, id, 'type', kind, 'seats', seats, ...)) == 'table' then
+    -- An operator deleted the last change, and Redis wants a greater ID.
+    redis.pcall('XADD', stream, 'MAXLEN', '~', maxLen, '*', 'type', kind, 'seats', seats, ...)
   end
-  if silent then
+  if announces then
     redis.pcall('PUBLISH', stream, '') -- if the user may not, views notice the change later
+    announces = false
   end
 end
 
 -- Returns the fields of a change of one user. order may be nil.
 local function ownerFields(user, order)
-  local fields = {'users', user}
   if order and order ~= '' then
-    fields[3], fields[4] = 'order', order
+    return 'users', user, 'order', order
   end
-  return fields
+  return 'users', user
 end
 
 -- Appends a change that ends holds or sales of seats, and blocked changes for those of them that
 -- are kept for a channel.
-local function appendEnd(kind, ids, fields)
-  appendChange(kind, ids, fields)
+local function appendEnd(kind, ids, ...)
+  appendChange(kind, ids, 1, ...)
   if not hasBlocked then
     return
   end
   local blocked = {} -- channel -> seats
-  for i, channel in ipairs(redis.call('HMGET', blockedKey, unpack(ids))) do
+  for i, channel in ipairs(call('HMGET', blockedKey, unpack(ids))) do
     if channel then
       blocked[channel] = blocked[channel] or {}
       table.insert(blocked[channel], ids[i])
     end
   end
   for channel, seats in pairs(blocked) do
-    appendChange('blocked', seats, {'channel', channel})
+    appendChange('blocked', seats, 1, 'channel', channel)
   end
 end
 
 -- Extends the TTL of key to a time, ms since the epoch, unless a sale has removed it. isNew:
 -- this script made the key.
 local function extendTTL(key, isNew, ends)
+  ends = string.format('%d', ends)
   if isNew then
-    redis.call('PEXPIREAT', key, ends)
+    call('PEXPIREAT', key, ends)
   else
-    redis.call('PEXPIREAT', key, ends, 'GT') -- to GT, no TTL is the longest
+    call('PEXPIREAT', key, ends, 'GT') -- to GT, no TTL is the longest
   end
 end
 
--- Adds ids with their deadline ('+inf': sold) to the sorted set.
-local function addSeats(set, ids, deadline)
+-- Adds ids with their deadline ('+inf': sold) to the sorted set, and returns how many it did not
+-- have. With the option 'NX' those that it has keep their deadlines.
+local function addSeats(set, ids, deadline, option)
   local args = {}
-  for _, id in ipairs(ids) do
-    args[#args + 1] = deadline
-    args[#args + 1] = id
+  for i, id in ipairs(ids) do
+    args[2 * i - 1], args[2 * i] = deadline, id
   end
-  redis.call('ZADD', set, unpack(args))
+  if option then
+    return call('ZADD', set, option, unpack(args))
+  end
+  return call('ZADD', set, unpack(args))
 end
 
 -- Appends an expired change for a seat, once: the seat leaves the index with it.
 local function recordExpired(id)
-  if redis.call('ZREM', index, id) == 1 then
-    appendEnd('expired', {id}, {})
+  if call('ZREM', index, id) == 1 then
+    appendEnd('expired', {id})
   end
 end
 
@@ -251,8 +270,8 @@ end
 -- past its deadline.
 local function expiredSeats()
   local ids = {}
-  for _, id in ipairs(redis.call('ZRANGEBYSCORE', index, '-inf', now, 'LIMIT', 0, 200)) do
-    if redis.call('EXISTS', seatPrefix .. id) == 0 then
+  for _, id in ipairs(call('ZRANGEBYSCORE', index, '-inf', now, 'LIMIT', '0', '200')) do
+    if call('EXISTS', seatPrefix .. id) == 0 then
       ids[#ids + 1] = id
     end
   end

@@ -21,7 +21,7 @@ if repeated then
   return repeated
 end
 
-local values = redis.call('MGET', unpack(KEYS, 4))
+local values = call('MGET', unpack(KEYS, 4))
 local n = #values / 2
 local from, to, notSold, notFree, sold = {}, {}, {0}, {0}, 0
 for i, value in ipairs(values) do
@@ -29,7 +29,7 @@ for i, value in ipairs(values) do
   local owner, deadline, soldOrder = parse(value)
   local isSold = owner == user and soldOrder == order
   local ids = i <= n and from or to
-  ids[#ids + 1] = string.sub(key, #seatPrefix + 1)
+  ids[#ids + 1] = sub(key, seatStart)
   if i <= n and not isSold then
     notSold[#notSold + 1] = i
     notSold[#notSold + 1] = owner == user and soldOrder and -5 or ttl(key, owner, deadline)
@@ -51,32 +51,30 @@ end
 
 checkTypes(userSeats)
 -- PERSIST comes first: Redis runs it even when memory is full, and then all that follows.
-redis.call('PERSIST', index)
+call('PERSIST', index)
 if not done then
-  for i, deadline in ipairs(redis.call('ZMSCORE', index, unpack(to))) do
+  for i, deadline in ipairs(call('ZMSCORE', index, unpack(to))) do
     if deadline and not values[n + i] then -- of an earlier hold, whose key is gone
       recordExpired(to[i])
     end
   end
   local value = soldValue(order, user)
   for i = 1, n do
-    redis.call('DEL', KEYS[3 + i])
-    redis.call('SET', KEYS[3 + n + i], value) -- removes the TTL, too
+    call('DEL', KEYS[3 + i])
+    call('SET', KEYS[3 + n + i], value) -- removes the TTL, too
   end
-  redis.call('ZREM', index, unpack(from))
+  call('ZREM', index, unpack(from))
   addSeats(index, to, '+inf')
   if limit > 0 then
-    redis.call('ZREM', userSeats, unpack(from))
+    call('ZREM', userSeats, unpack(from))
     addSeats(userSeats, to, '+inf')
-    redis.call('PERSIST', userSeats)
+    call('PERSIST', userSeats)
   end
-  local fields = ownerFields(user, order)
-  fields[#fields + 1], fields[#fields + 2] = 'to', table.concat(to, ' ')
-  appendEnd('exchanged', from, fields)
-  redis.call('PERSIST', stream)
+  appendEnd('exchanged', from, 'to', table.concat(to, ' '), ownerFields(user, order))
+  call('PERSIST', stream)
 elseif rewrite then
   for i = 1, n do
-    redis.call('SET', KEYS[3 + n + i], values[n + i])
+    call('SET', KEYS[3 + n + i], values[n + i])
   end
 end
 remember(request, {now})

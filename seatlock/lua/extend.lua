@@ -19,13 +19,13 @@ end
 local minGain = math.min(1000, math.floor(holdTime / 10)) -- ms; a repeated call gains less
 local extended, conflict, earliest = {}, {0}, nil
 
-for i, value in ipairs(redis.call('MGET', unpack(KEYS, 4))) do
+for i, value in ipairs(call('MGET', unpack(KEYS, 4))) do
   local owner, deadline = parse(value)
   if owner ~= user then
     conflict[#conflict + 1] = i
     conflict[#conflict + 1] = ttl(KEYS[i + 3], owner, deadline)
   elseif deadline then
-    local latest = tonumber(string.sub(value, 20, 32))
+    local latest = tonumber(sub(value, 20, 32))
     local newDeadline = math.min(now + holdTime, latest)
     if newDeadline - deadline >= minGain then
       extended[#extended + 1] = {KEYS[i + 3], newDeadline, latest}
@@ -40,14 +40,14 @@ end
 
 checkTypes(userSeats)
 for _, seat in ipairs(extended) do
-  local key, deadline, latest = seat[1], string.format('%.0f', seat[2]), string.format('%.0f', seat[3])
-  local ids = {string.sub(key, #seatPrefix + 1)}
-  redis.call('SET', key, heldValue(deadline, latest, user), 'PXAT', deadline)
+  local key, deadline, latest = seat[1], string.format('%d', seat[2]), string.format('%d', seat[3])
+  local ids = {sub(key, seatStart)}
+  call('SET', key, heldValue(deadline, latest, user), 'PXAT', deadline)
   addSeats(index, ids, deadline)
   if limit > 0 then
     addSeats(userSeats, ids, deadline)
   end
-  appendChange('extended', ids, {'users', user, 'deadline', deadline})
+  appendChange('extended', ids, 1, 'users', user, 'deadline', deadline)
 end
 remember(request, {now, holdTime, earliest or 0})
 return {1, now, holdTime, earliest or 0}

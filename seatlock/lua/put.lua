@@ -17,20 +17,20 @@
 if ARGV[5] ~= '' and ARGV[5] ~= version then
   return {4, now}
 end
-local last = redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1)[1]
+local last = call('XREVRANGE', stream, '+', '-', 'COUNT', 1)[1]
 if ARGV[6] ~= '' and ARGV[6] ~= (last and last[1] or '0-0') then
   return {5, now}
 end
 
-local newVersion = string.format('%.0f', math.max(version + 1, micros))
+local newVersion = string.format('%d', math.max(version + 1, micros))
 local isNew = not settings
 if ARGV[9] == '1' or isNew then
   planVersion = newVersion
 end
-redis.call('HSET', KEYS[3], 'settings', newVersion .. ':' .. planVersion .. ':' .. ARGV[7], 'document', ARGV[8])
+call('HSET', KEYS[3], 'settings', newVersion .. ':' .. planVersion .. ':' .. ARGV[7], 'document', ARGV[8])
 if ARGV[9] == '1' and ARGV[10] ~= '' then
-  redis.call('SET', KEYS[4], planVersion .. ':' .. ARGV[10])
+  call('SET', KEYS[4], planVersion .. ':' .. ARGV[10])
 elseif ARGV[9] == '1' then
-  redis.call('DEL', KEYS[4])
+  call('DEL', KEYS[4])
 end
 return {1, now, tonumber(newVersion), tonumber(planVersion), tonumber(hasBlocked) or 0}

@@ -17,23 +17,23 @@
 checkTypes()
 local page = tonumber(ARGV[7])
 if page >= 0 then
-  local pages = math.ceil(redis.call('ZCARD', index) / 200)
+  local pages = math.ceil(call('ZCARD', index) / 200)
   local first = 200 * (page % math.max(1, pages))
-  local seats, keys = redis.call('ZRANGE', index, first, first + 199, 'WITHSCORES'), {}
+  local seats, keys = call('ZRANGE', index, first, first + 199, 'WITHSCORES'), {}
   for i = 1, #seats, 2 do
     keys[#keys + 1] = seatPrefix .. seats[i]
   end
-  if #keys > 0 and redis.call('EXISTS', unpack(keys)) < #keys then
+  if #keys > 0 and call('EXISTS', unpack(keys)) < #keys then
     local deleted = {}
     for i = 1, #seats, 2 do
       local current = seats[i + 1] == 'inf' or tonumber(seats[i + 1]) > now
-      if current and redis.call('EXISTS', seatPrefix .. seats[i]) == 0 then
+      if current and call('EXISTS', seatPrefix .. seats[i]) == 0 then
         deleted[#deleted + 1] = seats[i]
       end
     end
     if #deleted > 0 then
-      redis.call('ZREM', index, unpack(deleted))
-      appendEnd('released', deleted, {})
+      call('ZREM', index, unpack(deleted))
+      appendEnd('released', deleted)
     end
   end
 end
@@ -41,23 +41,23 @@ for _, id in ipairs(expiredSeats()) do
   recordExpired(id)
 end
 
-local wait, nearest = -1, redis.call('ZRANGE', index, 0, 0, 'WITHSCORES')
+local wait, nearest = -1, call('ZRANGE', index, 0, 0, 'WITHSCORES')
 if #nearest > 0 and nearest[2] ~= 'inf' then
   wait = math.max(0, nearest[2] - now + 1)
 end
 local after, changes = ARGV[5], {}
 if after == '0-0' then
-  changes = redis.call('XRANGE', stream, '-', '+', 'COUNT', ARGV[6])
-  if redis.call('XLEN', stream) >= 10000 then -- a shorter stream was never trimmed
+  changes = call('XRANGE', stream, '-', '+', 'COUNT', ARGV[6])
+  if call('XLEN', stream) >= 10000 then -- a shorter stream was never trimmed
     changes = false
   end
 elseif after ~= '' then
-  changes = redis.call('XRANGE', stream, after, '+', 'COUNT', ARGV[6] + 1)
+  changes = call('XRANGE', stream, after, '+', 'COUNT', ARGV[6] + 1)
   if changes[1] and changes[1][1] == after then
     table.remove(changes, 1)
   else
     changes = false
   end
 end
-local last = redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1)[1]
-return {now, last and last[1] or '0-0', redis.call('ZCARD', index), redis.call('ZCOUNT', index, '-inf', '(' .. now), wait, tonumber(hasBlocked) or 0, holdTime, changes}
+local last = call('XREVRANGE', stream, '+', '-', 'COUNT', 1)[1]
+return {now, last and last[1] or '0-0', call('ZCARD', index), call('ZCOUNT', index, '-inf', '(' .. now), wait, tonumber(hasBlocked) or 0, holdTime, changes}

@@ -21,7 +21,7 @@
 if not settings then
   return {4, now}
 end
-local state = redis.call('HMGET', KEYS[3], 'cursor', 'owner', 'ends')
+local state = call('HMGET', KEYS[3], 'cursor', 'owner', 'ends')
 local cursor, isOwner, remaining = state[1] or '0-0', state[2] == ARGV[5], (tonumber(state[3]) or 0) - now
 if ARGV[6] ~= '' and not (isOwner and (cursor == ARGV[6] or cursor == ARGV[7])) then
   return {5, now, 0}
@@ -36,30 +36,30 @@ local expired = expiredSeats()
 
 if ARGV[6] ~= '' and cursor ~= ARGV[7] then
   cursor = ARGV[7]
-  redis.call('HSET', KEYS[3], 'cursor', cursor)
+  call('HSET', KEYS[3], 'cursor', cursor)
 end
 if kept ~= ARGV[9] then
   kept = ARGV[9]
-  redis.call('HSET', eventKey, 'kept', kept)
-  redis.call('PERSIST', index)
-  redis.call('PERSIST', stream)
+  call('HSET', eventKey, 'kept', kept)
+  call('PERSIST', index)
+  call('PERSIST', stream)
 end
 for _, id in ipairs(expired) do
   recordExpired(id)
 end
-local last = redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1)[1]
+local last = call('XREVRANGE', stream, '+', '-', 'COUNT', 1)[1]
 last = last and last[1] or '0-0'
 local leased = leaseTime > 0 and (cursor ~= last or ARGV[7] ~= '' and ARGV[7] ~= cursor)
 if leased then
-  redis.call('HSET', KEYS[3], 'owner', ARGV[5], 'ends', string.format('%.0f', now + leaseTime))
+  call('HSET', KEYS[3], 'owner', ARGV[5], 'ends', string.format('%d', now + leaseTime))
 elseif isOwner then
-  redis.call('HDEL', KEYS[3], 'owner', 'ends')
+  call('HDEL', KEYS[3], 'owner', 'ends')
 end
-if cursor == last and redis.call('XLEN', stream) > 11000 then -- 1,000 at a time or more
-  redis.call('XTRIM', stream, 'MAXLEN', '~', 10000)
+if cursor == last and call('XLEN', stream) > 11000 then -- 1,000 at a time or more
+  call('XTRIM', stream, 'MAXLEN', '~', 10000)
 end
 
-local wait, nearest = -1, redis.call('ZRANGE', index, 0, 0, 'WITHSCORES')
+local wait, nearest = -1, call('ZRANGE', index, 0, 0, 'WITHSCORES')
 if #nearest > 0 and nearest[2] ~= 'inf' then
   wait = math.max(0, nearest[2] - now + 1)
 end

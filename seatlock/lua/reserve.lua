@@ -30,40 +30,30 @@
 -- Without a sale, the index and the stream end this long, ms, after the last hold can end.
 local grace = 600000
 
-local count = #KEYS - 2 -- of seats
-local values = redis.call('MGET', unpack(KEYS, 3))
+local keys, args = KEYS, ARGV -- locals are faster
+local count = #keys - 2       -- of seats
+local values = call('MGET', unpack(keys, 3))
 local newDeadline = now + holdTime -- of the holds of this batch
-local newLatest = now + math.max(holdTime, tonumber(maxHoldTime) or ARGV[5])
-local channel = ARGV[6]
-local onSaleNow = now >= (tonumber(onSale) or 0) and now < (tonumber(offSale) or math.huge)
-local channels = {} -- of the seats
+local newLatest = now + math.max(holdTime, maxHoldTime or args[5])
+local channel = args[6]
+local onSaleNow = now >= (onSale or 0) and now < (offSale or math.huge)
+local channels -- of the seats
 if hasBlocked then
   local ids = {}
   for i = 1, count do
-    ids[i] = string.sub(KEYS[2 + i], #seatPrefix + 1)
+    ids[i] = sub(keys[2 + i], seatStart)
   end
-  channels = redis.call('HMGET', blockedKey, unpack(ids))
+  channels = call('HMGET', blockedKey, unpack(ids))
 end
 
 local newHolds = {}     -- key of a seat -> its user
 local newIds = {}       -- the seats of newHolds
 local newUsers = {}     -- the users of newIds, as a change has them
+local newCount = 0      -- of newIds
 local newCalls = 0      -- that have newIds
 local newIdsByUser = {} -- key of a user's seats -> which of newIds they are; only with a limit
 local answers = {}      -- key of a request -> the request, and the reply to remember
 local reply, size = {now, holdTime}, 2
-
--- Returns whether the user of userSeats can't have n more seats, and then appends the reply.
-local function exceedsLimit(userSeats, n)
-  local all = redis.call('ZCOUNT', userSeats, now, '+inf') + #(newIdsByUser[userSeats] or {})
-  if all + n <= limit then
-    return false
-  end
-  local sold = redis.call('ZCOUNT', userSeats, '+inf', '+inf')
-  reply[size + 1], reply[size + 2], reply[size + 3], reply[size + 4], reply[size + 5] = 4, 2, all - sold, sold, limit
-  size = size + 5
-  return true
-end
 
 -- Returns the reply to a request that was made before, also by a call of this batch, nil if it
 -- was not.
@@ -77,20 +67,13 @@ local function replayOf(request)
   return {6, now, unpack(answer.reply)}
 end
 
--- Remembers the answers of the batch.
-local function rememberAll()
-  for _, answer in pairs(answers) do
-    remember(answer.request, answer.reply, answer.seats)
-  end
-end
-
 local freeKeys = {} -- of the group: the first freeCount; the others are of earlier groups
 local seat = 1
 while seat <= count do
-  local user, request, repeated, isChoice = ARGV[6 + seat], nil, nil, false
-  if string.find(user, ' ', 1, true) then
+  local user, request, repeated, isChoice = args[6 + seat], nil, nil, false
+  if find(user, ' ', 1, true) then
     isChoice = string.byte(user) == 32
-    user, request = parseCaller(isChoice and string.sub(user, 2) or user)
+    user, request = parseCaller(isChoice and sub(user, 2) or user)
     repeated = replayOf(request)
   end
   local first, start = seat, size -- conflicts go after start + 2
@@ -99,12 +82,13 @@ while seat <= count do
     group, freeCount, earliest = seat, 0, nil
     local sizeBefore = size
     repeat
-      local key = KEYS[2 + seat]
-      local owner, deadline = parse(values[seat])
-      if not owner and newHolds[key] then
+      local key, owner, deadline = keys[2 + seat], nil, nil
+      if values[seat] then
+        owner, deadline = parse(values[seat])
+      elseif newHolds[key] then
         owner, deadline = newHolds[key], newDeadline
       end
-      local ofChannel = channel == (channels[seat] or '')
+      local ofChannel = channel == (channels and channels[seat] or '')
       if not owner and ofChannel then
         freeCount = freeCount + 1
         freeKeys[freeCount] = key
@@ -116,7 +100,7 @@ while seat <= count do
         reply[size] = owner == user and not deadline and -3 or ttl(key, owner, deadline)
       end
       seat = seat + 1
-      mark = ARGV[6 + seat]
+      mark = args[6 + seat]
     until mark ~= ''
     if size == sizeBefore then
       size = start -- without the conflicts of the groups before
@@ -124,7 +108,7 @@ while seat <= count do
   until size == start or mark ~= ' '
   while mark == ' ' or mark == '' do -- the groups after
     seat = seat + 1
-    mark = ARGV[6 + seat]
+    mark = args[6 + seat]
   end
 
   if repeated then
@@ -136,20 +120,33 @@ while seat <= count do
   elseif size > start then
     reply[start + 1], reply[start + 2] = size - start - 1, 0
   elseif freeCount > 0 and channel == '' and not onSaleNow then
-    local on = tonumber(onSale) or 0
-    reply[size + 1], reply[size + 2], reply[size + 3], reply[size + 4] = 3, 3, on, now >= on and 1 or 0
+    reply[size + 1], reply[size + 2], reply[size + 3], reply[size + 4] = 3, 3, onSale or 0, now >= (onSale or 0) and 1 or 0
     size = size + 4
   else
-    local userSeats = limit > 0 and freeCount > 0 and userPrefix .. user
-    if not (userSeats and exceedsLimit(userSeats, freeCount)) then
+    local userSeats, all
+    if limit > 0 and freeCount > 0 then
+      userSeats = 'user:' .. tag .. ':' .. user
+      all = call('ZCOUNT', userSeats, now, '+inf') + #(newIdsByUser[userSeats] or {})
+    end
+    if userSeats and all + freeCount > limit then
+      local sold = call('ZCOUNT', userSeats, '+inf', '+inf')
+      reply[size + 1], reply[size + 2], reply[size + 3], reply[size + 4], reply[size + 5] = 4, 2, all - sold, sold, limit
+      size = size + 5
+    else
+      local mark = user
       for i = 1, freeCount do
-        local id = string.sub(freeKeys[i], #seatPrefix + 1)
-        newHolds[freeKeys[i]], newIds[#newIds + 1] = user, id
-        newUsers[#newIds] = i == 1 and user or ''
+        local key = freeKeys[i]
+        local id = sub(key, seatStart)
+        newCount = newCount + 1
+        newHolds[key], newIds[newCount], newUsers[newCount] = user, id, mark
+        mark = ''
         if userSeats then
           newIdsByUser[userSeats] = newIdsByUser[userSeats] or {}
           table.insert(newIdsByUser[userSeats], id)
         end
+      end
+      if freeCount > 0 then
+        newCalls = newCalls + 1
         earliest = math.min(earliest or newDeadline, newDeadline)
       end
       reply[size + 1], reply[size + 2], reply[size + 3] = 2, 1, earliest
@@ -158,10 +155,9 @@ while seat <= count do
         reply[size - 2], reply[size + 1] = 3, 1 + group - first
         size = size + 1
       end
-      newCalls = newCalls + math.min(1, freeCount)
       if request then
         answers[request.key] = {request = request, reply = {now, holdTime, earliest},
-          seats = isChoice and {unpack(newIds, #newIds - freeCount + 1)}}
+          seats = isChoice and {unpack(newIds, newCount - freeCount + 1)}}
       end
     end
   end
@@ -169,54 +165,56 @@ end
 for i = size + 1, #reply do
   reply[i] = nil -- conflicts of groups before one that was free
 end
-if #newIds == 0 then
-  rememberAll()
-  return reply
-end
+if newCount > 0 then
+  -- The remaining reads come before the first write, because they may fail.
+  for userSeats in pairs(newIdsByUser) do
+    checkTypes(userSeats)
+  end
+  local isNewStream = readLastChange()
+  if hasBlocked then
+    call('HLEN', blockedKey)
+  end
+  local expired = expiredSeats()
 
--- The remaining reads come before the first write, because they may fail.
-for userSeats in pairs(newIdsByUser) do
-  checkTypes(userSeats)
-end
-redis.call('XLEN', stream)
-if hasBlocked then
-  redis.call('HLEN', blockedKey)
-end
-local expired = expiredSeats()
-for i, deadline in ipairs(redis.call('ZMSCORE', index, unpack(newIds))) do
-  if deadline then -- of an earlier hold, whose key is gone
-    expired[#expired + 1] = newIds[i]
+  -- As text, because Redis would format a number for each seat.
+  local deadline, latest = string.format('%d', newDeadline), string.format('%d', newLatest)
+  local prefix = heldValue(deadline, latest, '')
+  -- SET comes first: when memory is full, Redis refuses it. It refuses only the first write of
+  -- a script.
+  for key, user in pairs(newHolds) do
+    call('SET', key, prefix .. user, 'PXAT', deadline)
+  end
+  for _, id in ipairs(expired) do
+    recordExpired(id)
+  end
+  local remaining = kept and -1 or call('PTTL', index) -- -2: the index is new
+  if addSeats(index, newIds, deadline, 'NX') < newCount then
+    for i, score in ipairs(call('ZMSCORE', index, unpack(newIds))) do
+      if tonumber(score) ~= newDeadline then -- of an earlier hold, whose key is gone
+        recordExpired(newIds[i])
+      end
+    end
+    addSeats(index, newIds, deadline)
+  end
+  local users = table.concat(newUsers, ' ')
+  if channel == '' then
+    appendChange('held', newIds, newCalls, 'users', users, 'deadline', deadline)
+  else
+    appendChange('held', newIds, newCalls, 'users', users, 'deadline', deadline, 'channel', channel)
+  end
+
+  local ends = newLatest + 2 * grace
+  if remaining == -2 or remaining >= 0 and remaining < newLatest + grace - now then
+    extendTTL(index, remaining == -2, ends)
+    extendTTL(stream, isNewStream, ends)
+  end
+  for userSeats, ids in pairs(newIdsByUser) do
+    addSeats(userSeats, ids, deadline)
+    call('ZREMRANGEBYSCORE', userSeats, '-inf', '(' .. now)
+    extendTTL(userSeats, call('ZCARD', userSeats) == #ids, ends)
   end
 end
-
--- As text, because Redis would format a number for each seat.
-local deadline, latest = string.format('%.0f', newDeadline), string.format('%.0f', newLatest)
--- SET comes first: when memory is full, Redis refuses it. It refuses only the first write of
--- a script.
-for key, user in pairs(newHolds) do
-  redis.call('SET', key, heldValue(deadline, latest, user), 'PXAT', deadline)
+for _, answer in pairs(answers) do
+  remember(answer.request, answer.reply, answer.seats)
 end
-for _, id in ipairs(expired) do
-  recordExpired(id)
-end
-addSeats(index, newIds, deadline)
-local fields = {'users', table.concat(newUsers, ' '), 'deadline', deadline}
-if channel ~= '' then
-  fields[5], fields[6] = 'channel', channel
-end
-appendChange('held', newIds, fields, newCalls)
-
-local ends = string.format('%.0f', newLatest + 2 * grace)
-local remaining = redis.call('PTTL', index)
-local isNew = not kept and remaining == -1 and redis.call('ZCARD', index) == #newIds
-if isNew or remaining >= 0 and remaining < newLatest + grace - now then
-  extendTTL(index, isNew, ends)
-  extendTTL(stream, not kept and redis.call('XLEN', stream) == 1, ends)
-end
-for userSeats, ids in pairs(newIdsByUser) do
-  addSeats(userSeats, ids, deadline)
-  redis.call('ZREMRANGEBYSCORE', userSeats, '-inf', '(' .. now)
-  extendTTL(userSeats, redis.call('ZCARD', userSeats) == #ids, ends)
-end
-rememberAll()
 return reply

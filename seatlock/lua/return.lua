@@ -17,10 +17,10 @@ if repeated then
 end
 local ids, conflict = {}, {0}
 
-for i, value in ipairs(redis.call('MGET', unpack(KEYS, 4))) do
+for i, value in ipairs(call('MGET', unpack(KEYS, 4))) do
   local owner, deadline, soldOrder = parse(value)
   if owner == user and soldOrder == order then
-    ids[#ids + 1] = string.sub(KEYS[i + 3], #seatPrefix + 1)
+    ids[#ids + 1] = sub(KEYS[i + 3], seatStart)
   elseif owner then
     conflict[#conflict + 1] = i
     conflict[#conflict + 1] = owner == user and soldOrder and -5 or ttl(KEYS[i + 3], owner, deadline)
@@ -33,11 +33,11 @@ end
 checkTypes(userSeats)
 if #ids > 0 then
   for _, id in ipairs(ids) do
-    redis.call('DEL', seatPrefix .. id)
+    call('DEL', seatPrefix .. id)
   end
-  redis.call('ZREM', index, unpack(ids))
+  call('ZREM', index, unpack(ids))
   if limit > 0 then
-    redis.call('ZREM', userSeats, unpack(ids))
+    call('ZREM', userSeats, unpack(ids))
   end
   appendEnd('returned', ids, ownerFields(user, order))
 end

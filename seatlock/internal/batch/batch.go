@@ -37,7 +37,7 @@ var (
 // flight, the callers of the other half get their results and come back.
 const minTake = 32
 
-// Options of a Batcher. All but Weigh, Parallel and Eager must be set.
+// Options of a Batcher. All but Weigh and Parallel must be set.
 type Options[K comparable, T any] struct {
 	// Send sends items, which share key, and returns when they have their results or ctx
 	// has ended. ctx ends at the earliest deadline of items. Send may reorder items, but
@@ -52,7 +52,6 @@ type Options[K comparable, T any] struct {
 	MaxQueued   int           // limit of the items that wait, of all keys together
 	MaxInFlight int           // limit of a key's batches in flight, the slow ones included
 	Parallel    int           // how many batches of a key are in flight before an item waits; 0 means 1
-	Eager       bool          // a batch does not wait until other goroutines have had their turn
 	Slow        time.Duration // a batch in flight for longer is slow; an item with less time left is not sent
 }
 
@@ -184,15 +183,13 @@ func (b *Batcher[K, T]) lead(key K, q *queue[T]) {
 
 // run sends batches until no item waits.
 func (b *Batcher[K, T]) run(key K, q *queue[T]) {
-	for b.sendNext(key, q) {
+	for sent := true; sent; sent = b.sendNext(key, q) {
+		runtime.Gosched() // lets callers that are about to call join the batch
 	}
 }
 
 // sendNext sends the next batch of q. It reports false if no item waits: then it has ended the run.
 func (b *Batcher[K, T]) sendNext(key K, q *queue[T]) bool {
-	if !b.opt.Eager {
-		runtime.Gosched() // lets callers that are about to call join the batch
-	}
 	entries := b.take(key, q)
 	if entries == nil {
 		return false

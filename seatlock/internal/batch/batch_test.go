@@ -280,7 +280,7 @@ func TestBatcher_SendsEarliestDeadlinesFirst(t *testing.T) {
 
 func TestDo_SendsParallelBatches(t *testing.T) {
 	t.Parallel()
-	inBubble(t, Options[string, string]{Parallel: 2, Eager: true}, func(t *testing.T, b *testBundle) {
+	inBubble(t, Options[string, string]{Parallel: 2}, func(t *testing.T, b *testBundle) {
 		for _, item := range []string{"a", "b", "c", "d"} {
 			b.do(t.Context(), key, item, timeout)
 		}
