@@ -68,6 +68,6 @@ func TestReserve_EndsHoldWhoseKeyIsGone(t *testing.T) {
 		require.Equal(t, []string{"held[1A 1B]", "expired[1A]", "held[1A 1C]"}, b.changes(t, seatlock.NoChange))
 		score, err := b.redis.ZScore(t.Context(), "seats:{gala}", "1A").Result()
 		require.NoError(t, err)
-		require.EqualValues(t, hold.Deadline.UnixMilli(), score)
+		require.Equal(t, hold.Deadline.UnixMilli(), int64(score))
 	})
 }

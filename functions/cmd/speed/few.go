@@ -31,25 +31,27 @@ type Latency struct {
 	P99 float64 `json:"p99_us"`
 }
 
-func (s *servers) measureFew(ctx context.Context, o *options) (f Few, err error) {
+func (s *servers) measureFew(ctx context.Context, o *options) (*Few, error) {
+	f := &Few{}
 	var roundTrips []time.Duration
 	for _, connections := range []int{1, 2, 4, 16} {
 		var rounds [][3]sample
 		for range o.rounds {
 			if err := s.holdSeats(ctx, fewSeats); err != nil {
-				return f, err
+				return nil, err
 			}
 			var round [3]sample
+			var err error
 			for i, p := range []*process{s.service, s.plain, s.noop} {
 				l := load{next: win.next, status: win.status, connections: connections, duration: min(o.duration, time.Second)}
 				if round[i], err = s.measureLoad(ctx, p, l); err != nil {
-					return f, err
+					return nil, err
 				}
 			}
 			rounds = append(rounds, round)
-			roundTrip, err := measureRoundTrip(s.redis.Addr)
+			roundTrip, err := measureRoundTrip(s.redis[0].Addr)
 			if err != nil {
-				return f, err
+				return nil, err
 			}
 			roundTrips = append(roundTrips, roundTrip)
 		}

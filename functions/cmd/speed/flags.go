@@ -14,11 +14,11 @@ import (
 
 // options are the values of the flags.
 type options struct {
-	rounds, connections, seats int
-	duration                   time.Duration
-	workloads                  []workload
-	json                       bool
-	svg, baseline, store       string
+	rounds, connections, seats, nodes int
+	duration                          time.Duration
+	workloads                         []workload
+	json                              bool
+	svg, baseline, store              string
 }
 
 // usageError is an error that the caller can fix: by other flags, or by installing a
@@ -40,6 +40,7 @@ func parse(args []string, help io.Writer) (*options, error) {
 	f.IntVar(&o.connections, "connections", 128, "number of connections, each with one call at a time")
 	names := f.String("workloads", "win,lose,status", "workloads, comma-separated; also events-win, at 10,000 events; put-win and put-lose, at an event that was put; pair-win and pair-key, of two seats; undo-key, best-10, best-90, best-99 and area, which release what they hold")
 	f.IntVar(&o.seats, "seats", 0, "also compare an event with this many held seats with one that has 1,000 (10 million need 3.2 GB and some minutes)")
+	f.IntVar(&o.nodes, "nodes", 0, "measure on a Redis Cluster of this many nodes, without latencies of few connections and without -seats; 0: on one Redis")
 	f.BoolVar(&o.json, "json", false, "write the result as JSON")
 	f.StringVar(&o.svg, "svg", "", "draw the CPU time per call into this `file`")
 	f.StringVar(&o.baseline, "baseline", "", "compare the ratios with those in this `file`, and fail if one is more than 15 % above")
@@ -65,6 +66,9 @@ func parse(args []string, help io.Writer) (*options, error) {
 	}
 	if o.seats != 0 && (o.seats < fewSeats || o.seats > 100_000_000) {
 		return nil, usageErrorf("-seats is %d: want a number from %d to 100000000, or 0", o.seats, fewSeats)
+	}
+	if o.nodes < 0 || o.nodes > 100 || o.nodes > 0 && o.seats > 0 {
+		return nil, usageErrorf("-nodes is %d: want a number from 1 to 100, without -seats; or 0", o.nodes)
 	}
 	if o.duration < 100*time.Millisecond || o.duration > time.Hour {
 		return nil, usageErrorf("-duration is %v: want a duration from 100ms to 1h", o.duration)

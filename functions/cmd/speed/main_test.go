@@ -94,6 +94,15 @@ func TestSpeed_MeasuresTheBestAvailable(t *testing.T) {
 	}
 }
 
+func TestSpeed_MeasuresOnACluster(t *testing.T) {
+	t.Parallel()
+	redistest.Program(t, "redis-server")
+	status, stdout, stderr := speed(t.Context(), "-nodes", "2", "-rounds", "1", "-duration", "300ms", "-workloads", "events-win")
+	require.Equal(t, statusDone, status, stderr)
+	require.Regexp(t, `(?m)^\| events-win +\| [\d.]+ µs `, stdout)
+	require.Contains(t, stdout, "Redis is a cluster of 2 nodes.")
+}
+
 func requireWellFormed(t *testing.T, text []byte) {
 	t.Helper()
 	for d := xml.NewDecoder(bytes.NewReader(text)); ; {
@@ -116,6 +125,7 @@ func TestSpeed_RefusesBadFlagsInOneSentence(t *testing.T) {
 		{[]string{"-rounds", "0"}, "-rounds is 0: want a number from 1 to 1000"},
 		{[]string{"-connections", "0"}, "-connections is 0: want a number from 1 to 10000"},
 		{[]string{"-seats", "10"}, "-seats is 10: want a number from 1000 to 100000000, or 0"},
+		{[]string{"-nodes", "3", "-seats", "1000"}, "-nodes is 3: want a number from 1 to 100, without -seats; or 0"},
 		{[]string{"-duration", "1ms"}, "-duration is 1ms: want a duration from 100ms to 1h"},
 		{[]string{"-workloads", "win,draw"}, `-workloads has "draw": want some of win, lose, status, events-win, put-win, put-lose, pair-win, pair-key, undo-key, best-10, best-90, best-99 and area, comma-separated`},
 		{[]string{"http://localhost:8080"}, `"http://localhost:8080" is not a flag`},

@@ -23,7 +23,8 @@ type Result struct {
 	Seconds     float64 `json:"seconds"` // that a round loads each server
 	Connections int     `json:"connections"`
 	Costs       []Cost  `json:"costs"`
-	Few         Few     `json:"few_connections"`
+	Nodes       int     `json:"nodes,omitempty"`           // of a Redis Cluster
+	Few         *Few    `json:"few_connections,omitempty"` // not on a cluster
 	Memory      Memory  `json:"memory"`
 	Seats       *Seats  `json:"seats,omitempty"` // only with -seats
 }
@@ -64,12 +65,13 @@ func measure(ctx context.Context, o *options, progress io.Writer) (*Result, erro
 	if r.Machine, err = readMachine(); err != nil {
 		return nil, usageErrorf("can't read /proc: %v; run speed on Linux", err)
 	}
-	s, err := startServers(ctx)
+	s, err := startServers(ctx, o.nodes)
 	if err != nil {
 		return nil, err
 	}
 	defer s.close()
-	r.Machine.Redis = s.redis.Name + " " + s.redis.Version
+	r.Machine.Redis = s.redis[0].Name + " " + s.redis[0].Version
+	r.Nodes = o.nodes
 	if r.Memory.Idle, err = s.service.memory(); err != nil {
 		return nil, err
 	}
@@ -80,6 +82,9 @@ func measure(ctx context.Context, o *options, progress io.Writer) (*Result, erro
 			return nil, err
 		}
 		r.Costs = append(r.Costs, cost)
+	}
+	if o.nodes > 0 {
+		return r, nil
 	}
 	fmt.Fprintln(progress, "few connections")
 	if r.Few, err = s.measureFew(ctx, o); err != nil {
@@ -180,7 +185,7 @@ func (s *servers) measureLoad(ctx context.Context, p *process, l load) (sample, 
 
 func (s *servers) cpuTimes(p *process) (server, redis time.Duration, err error) {
 	server, err1 := cpuTime(p.proc)
-	redis, err2 := cpuTime(s.redisProc)
+	redis, err2 := s.redisCPUTime()
 	return server, redis, errors.Join(err1, err2)
 }
 

@@ -25,9 +25,9 @@ func serveAsChild() {
 		os.Exit(0)
 	}()
 	handler := noopHandler()
-	if redisURL := os.Getenv(plainEnv); redisURL != "" {
+	if plain := os.Getenv(plainEnv); plain != "" {
 		var err error
-		if handler, err = plainHandler(redisURL); err != nil {
+		if handler, err = plainHandler(plain); err != nil {
 			fmt.Fprintln(os.Stderr, "speed:", err)
 			os.Exit(statusFailed)
 		}

@@ -1,30 +1,96 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
 	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 )
 
 // plainEnv is the environment variable that makes a child the plain handler instead of the no-op. Its
-// value is the URL of Redis.
-const plainEnv = "SPEED_PLAIN_REDIS"
+// value is a plainCall.
+const plainEnv = "SPEED_PLAIN"
 
-// plainScript holds a seat with the same kinds of writes as a reserve: the seat's key, the index and a
-// change. It knows no limits, settings, sales, repeats or expired holds.
-var plainScript = redis.NewScript(`
-if not redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then
-  return 0
-end
-redis.call('ZADD', KEYS[2], ARGV[2], ARGV[3])
-redis.call('XADD', KEYS[3], 'MAXLEN', '~', 10000, '*', 'type', 'held', 'seats', ARGV[3], 'users', ARGV[1])
-return 1`)
+// plainCall is what the plain handler needs: the URL of Redis, and the command of a reserve of plainSeat
+// for plainUser.
+type plainCall struct {
+	RedisURL string   `json:"redis_url"`
+	Command  []string `json:"command"`
+}
 
-// plainHandler reserves a seat as a handler with plain go-redis does: each call is a round trip of its own.
-func plainHandler(redisURL string) (http.Handler, error) {
-	opt, err := redis.ParseURL(redisURL)
+const (
+	plainSeat = "THE-SEAT"
+	plainUser = "the_user"
+)
+
+// recordReserve makes a reserve at the service, and returns its command, which Redis has in its slow log.
+func (s *servers) recordReserve(ctx context.Context) ([]string, error) {
+	client := s.redis[0].Client
+	if err := client.ConfigSet(ctx, "slowlog-log-slower-than", "0").Err(); err != nil {
+		return nil, err
+	}
+	body := fmt.Sprintf(`{"event_id":"plain","seat_id":%q,"user_id":%q}`, plainSeat, plainUser)
+	resp, err := http.Post("http://"+s.service.addr+"/reserve", "application/json", strings.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	_ = resp.Body.Close()
+	entries, err := client.SlowLogGet(ctx, -1).Result()
+	if err != nil {
+		return nil, err
+	}
+	if err := client.ConfigSet(ctx, "slowlog-log-slower-than", "-1").Err(); err != nil {
+		return nil, err
+	}
+	for _, entry := range entries {
+		if strings.EqualFold(entry.Args[0], "evalsha") && slices.Contains(entry.Args, plainUser) {
+			return withoutDeadline(entry.Args), nil
+		}
+	}
+	return nil, errors.New("the slow log of Redis has no reserve")
+}
+
+// withoutDeadline returns args with a later deadline of the call, the only time among them: ms since the
+// epoch.
+func withoutDeadline(args []string) []string {
+	for i, arg := range args {
+		ms, err := strconv.ParseInt(arg, 10, 64)
+		if err == nil && time.Until(time.UnixMilli(ms)).Abs() < time.Hour {
+			args[i] = strconv.FormatInt(ms+365*24*time.Hour.Milliseconds(), 10)
+		}
+	}
+	return args
+}
+
+// startPlain starts the plain handler.
+func (s *servers) startPlain(ctx context.Context, program string) (*process, error) {
+	command, err := s.recordReserve(ctx)
+	if err != nil {
+		return nil, err
+	}
+	env, err := json.Marshal(plainCall{s.redis[0].URL(), command})
+	if err != nil {
+		return nil, err
+	}
+	return start(ctx, "the plain handler", program, plainEnv+"="+string(env))
+}
+
+// plainHandler reserves a seat as a handler with plain go-redis does: each call is a round trip of its own,
+// which runs the script of the service.
+func plainHandler(env string) (http.Handler, error) {
+	var plain plainCall
+	if err := json.Unmarshal([]byte(env), &plain); err != nil {
+		return nil, err
+	}
+	opt, err := redis.ParseURL(plain.RedisURL)
 	if err != nil {
 		return nil, err
 	}
@@ -35,12 +101,11 @@ func plainHandler(redisURL string) (http.Handler, error) {
 		if !ok {
 			return
 		}
-		keys := []string{"plain:{default}:" + body.SeatID, "plains:{default}", "changes:plain:{default}"}
-		held, err := plainScript.Run(r.Context(), client, keys, body.UserID, 86_400_000, body.SeatID).Bool()
-		switch {
+		reply := redis.NewIntSliceCmd(r.Context(), plain.args(body)...)
+		switch err := client.Process(r.Context(), reply); {
 		case err != nil:
 			w.WriteHeader(http.StatusServiceUnavailable)
-		case !held:
+		case len(reply.Val()) < 4 || reply.Val()[3] != 1:
 			w.WriteHeader(http.StatusConflict)
 		default:
 			w.Header().Set("Content-Type", "application/json")
@@ -49,6 +114,22 @@ func plainHandler(redisURL string) (http.Handler, error) {
 	})
 	mux.HandleFunc("GET /readyz", func(http.ResponseWriter, *http.Request) {})
 	return mux, nil
+}
+
+// args returns the command for another seat and user.
+func (p *plainCall) args(body call) []any {
+	args := make([]any, len(p.Command))
+	for i, arg := range p.Command {
+		switch {
+		case arg == plainUser:
+			args[i] = body.UserID
+		case strings.HasSuffix(arg, ":"+plainSeat):
+			args[i] = strings.TrimSuffix(arg, plainSeat) + body.SeatID
+		default:
+			args[i] = arg
+		}
+	}
+	return args
 }
 
 // call is the body of a call.

@@ -23,6 +23,10 @@ func (r *Result) write(w io.Writer) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
+	if r.Few == nil {
+		_, err := fmt.Fprintf(w, "\nRedis is a cluster of %d nodes.\n", r.Nodes)
+		return err
+	}
 	if err := r.Few.write(w); err != nil {
 		return err
 	}

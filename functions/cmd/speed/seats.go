@@ -80,12 +80,6 @@ func (s *servers) put(ctx context.Context, event string) error {
 	return nil
 }
 
-// flush empties Redis. Without SYNC, Valkey 8 would free the memory after its reply, so
-// during the next measurement.
-func (s *servers) flush(ctx context.Context) error {
-	return s.redis.Client.Do(ctx, "flushall", "sync").Err()
-}
-
 // compareSeats measures all workloads of o with few and with many held seats.
 func (s *servers) compareSeats(ctx context.Context, o *options, progress io.Writer) (*Seats, error) {
 	r := &Seats{Held: o.seats}
@@ -136,10 +130,10 @@ const rehashScript = `for _ = 1, ARGV[1] do redis.call('RANDOMKEY') redis.call('
 // much. That is a cost of the fill, not of the seats.
 func (s *servers) finishRehash(ctx context.Context, seats int) error {
 	const step = 10_000
-	sets := s.redis.Client.ScanType(ctx, 0, "*", 100_000, "zset").Iterator()
+	sets := s.redis[0].Client.ScanType(ctx, 0, "*", 100_000, "zset").Iterator()
 	for sets.Next(ctx) {
 		for range seats/step + 1 {
-			if err := s.redis.Client.Eval(ctx, rehashScript, []string{sets.Val()}, step).Err(); err != nil && !errors.Is(err, redis.Nil) {
+			if err := s.redis[0].Client.Eval(ctx, rehashScript, []string{sets.Val()}, step).Err(); err != nil && !errors.Is(err, redis.Nil) {
 				return err
 			}
 		}
@@ -149,7 +143,7 @@ func (s *servers) finishRehash(ctx context.Context, seats int) error {
 
 // usedMemory returns the memory that Redis uses, in bytes.
 func (s *servers) usedMemory(ctx context.Context) (int64, error) {
-	info, err := s.redis.Client.InfoMap(ctx, "memory").Result()
+	info, err := s.redis[0].Client.InfoMap(ctx, "memory").Result()
 	if err != nil {
 		return 0, err
 	}
@@ -158,9 +152,9 @@ func (s *servers) usedMemory(ctx context.Context) (int64, error) {
 
 // streamMemory returns the memory of all streams, in bytes.
 func (s *servers) streamMemory(ctx context.Context) (sum int64, err error) {
-	keys := s.redis.Client.ScanType(ctx, 0, "*", 100_000, "stream").Iterator()
+	keys := s.redis[0].Client.ScanType(ctx, 0, "*", 100_000, "stream").Iterator()
 	for keys.Next(ctx) {
-		bytes, err := s.redis.Client.MemoryUsage(ctx, keys.Val(), 0).Result()
+		bytes, err := s.redis[0].Client.MemoryUsage(ctx, keys.Val(), 0).Result()
 		if err != nil {
 			return 0, err
 		}

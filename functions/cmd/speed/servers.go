@@ -24,13 +24,13 @@ import (
 type servers struct {
 	service, noop *process
 	plain         *process // the plain handler
-	redis         *redisserver.Server
-	redisProc     procfs.Proc
-	dir           string // has the service's program
+	redis         []*node  // one, or those of a cluster
+	dir           string   // has the service's program
 }
 
-// startServers builds the service and starts everything. The caller must call close.
-func startServers(ctx context.Context) (_ *servers, err error) {
+// startServers builds the service and starts everything, with a Redis Cluster if nodes is positive. The
+// caller must call close.
+func startServers(ctx context.Context, nodes int) (_ *servers, err error) {
 	if _, err := redisserver.Program(); err != nil {
 		return nil, usageErrorf("%v", err)
 	}
@@ -50,14 +50,14 @@ func startServers(ctx context.Context) (_ *servers, err error) {
 	if output, err := exec.CommandContext(ctx, "go", "build", "-o", program, "booking/functions/cmd/booking").CombinedOutput(); err != nil {
 		return nil, usageErrorf("can't build the service: %s; run speed in the repository", bytes.TrimSpace(output))
 	}
-	s.redis, err = redisserver.Start(ctx, redisserver.Options{Args: []string{"--save", "", "--appendonly", "no", "--maxmemory-policy", "noeviction"}})
-	if err != nil {
+	if err = s.startRedis(ctx, nodes); err != nil {
 		return nil, err
 	}
-	if s.redisProc, err = procfs.NewProc(s.redis.PID()); err != nil {
-		return nil, err
+	mode := "single"
+	if nodes > 0 {
+		mode = "cluster"
 	}
-	if s.service, err = start(ctx, "the service", program, "METRICS_PORT=0", "LOG_LEVEL=warn", "HOLD_TTL=24h", "MAX_HOLD=24h", "REDIS_URL="+s.redis.URL()); err != nil {
+	if s.service, err = start(ctx, "the service", program, "METRICS_PORT=0", "LOG_LEVEL=warn", "HOLD_TTL=24h", "MAX_HOLD=24h", "REDIS_MODE="+mode, "REDIS_URL="+s.redis[0].URL()); err != nil {
 		return nil, err
 	}
 	self, err := os.Executable()
@@ -67,7 +67,9 @@ func startServers(ctx context.Context) (_ *servers, err error) {
 	if s.noop, err = start(ctx, "the no-op", self); err != nil {
 		return nil, err
 	}
-	s.plain, err = start(ctx, "the plain handler", self, plainEnv+"="+s.redis.URL())
+	if nodes == 0 {
+		s.plain, err = s.startPlain(ctx, self)
+	}
 	return s, err
 }
 
@@ -77,8 +79,8 @@ func (s *servers) close() {
 			p.stop()
 		}
 	}
-	if s.redis != nil {
-		s.redis.Stop()
+	for _, member := range s.redis {
+		member.Stop()
 	}
 	_ = os.RemoveAll(s.dir)
 }
