@@ -65,16 +65,19 @@ type receiver struct {
 	mu        sync.Mutex
 	requests  int
 	met       map[fault]int
-	last      map[string]string                                         // the sequence of the last event, by event
-	ids       map[string][]string                                       // of the events in the order of their first arrival, by event
-	seats     map[string]map[string]string                              // by event and seat: held, sold <user> <order>
-	blocked   map[string]map[string]struct{}                            // by event and seat
-	reloaded  map[string]string                                         // the sequence up to which a reload after a reset knows the changes, by event
-	reload    func(event string) (seats map[string]string, last string) // after a reset; nil: nothing is reloaded
+	last      map[string]string              // the sequence of the last event, by event
+	ids       map[string][]string            // of the events in the order of their first arrival, by event
+	seats     map[string]map[string]string   // by event and seat: held, sold <user> <order>
+	blocked   map[string]map[string]struct{} // by event and seat
+	reloaded  map[string]string              // the sequence up to which a reload after a reset knows the changes, by event
+	reload    reload                         // after a reset; nil: nothing is reloaded
 	repeats   int
 	resets    int
 	onRequest func(request int) // called after each request, without the lock; nil: nothing is
 }
+
+// reload reads the seats of an event, and the last change that they have.
+type reload func(event string) (seats map[string]string, last string, err error)
 
 // newReceiver starts a receiver.
 func newReceiver(t *testing.T) *receiver {
@@ -107,8 +110,8 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		kind = r.faults(request)
 	}
 	r.met[kind]++
-	if kind == noFault || kind == lose || kind == reset {
-		r.receive(req)
+	if (kind == noFault || kind == lose || kind == reset) && !r.receive(req) {
+		kind = refuse
 	}
 	onRequest := r.onRequest
 	r.mu.Unlock()
@@ -128,8 +131,8 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	}
 }
 
-// receive applies the events of a request.
-func (r *receiver) receive(req *http.Request) {
+// receive applies the events of a request. It reports false if one of them, a reset, can't be applied now.
+func (r *receiver) receive(req *http.Request) bool {
 	var events []cloudevent.Event
 	var err error
 	if cehttp.IsHTTPBatch(req.Header) {
@@ -142,14 +145,16 @@ func (r *receiver) receive(req *http.Request) {
 	}
 	if err != nil {
 		r.t.Errorf("events: %v", err)
-		return
 	}
 	for _, e := range events {
-		r.apply(e)
+		if !r.apply(e) {
+			return false
+		}
 	}
+	return true
 }
 
-func (r *receiver) apply(e cloudevent.Event) {
+func (r *receiver) apply(e cloudevent.Event) bool {
 	var c change
 	if err := json.Unmarshal(e.Data(), &c); err != nil {
 		r.t.Errorf("data: %v", err)
@@ -161,20 +166,23 @@ func (r *receiver) apply(e cloudevent.Event) {
 	}
 	if sequence <= r.last[c.EventID] {
 		r.repeats++
-		return
+		return true
+	}
+	if c.Type == "reset" && r.reload != nil {
+		seats, last, err := r.reload(c.EventID)
+		if err != nil {
+			return false
+		}
+		r.seats[c.EventID], r.blocked[c.EventID], r.reloaded[c.EventID] = seats, map[string]struct{}{}, sequenceOf(last)
 	}
 	r.last[c.EventID] = sequence
 	r.ids[c.EventID] = append(r.ids[c.EventID], c.ID)
 	if c.Type == "reset" {
 		r.resets++
-		if r.reload != nil {
-			seats, last := r.reload(c.EventID)
-			r.seats[c.EventID], r.blocked[c.EventID], r.reloaded[c.EventID] = seats, map[string]struct{}{}, sequenceOf(last)
-		}
-		return
+		return true
 	}
 	if sequence <= r.reloaded[c.EventID] {
-		return
+		return true
 	}
 	seats, blocked := r.seats[c.EventID], r.blocked[c.EventID]
 	if seats == nil {
@@ -200,6 +208,7 @@ func (r *receiver) apply(e cloudevent.Event) {
 			r.t.Errorf("unknown type %q", c.Type)
 		}
 	}
+	return true
 }
 
 // sequenceOf returns the sequence of the change with an ID.

@@ -97,6 +97,7 @@ type Relay struct {
 
 	mu        sync.Mutex
 	followers map[string]*follower
+	ended     map[string]string // of the followers that ended because their event is gone: what they sent last, by event
 }
 
 // New returns a Relay of the events in the Redis of locker.
@@ -108,7 +109,7 @@ func NewFrom(source Source, opt Options) *Relay {
 	opt.Batch, opt.Kept, opt.Backoff = cmp.Or(opt.Batch, 1), cmp.Or(opt.Kept, 100_000), cmp.Or(opt.Backoff, 500*time.Millisecond)
 	opt.Sink.Batched = opt.Batch > 1
 	return &Relay{
-		opt: opt, source: source, sink: sink.New(opt.Sink), followers: map[string]*follower{},
+		opt: opt, source: source, sink: sink.New(opt.Sink), followers: map[string]*follower{}, ended: map[string]string{},
 		commands: semaphore.NewWeighted(maxCommands), requests: semaphore.NewWeighted(sink.MaxInFlight),
 		logged: rate.Sometimes{First: 1, Interval: logInterval},
 	}
@@ -168,8 +169,9 @@ func (r *Relay) follow(ctx context.Context, running *sync.WaitGroup, subscriptio
 		slog.Error("the relay can't follow an event", "event_id", event, "error", err)
 		return
 	}
-	f := &follower{relay: r, event: event, lease: lease, changed: make(chan struct{}, 1)}
+	f := &follower{relay: r, event: event, lease: lease, changed: make(chan struct{}, 1), sent: r.ended[event]}
 	r.followers[event] = f
+	delete(r.ended, event)
 	running.Go(func() {
 		f.subscribe(ctx, subscription.Add)
 		f.run(ctx)
@@ -177,6 +179,9 @@ func (r *Relay) follow(ctx context.Context, running *sync.WaitGroup, subscriptio
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		delete(r.followers, event)
+		if f.sent != "" {
+			r.ended[event] = f.sent
+		}
 	})
 }
 
