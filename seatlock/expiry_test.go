@@ -69,5 +69,13 @@ func TestReserve_EndsHoldWhoseKeyIsGone(t *testing.T) {
 		score, err := b.redis.ZScore(t.Context(), "seats:{gala}", "1A").Result()
 		require.NoError(t, err)
 		require.Equal(t, hold.Deadline.UnixMilli(), int64(score))
+
+		_, err = b.locker.Reserve(t.Context(), "opera", []string{"1A"}, ann)
+		require.NoError(t, err)
+		require.NoError(t, b.redis.Del(t.Context(), "seat:{opera}:1A").Err())
+		r.Advance(t, 2*time.Millisecond)
+		_, err = b.locker.Reserve(t.Context(), "opera", []string{"1A"}, bob)
+		require.NoError(t, err)
+		require.Positive(t, b.redis.PTTL(t.Context(), "seats:{opera}").Val(), "an index that was empty for a moment")
 	})
 }

@@ -194,6 +194,7 @@ if newCount > 0 then
         recordExpired(newIds[i])
       end
     end
+    remaining = kept and -1 or call('PTTL', index) -- without seats Redis removes it
     addSeats(index, newIds, deadline)
   end
   local users = table.concat(newUsers, ' ')
