@@ -3,8 +3,9 @@
 //
 // A [Batcher] sends a lone item at once, from its caller's goroutine. While a batch is in flight,
 // or Options.Parallel of them, later items of the same key wait and share the next batch, which a
-// goroutine of its own sends. So the cost of an item falls as the load grows. If the batch in flight is slow, the next one does not wait for it: one packet
-// that is lost on one connection delays only its own batch.
+// goroutine of its own sends. So the cost of an item falls as the load grows. If the batch in
+// flight is slow, the next one does not wait for it: one packet that is lost on one connection
+// delays only its own batch.
 //
 // Callers set no timers, because a timer would cost each of them more than its share of
 // the round trip. Instead, a queue is in the order of deadlines, and a batch ends by the
