@@ -39,7 +39,7 @@ func parse(args []string, help io.Writer) (*options, error) {
 	f.DurationVar(&o.duration, "duration", 3*time.Second, "how long each round loads each server")
 	f.IntVar(&o.connections, "connections", 128, "number of connections, each with one call at a time")
 	names := f.String("workloads", "win,lose,status", "workloads, comma-separated; also events-win, at 10,000 events; put-win and put-lose, at an event that was put; pair-win and pair-key, of two seats; undo-key, best-10, best-90, best-99 and area, which release what they hold")
-	f.IntVar(&o.seats, "seats", 0, "also compare an event with this many held seats with one that has 1,000 (10 million need 3.2 GB and some minutes)")
+	f.IntVar(&o.seats, "seats", 0, "also compare an event with this many held seats with one that has 1,000 (10 million need 3 GB and some minutes)")
 	f.IntVar(&o.nodes, "nodes", 0, "measure on a Redis Cluster of this many nodes, without latencies of few connections and without -seats; 0: on one Redis")
 	f.BoolVar(&o.json, "json", false, "write the result as JSON")
 	f.StringVar(&o.svg, "svg", "", "draw the CPU time per call into this `file`")

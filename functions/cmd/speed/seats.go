@@ -100,14 +100,14 @@ func (s *servers) compareSeats(ctx context.Context, o *options, progress io.Writ
 			return nil, err
 		}
 		r.FillSeconds = time.Since(start).Seconds()
+		if err := s.finishRehash(ctx, step.seats); err != nil {
+			return nil, err
+		}
 		full, err := s.usedMemory(ctx)
 		if err != nil {
 			return nil, err
 		}
 		if r.StreamBytes, err = s.streamMemory(ctx); err != nil {
-			return nil, err
-		}
-		if err := s.finishRehash(ctx, step.seats); err != nil {
 			return nil, err
 		}
 		r.BytesPerSeat = float64(full-empty-r.StreamBytes) / float64(step.seats)
@@ -127,7 +127,7 @@ const rehashScript = `for _ = 1, ARGV[1] do redis.call('RANDOMKEY') redis.call('
 
 // finishRehash makes Redis finish the rehashing of its hash tables. A growing table
 // moves one bucket with each command, which makes a command cost up to three times as
-// much. That is a cost of the fill, not of the seats.
+// much, and is there twice until then. That is a cost of the fill, not of the seats.
 func (s *servers) finishRehash(ctx context.Context, seats int) error {
 	const step = 10_000
 	sets := s.redis[0].Client.ScanType(ctx, 0, "*", 100_000, "zset").Iterator()
